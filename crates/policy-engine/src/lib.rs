@@ -1,1 +1,29 @@
-//! TEMP
+//! Decides how many replicas a workload needs, and records how it got there.
+//!
+//! One function, [`evaluate`], takes everything that counts as values: the policy, what is known about the
+//! workload and its load, what is remembered, and the time. It reads no clock, does no I/O and draws no random
+//! numbers, so the same values always give the same [`Decision`].
+
+mod decision;
+mod evaluate;
+mod memory;
+mod observation;
+mod policy;
+mod replicas;
+mod step;
+mod time;
+mod workload;
+
+pub use decision::{Decision, Direction, Outcome, Reason};
+pub use evaluate::evaluate;
+pub use memory::Memory;
+pub use observation::{Coverage, Freshness, MissingCause, Observation, Observations, Reading, Sample};
+pub use policy::{
+    Breach, ChangeAmount, ChangeLimit, ChangeLimits, EvaluationInterval, Fallback, Guards, LimitSelection,
+    MetricName, MetricPolicy, MetricRule, OnMissing, PolicyError, ScalingRules, StabilizationWindow,
+    StepRule, Target, TargetUtilization, Tolerance, Votes, WorkloadPolicy,
+};
+pub use replicas::{BoundsError, ReplicaBounds, Replicas};
+pub use step::{Explanation, NoSteps, Proposal, Step, StepSink};
+pub use time::Timestamp;
+pub use workload::{CountOrigin, Hold, Readiness, Workload};

@@ -1,0 +1,143 @@
+//! What to do about one workload, and what became of it.
+
+use crate::Replicas;
+
+/// Which way a count moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Direction {
+    /// More replicas.
+    Up,
+    /// Fewer replicas.
+    Down,
+}
+
+/// What to do about one workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Decision {
+    /// Set another count.
+    Scale {
+        /// The wanted count before.
+        from: Replicas,
+        /// The wanted count from now on. Never equal to `from`.
+        to: Replicas,
+        /// Why.
+        reason: Reason,
+    },
+    /// Leave the count as it is.
+    Hold {
+        /// The wanted count that stays.
+        at: Replicas,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl Decision {
+    /// The count that is wanted after this decision.
+    #[must_use]
+    pub const fn desired(&self) -> Replicas {
+        match self {
+            Self::Scale { to, .. } => *to,
+            Self::Hold { at, .. } => *at,
+        }
+    }
+
+    /// The count that was wanted before this decision.
+    #[must_use]
+    pub const fn current(&self) -> Replicas {
+        match self {
+            Self::Scale { from, .. } => *from,
+            Self::Hold { at, .. } => *at,
+        }
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Scale { reason, .. } | Self::Hold { reason, .. } => *reason,
+        }
+    }
+
+    /// Which way the count moves; `None` when it stays.
+    #[must_use]
+    pub fn direction(&self) -> Option<Direction> {
+        match self {
+            Self::Scale { from, to, .. } if to > from => Some(Direction::Up),
+            Self::Scale { .. } => Some(Direction::Down),
+            Self::Hold { .. } => None,
+        }
+    }
+}
+
+/// The one reason of a decision: the last stage that settled the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Reason {
+    /// Scale up: a metric asks for more.
+    AboveTarget,
+    /// Scale down: every metric asks for less.
+    BelowTarget,
+    /// Scale: the count was outside the bounds, or never started.
+    OutOfBounds,
+    /// Scale up: nothing was known for too long.
+    Fallback,
+    /// Hold: the load fits the count.
+    OnTarget,
+    /// Hold: more is wanted, and the maximum is reached.
+    AtMaximum,
+    /// Hold: less would do, and the minimum is reached.
+    AtMinimum,
+    /// Hold: a recent recommendation wanted another count, or too little of the window is known.
+    Stabilizing,
+    /// Hold: the change limits leave no room in this period.
+    ChangeLimited,
+    /// Hold: less would do, but a metric is unknown.
+    MetricUnknown,
+    /// Hold: no metric is known.
+    Blind,
+    /// Hold: replicas that were added do not become ready.
+    NotReady,
+    /// Hold: replicas cannot start or keep dying.
+    FailingToStart,
+    /// Hold: the count was reversed too often.
+    Flapping,
+    /// Hold: the clock went back, so nothing is scaled down in this pass.
+    ClockWentBack,
+    /// Hold: a person paused the workload.
+    Paused,
+    /// Hold: a person set the workload to zero.
+    Off,
+}
+
+/// What became of a decision to scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Outcome {
+    /// The new count was written. Only this is a scale event.
+    Written,
+    /// The write failed.
+    Failed,
+    /// Somebody else changed the target in between.
+    Conflict,
+    /// Nothing was to be written (a hold), or nothing may be (preview, shadow, plan).
+    NotAttempted,
+}

@@ -1,0 +1,114 @@
+//! Counts of replicas and the bounds a policy sets on them.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// A number of replicas (pods, processes, machines) of one workload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Replicas(u32);
+
+impl Replicas {
+    /// No replicas at all.
+    pub const ZERO: Self = Self(0);
+    /// The most replicas a policy may allow, one million.
+    pub const LIMIT: Self = Self(1_000_000);
+
+    /// That many replicas.
+    #[must_use]
+    pub const fn new(count: u32) -> Self {
+        Self(count)
+    }
+
+    /// The bare number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Replicas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The fewest and most replicas a policy allows. The minimum is never above the maximum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ReplicaBounds {
+    min: Replicas,
+    max: Replicas,
+}
+
+impl ReplicaBounds {
+    /// Bounds from `min` to `max`, both included.
+    ///
+    /// # Errors
+    /// When `min` is above `max`, `max` is zero, or `max` is above [`Replicas::LIMIT`].
+    pub fn new(min: Replicas, max: Replicas) -> Result<Self, BoundsError> {
+        if max < min {
+            return Err(BoundsError::Inverted { min, max });
+        }
+        if max == Replicas::ZERO {
+            return Err(BoundsError::NoRoom);
+        }
+        if max > Replicas::LIMIT {
+            return Err(BoundsError::TooMany { max });
+        }
+        Ok(Self { min, max })
+    }
+
+    /// The fewest replicas allowed.
+    #[must_use]
+    pub const fn min(self) -> Replicas {
+        self.min
+    }
+
+    /// The most replicas allowed.
+    #[must_use]
+    pub const fn max(self) -> Replicas {
+        self.max
+    }
+
+    /// `wanted`, moved into the bounds.
+    #[must_use]
+    pub fn clamp(self, wanted: Replicas) -> Replicas {
+        wanted.clamp(self.min, self.max)
+    }
+
+    /// Whether `count` lies inside the bounds.
+    #[must_use]
+    pub fn contains(self, count: Replicas) -> bool {
+        self.min <= count && count <= self.max
+    }
+}
+
+impl fmt::Display for ReplicaBounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.min, self.max)
+    }
+}
+
+/// Why two counts are not bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BoundsError {
+    /// The minimum is above the maximum.
+    #[error("the minimum, {min}, is above the maximum, {max}")]
+    Inverted {
+        /// The minimum that was asked for.
+        min: Replicas,
+        /// The maximum that was asked for.
+        max: Replicas,
+    },
+    /// The maximum is zero, so there would be nothing to decide.
+    #[error("the maximum must be at least 1")]
+    NoRoom,
+    /// The maximum is beyond what any workload can mean.
+    #[error("the maximum, {max}, is above {}", Replicas::LIMIT)]
+    TooMany {
+        /// The maximum that was asked for.
+        max: Replicas,
+    },
+}

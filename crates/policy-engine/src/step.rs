@@ -1,0 +1,177 @@
+//! How a decision came about: one typed step for each stage that had a say, in the order the stages ran.
+//!
+//! Words are made once, in `Display`. Whether steps are recorded is chosen by type, so a caller who throws them
+//! away pays nothing.
+
+use std::time::Duration;
+
+use crate::{
+    ChangeLimit, Direction, Hold, MetricName, Observation, ReplicaBounds, Replicas, StabilizationWindow,
+};
+
+/// Takes the steps of one evaluation.
+pub trait StepSink {
+    /// Takes the next step. Not called for its value where nobody wants it.
+    fn record(&mut self, step: impl FnOnce() -> Step);
+}
+
+/// Throws the steps away without making them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSteps;
+
+impl StepSink for NoSteps {
+    fn record(&mut self, _step: impl FnOnce() -> Step) {}
+}
+
+/// The steps of one evaluation, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Explanation(pub Vec<Step>);
+
+impl StepSink for Explanation {
+    fn record(&mut self, step: impl FnOnce() -> Step) {
+        self.0.push(step());
+    }
+}
+
+/// What one metric asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Proposal {
+    /// So many replicas.
+    Replicas(Replicas),
+    /// Known, and without a say this time (a step rule at rest, a metric that only raises).
+    NoVote,
+    /// Unknown, and as the policy says without effect.
+    Ignored,
+    /// Unknown: no vote, and nothing scales down.
+    Blocks,
+}
+
+/// One stage that had a say, in the order the stages ran.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Step {
+    /// One metric proposed. There is one for each metric of the policy.
+    Recommended {
+        /// Which metric.
+        metric: MetricName,
+        /// What is known of its load.
+        seen: Observation,
+        /// Its target or the threshold nearest to the value, in the metric's own unit.
+        target: f64,
+        /// What it asks for.
+        proposal: Proposal,
+    },
+    /// The proposals became one recommendation.
+    Combined {
+        /// The recommendation.
+        replicas: Replicas,
+        /// The metric with the largest proposal; `None` when none voted.
+        by: Option<MetricName>,
+    },
+    /// Less would do, but a metric is unknown or only partly measured, so the count does not fall.
+    KeptForUnknown {
+        /// What was recommended.
+        wanted: Replicas,
+        /// What is kept.
+        kept: Replicas,
+        /// The first metric that forbids scaling down.
+        metric: MetricName,
+    },
+    /// Recent recommendations hold the change back.
+    Stabilized {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is left of it.
+        kept: Replicas,
+        /// The direction that is held back.
+        direction: Direction,
+        /// The window they were taken from.
+        window: StabilizationWindow,
+        /// Whether the window has enough recommendations to be judged by. If not, the count cannot fall.
+        covered: bool,
+    },
+    /// A change limit allows only part of the change.
+    Limited {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is allowed.
+        allowed: Replicas,
+        /// The limit; `None` when the direction is switched off.
+        limit: Option<ChangeLimit>,
+    },
+    /// A replica is stuck in starting, so the count grows no further than the ready ones allow.
+    HeldNotReady {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is kept.
+        kept: Replicas,
+        /// Replicas that can serve.
+        ready: Replicas,
+        /// How long the slowest one has been starting.
+        starting_for: Duration,
+    },
+    /// Replicas cannot start or keep dying, so the count does not grow.
+    HeldFailing {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is kept.
+        kept: Replicas,
+        /// How many replicas are failing.
+        failing: Replicas,
+    },
+    /// The count was reversed too often within an hour, so it does not fall.
+    HeldFlapping {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is kept.
+        kept: Replicas,
+        /// Reversals within the last hour.
+        reversals: u32,
+    },
+    /// The clock went back, so the count does not fall in this pass.
+    HeldClock {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is kept.
+        kept: Replicas,
+        /// By how much the clock went back.
+        back: Duration,
+    },
+    /// Nothing was known for too long: at least the fallback.
+    FellBack {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is wanted now.
+        raised: Replicas,
+        /// For how long nothing has been known.
+        blind_for: Duration,
+    },
+    /// The bounds move the count.
+    Bounded {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What lies inside.
+        bounded: Replicas,
+        /// The bounds.
+        bounds: ReplicaBounds,
+    },
+    /// Writing is forbidden. What would have been decided is `wanted`.
+    Forbidden {
+        /// What would have been decided.
+        wanted: Replicas,
+        /// The count that stays.
+        kept: Replicas,
+        /// What forbids it; `None` when a person set the workload to zero.
+        hold: Option<Hold>,
+    },
+}

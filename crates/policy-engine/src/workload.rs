@@ -1,0 +1,85 @@
+//! What is known about the thing that is scaled: its count, its readiness, and what holds it.
+
+use std::time::Duration;
+
+use crate::{Replicas, Timestamp};
+
+/// One workload at the moment of evaluation, as its target tells.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Workload {
+    /// The wanted count (Kubernetes: `spec.replicas` of the scale).
+    pub current: Replicas,
+    /// Where the wanted count comes from.
+    pub origin: CountOrigin,
+    /// How many replicas can serve.
+    pub readiness: Readiness,
+    /// What holds the workload from outside the engine. Empty for most.
+    pub holds: Vec<Hold>,
+}
+
+impl Workload {
+    /// A target that was read and has nothing to say but its count.
+    #[must_use]
+    pub fn running(current: Replicas) -> Self {
+        Self {
+            current,
+            origin: CountOrigin::Read,
+            readiness: Readiness::Unknown,
+            holds: Vec::new(),
+        }
+    }
+}
+
+/// Where a wanted count comes from. Decides what a count of zero means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum CountOrigin {
+    /// It was read from the target. A zero that headroom did not write is a person's: the workload is off.
+    Read,
+    /// Nothing was ever started here: the bounds apply at once, and zero means nothing.
+    NeverStarted,
+}
+
+/// How many replicas can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Readiness {
+    /// The target does not tell. The not-ready guard is off.
+    Unknown,
+    /// The target tells.
+    Known {
+        /// Replicas that can serve now.
+        ready: Replicas,
+        /// How long the replica that has waited longest has been starting without becoming ready; `None` when all are.
+        longest_unready: Option<Duration>,
+    },
+}
+
+/// What holds a workload from outside the engine. Each holds one direction, or all writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Hold {
+    /// A person paused it. Holds all writing.
+    Paused {
+        /// When the pause ends by itself; `None` when somebody has to resume.
+        until: Option<Timestamp>,
+    },
+    /// New replicas cannot start or keep dying. Holds scaling up.
+    FailingToStart {
+        /// How many of the wanted replicas are failing.
+        failing: Replicas,
+    },
+}
