@@ -1,1 +1,12 @@
-//! TEMP
+//! Where observed load comes from: the port [`MetricsSource`] and its adapters.
+//!
+//! A source answers queries with numbers and what it knows about them. It never fills a gap, and it decides
+//! nothing: whether a value is fresh enough to act on is judged by the engine.
+
+mod error;
+mod query;
+mod source;
+
+pub use error::ObserveError;
+pub use query::{Across, Endpoint, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery};
+pub use source::{Answer, MetricsSource};

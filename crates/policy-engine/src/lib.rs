@@ -6,6 +6,7 @@
 
 mod decision;
 mod evaluate;
+mod identity;
 mod memory;
 mod observation;
 mod policy;
@@ -16,6 +17,7 @@ mod workload;
 
 pub use decision::{Decision, Direction, Outcome, Reason};
 pub use evaluate::evaluate;
+pub use identity::{IdentityError, WorkloadId, is_dns_label};
 pub use memory::Memory;
 pub use observation::{Coverage, Freshness, MissingCause, Observation, Observations, Reading, Sample};
 pub use policy::{

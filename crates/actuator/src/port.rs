@@ -1,0 +1,59 @@
+//! The ports: reading targets, and writing to them.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use headroom_policy_engine::{Replicas, Timestamp, Workload};
+
+use crate::{ScaleTarget, TargetError};
+
+/// Reads what targets want and have. Cannot change anything.
+#[async_trait]
+pub trait TargetReader: fmt::Debug + Send + Sync {
+    /// Reads each of `targets`, in their order; `now` is the time of the pass.
+    ///
+    /// A target that cannot be read gets an error of its own and never keeps others from being read.
+    async fn read(&self, targets: &[ScaleTarget], now: Timestamp) -> Vec<Result<TargetState, TargetError>>;
+}
+
+/// Sets replica counts.
+#[async_trait]
+pub trait Actuator: TargetReader {
+    /// Keeps what was asked for running: replicas that died are started again, those that drain are ended.
+    /// Called once a pass before reading. Nothing to do where something else does that (Kubernetes, commands).
+    async fn tend(&self, target: &ScaleTarget, now: Timestamp) -> Result<(), TargetError>;
+
+    /// Changes the wanted count of `target` from `from`, on which was decided, to `to`.
+    ///
+    /// Returns when the new count is durably wanted, not when its replicas are ready.
+    ///
+    /// # Errors
+    /// [`TargetError::Conflict`] when the target no longer wants `from`; otherwise why it could not be written.
+    async fn set_replicas(
+        &self,
+        target: &ScaleTarget,
+        from: Replicas,
+        to: Replicas,
+        now: Timestamp,
+    ) -> Result<(), TargetError>;
+}
+
+/// One target as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetState {
+    /// What the engine is told: count, readiness, holds.
+    pub workload: Workload,
+    /// Where its replicas can be asked for metrics, where the target knows. Draining replicas are not among them.
+    pub replicas: Vec<ReplicaEndpoint>,
+}
+
+/// Where one replica can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaEndpoint {
+    /// What identifies this replica and no later one in its place.
+    pub id: Arc<str>,
+    /// The URL without a path, such as `http://127.0.0.1:8080`.
+    pub base_url: Arc<str>,
+    /// Whether it is ready.
+    pub ready: bool,
+}

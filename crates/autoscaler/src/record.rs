@@ -1,0 +1,83 @@
+//! The record of a pass: every decision with what it was based on, also when nothing happened.
+//!
+//! Logs, history, `plan`, `explain` and tests all read this. JSON for users is made from it by the command line.
+
+use headroom_policy_engine::{
+    Decision, Explanation, MetricName, Observation, Outcome, Timestamp, Workload, WorkloadId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Mode;
+
+/// What one pass did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PassRecord {
+    /// When the pass began.
+    pub at: Timestamp,
+    /// One record for each workload that was due, in the order of the configuration.
+    pub decisions: Vec<DecisionRecord>,
+    /// Workloads that were due and still in an earlier pass, so they were left out.
+    pub skipped: Vec<WorkloadId>,
+}
+
+/// One decision about one workload, with everything it was based on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// About which workload.
+    pub workload: WorkloadId,
+    /// Whether decisions of this workload are carried out.
+    pub mode: Mode,
+    /// The inputs, one for each metric of the policy, in its order.
+    pub metrics: Vec<MetricRecord>,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// One metric as it was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricRecord {
+    /// Its name in the policy.
+    pub name: MetricName,
+    /// What is known of it.
+    pub observation: Observation,
+    /// Why there is no value, in the source's words; `None` when there is one.
+    pub error: Option<String>,
+    /// What the source remarked along the way.
+    pub remarks: Vec<String>,
+}
+
+/// What came of looking at a workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The engine decided.
+    Decided {
+        /// The target as it was read.
+        target: Workload,
+        /// What to do.
+        decision: Decision,
+        /// How it came about.
+        explanation: Explanation,
+        /// What became of it.
+        outcome: Outcome,
+        /// Why the write failed; `None` unless the outcome is a failure or a conflict.
+        error: Option<String>,
+    },
+    /// The target could not be read, so there was nothing to decide on.
+    Unreadable {
+        /// Why not.
+        error: String,
+    },
+}
+
+impl DecisionRecord {
+    /// Whether a metric was unknown or only partly known.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.metrics
+            .iter()
+            .any(|metric| !matches!(metric.observation, Observation::Fresh(_)))
+    }
+}

@@ -1,0 +1,231 @@
+//! What the configuration means, as types: what `config` makes and everything else in this crate works on.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use headroom_actuator::ScaleTarget;
+use headroom_metrics_source::{Across, PromqlQuery};
+use headroom_policy_engine::{Freshness, WorkloadId, WorkloadPolicy};
+
+/// Everything the configuration says, after layers, templates and variables.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// What holds for all workloads.
+    pub settings: Settings,
+    /// The workloads, by identity.
+    pub workloads: Vec<WorkloadSettings>,
+    /// What the user should know, and is no error.
+    pub remarks: Vec<Remark>,
+}
+
+/// What holds for all workloads.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cluster's name, for `${cluster}` and every record.
+    pub cluster: Option<String>,
+    /// Where state, locks and logs of replicas live.
+    pub state_dir: PathBuf,
+    /// The Prometheus servers, by name.
+    pub prometheus: BTreeMap<String, PrometheusSettings>,
+    /// What is kept of past decisions.
+    pub history: HistorySettings,
+    /// How long a source or target may take to answer; what has not answered by then is missing.
+    pub deadline: Duration,
+    /// The deadline of a whole one-shot pass.
+    pub pass_deadline: Duration,
+}
+
+/// What is kept of past decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Rows older than this go.
+    pub keep_for: Duration,
+    /// The oldest rows go when the state is larger than this, in bytes.
+    pub max_bytes: u64,
+}
+
+/// One Prometheus (or Mimir, Thanos, VictoriaMetrics) server.
+#[derive(Clone, Debug)]
+pub struct PrometheusSettings {
+    /// Its base URL.
+    pub url: String,
+    /// How it is told who asks.
+    pub credentials: Credentials,
+    /// Extra headers, such as a tenant's.
+    pub headers: BTreeMap<String, Secret>,
+    /// How its certificate is checked, and ours.
+    pub tls: TlsSettings,
+    /// The deadline of each query.
+    pub timeout: Duration,
+    /// How many queries may be under way at once.
+    pub max_concurrent: usize,
+    /// How often it scrapes; `None`: asked from `/api/v1/targets`.
+    pub scrape_interval: Option<Duration>,
+}
+
+/// How a server is told who asks.
+#[derive(Clone, Debug, Default)]
+pub enum Credentials {
+    /// Not at all.
+    #[default]
+    None,
+    /// `Authorization: Bearer …`.
+    Bearer(Secret),
+    /// `Authorization: Basic …`.
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+}
+
+/// Certificates of a connection. Checking cannot be switched off.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSettings {
+    /// A PEM file with the authorities to trust instead of the system's.
+    pub ca: Option<Secret>,
+    /// A PEM file with our certificate and its key.
+    pub client_certificate: Option<Secret>,
+    /// A PEM file with our key, if it is not beside the certificate.
+    pub client_key: Option<Secret>,
+}
+
+/// Where a secret stands. Its value is read when a part that needs it is started, and is never kept here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// In an environment variable.
+    Env(String),
+    /// In a file, without the newline at its end.
+    File(PathBuf),
+    /// In plain text in the configuration, which is remarked on.
+    Plain(PlainSecret),
+}
+
+/// A secret in plain text, that does not show itself in debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlainSecret(pub String);
+
+impl std::fmt::Debug for PlainSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// One workload.
+#[derive(Clone, Debug)]
+pub struct WorkloadSettings {
+    /// Which workload.
+    pub id: WorkloadId,
+    /// Whether decisions are carried out.
+    pub mode: Mode,
+    /// The rules.
+    pub policy: WorkloadPolicy,
+    /// Where the policy's metrics come from, in the same order.
+    pub metrics: Vec<MetricSettings>,
+    /// What is scaled.
+    pub target: TargetSettings,
+}
+
+/// Whether decisions are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They are written to the target.
+    #[default]
+    Apply,
+    /// They are shown and recorded, and nothing is written.
+    Preview,
+    /// They are recorded beside another scaler, and nothing is written.
+    Shadow,
+}
+
+/// Where one metric comes from.
+#[derive(Clone, Debug)]
+pub struct MetricSettings {
+    /// Where.
+    pub origin: MetricOrigin,
+    /// How old it may be; `None`: by the source's scrape interval (3 times, at least 1 min; 2 min where unknown).
+    pub max_age: Option<Freshness>,
+}
+
+/// Where one metric comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetricOrigin {
+    /// A query to a Prometheus.
+    Prometheus {
+        /// The server's name in the configuration.
+        server: String,
+        /// What is asked.
+        query: PromqlQuery,
+    },
+    /// The replicas' own `/metrics`.
+    Scrape {
+        /// The series, as an instant selector.
+        series: Arc<str>,
+        /// The path on each endpoint.
+        path: Arc<str>,
+        /// For counters: the window of the rate.
+        rate_over: Option<Duration>,
+        /// How replicas' values become one.
+        across: Across,
+        /// Fixed base URLs; empty: the target's replicas.
+        endpoints: Vec<Arc<str>>,
+    },
+    /// A recording (CSV or JSON lines).
+    Recorded {
+        /// The file.
+        file: PathBuf,
+        /// The series in it.
+        series: Arc<str>,
+    },
+    /// Kubernetes' resource metrics (CPU or memory of the pods). Parsed and checked; not read by this version.
+    Resource {
+        /// `cpu` or `memory`.
+        resource: String,
+        /// One container, instead of the whole pod.
+        container: Option<String>,
+    },
+}
+
+/// What is scaled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetSettings {
+    /// Something this version can scale.
+    Scale(ScaleTarget),
+    /// An object in a Kubernetes cluster. Parsed and checked; not scaled by this version.
+    Kubernetes(KubernetesTarget),
+}
+
+/// An object with a scale subresource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesTarget {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its kind, as kubectl takes it, such as `deployment`.
+    pub kind: String,
+    /// Its API group, where the kind alone does not tell.
+    pub group: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// Something the user should know that is no error.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Remark {
+    /// What kind of remark.
+    pub kind: RemarkKind,
+    /// The remark, with its place and a way out where there is one.
+    pub text: String,
+}
+
+/// Kinds of remarks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemarkKind {
+    /// Legal, and probably not meant.
+    Warning,
+    /// Read and checked, and not carried out by this version.
+    NotCarriedOut,
+    /// A value came from the environment.
+    FromEnvironment,
+}

@@ -1,0 +1,66 @@
+//! What can be asked of a source.
+
+use std::{sync::Arc, time::Duration};
+
+/// One number that is wanted. Each source answers the kind it knows, and refuses the others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MetricQuery {
+    /// A PromQL expression, for a Prometheus.
+    Promql(PromqlQuery),
+    /// A series of a workload's own `/metrics`.
+    Scrape(ScrapeQuery),
+    /// A series of a recording.
+    Recorded(RecordedQuery),
+}
+
+/// A PromQL expression that gives one number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PromqlQuery {
+    /// The expression.
+    pub query: Arc<str>,
+    /// An expression that counts the replicas that took part in the value.
+    pub coverage: Option<Arc<str>>,
+}
+
+/// A series of the text exposition format, read from each replica and brought together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ScrapeQuery {
+    /// The series, as a PromQL instant selector: a metric name, with label matchers if need be.
+    pub series: Arc<str>,
+    /// The path on each endpoint, such as `/metrics`.
+    pub path: Arc<str>,
+    /// For counters: the window over which the increase is turned into a rate per second. `None` reads a gauge.
+    pub rate_over: Option<Duration>,
+    /// How the replicas' values become one.
+    pub across: Across,
+    /// The replicas to ask, as the target tells them in this pass.
+    pub endpoints: Arc<[Endpoint]>,
+}
+
+/// How the values of several replicas become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Across {
+    /// The sum: for totals, such as requests per second.
+    #[default]
+    Sum,
+    /// The mean: for fractions, such as utilization.
+    Average,
+}
+
+/// Where one replica can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// What identifies this replica and no later one in its place: a new process on an old port has a new id.
+    pub id: Arc<str>,
+    /// The URL without a path, such as `http://127.0.0.1:8080`.
+    pub base_url: Arc<str>,
+    /// Whether the replica is ready. One that is still starting is asked, and not counted as lost when it is silent.
+    pub ready: bool,
+}
+
+/// A series of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RecordedQuery {
+    /// The name of the series in the recording.
+    pub series: Arc<str>,
+}

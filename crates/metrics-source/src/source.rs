@@ -1,0 +1,27 @@
+//! The port: everything a pass needs is asked for together, each thing once.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use headroom_policy_engine::{Reading, Timestamp};
+
+use crate::{MetricQuery, ObserveError};
+
+/// Where observed load comes from.
+#[async_trait]
+pub trait MetricsSource: fmt::Debug + Send + Sync {
+    /// Answers each of `queries`, in their order; `now` is the time of the pass.
+    ///
+    /// Equal queries are asked once. A query that cannot be answered gets an error of its own and never keeps
+    /// others from their answers. A source never fills a gap: nothing found is [`ObserveError::NoData`].
+    async fn observe(&self, queries: &[MetricQuery], now: Timestamp) -> Vec<Answer>;
+}
+
+/// What a source says to one query.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The number and what is known about it, or why there is none.
+    pub reading: Result<Reading, Arc<ObserveError>>,
+    /// What the source remarked along the way (Prometheus `warnings` and `infos`, an age that could not be asked).
+    pub remarks: Vec<Arc<str>>,
+}
