@@ -3,10 +3,14 @@
 //! A source answers queries with numbers and what it knows about them. It never fills a gap, and it decides
 //! nothing: whether a value is fresh enough to act on is judged by the engine.
 
+mod deadline;
 mod error;
 mod query;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+pub use deadline::WithDeadline;
 pub use error::ObserveError;
 pub use query::{Across, Endpoint, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery};
 pub use source::{Answer, MetricsSource};

@@ -1,6 +1,6 @@
 //! The port: everything a pass needs is asked for together, each thing once.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use headroom_policy_engine::{Reading, Timestamp};
@@ -24,4 +24,33 @@ pub struct Answer {
     pub reading: Result<Reading, Arc<ObserveError>>,
     /// What the source remarked along the way (Prometheus `warnings` and `infos`, an age that could not be asked).
     pub remarks: Vec<Arc<str>>,
+    /// How often what the value is made of is measured, where the source knows: the longest of its parts.
+    /// How old a value may be follows from it where the policy does not say.
+    pub scrape_interval: Option<Duration>,
+}
+
+impl Answer {
+    /// There is no number, and this is why.
+    #[must_use]
+    pub fn failed(error: impl Into<Arc<ObserveError>>) -> Self {
+        Self {
+            reading: Err(error.into()),
+            remarks: Vec::new(),
+            scrape_interval: None,
+        }
+    }
+}
+
+#[async_trait]
+impl<S: MetricsSource + ?Sized> MetricsSource for Arc<S> {
+    async fn observe(&self, queries: &[MetricQuery], now: Timestamp) -> Vec<Answer> {
+        (**self).observe(queries, now).await
+    }
+}
+
+#[async_trait]
+impl<S: MetricsSource + ?Sized> MetricsSource for Box<S> {
+    async fn observe(&self, queries: &[MetricQuery], now: Timestamp) -> Vec<Answer> {
+        (**self).observe(queries, now).await
+    }
 }
