@@ -1,18 +1,257 @@
 //! What is remembered about one workload between evaluations.
+//!
+//! Bounded in size, versioned when written, and enough to give the same next decision after a restart. The parts:
+//! recommendations (never actions, I21), written changes, step timers, and a few moments.
 
-/// What is remembered about one workload between evaluations: bounded in size, versioned, and enough to give the
-/// same next decision after a restart.
+mod recommendations;
+mod scale_events;
+mod step_timers;
+
+use std::{collections::VecDeque, time::Duration};
+
+pub(crate) use recommendations::{Reach, Recommendations};
+pub(crate) use scale_events::ScaleEvents;
+pub(crate) use step_timers::{SideTimer, StepTimer, StepTimers};
+
+use crate::{Decision, Direction, Outcome, Replicas, Timestamp};
+
+/// Reversals older than this are forgotten (design: flap guard, within an hour).
+const REVERSAL_MEMORY: Duration = Duration::from_secs(3600);
+/// The most reversals that are remembered.
+const MAX_REVERSALS: usize = 256;
+
+/// What is remembered about one workload between evaluations.
+///
+/// A new one knows nothing, so the first evaluation with it cannot scale down (I31). Only
+/// [`record_outcome`](Self::record_outcome) makes a change count, and only a written one.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "saved::Saved", into = "saved::Saved")
+)]
+pub struct Memory {
+    /// The time of the last evaluation.
+    pub(crate) last_now: Option<Timestamp>,
+    /// The last evaluation's clock went back by this much.
+    pub(crate) clock_back: Option<Duration>,
+    pub(crate) recommendations: Recommendations,
+    pub(crate) increases: ScaleEvents,
+    pub(crate) decreases: ScaleEvents,
+    pub(crate) step_timers: StepTimers,
+    /// The first evaluation of those in a row in which nothing was known.
+    pub(crate) blind_since: Option<Timestamp>,
+    /// The last written change.
+    pub(crate) last_change: Option<Change>,
+    /// When written changes turned around, oldest first.
+    pub(crate) reversals: VecDeque<Timestamp>,
+}
+
+/// A change that was written.
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Memory {}
+pub(crate) struct Change {
+    pub(crate) at: Timestamp,
+    pub(crate) direction: Direction,
+    pub(crate) to: Replicas,
+}
 
 impl Memory {
     /// Remembers what became of `decision`. Only a change that was written counts as a scale event.
-    pub fn record_outcome(
-        &mut self,
-        _decision: &crate::Decision,
-        _outcome: crate::Outcome,
-        _now: crate::Timestamp,
-    ) {
+    pub fn record_outcome(&mut self, decision: &Decision, outcome: Outcome, now: Timestamp) {
+        let (Some(direction), Outcome::Written) = (decision.direction(), outcome) else {
+            return;
+        };
+        let (from, to) = (decision.current(), decision.desired());
+        match direction {
+            Direction::Up => self.increases.add(now, to.get().saturating_sub(from.get())),
+            Direction::Down => self.decreases.add(now, from.get().saturating_sub(to.get())),
+        }
+        if self.last_change.is_some_and(|last| last.direction != direction) {
+            self.reversals.push_back(now);
+            while self.reversals.len() > MAX_REVERSALS
+                || self
+                    .reversals
+                    .front()
+                    .is_some_and(|&first| now.since(first) >= REVERSAL_MEMORY)
+            {
+                self.reversals.pop_front();
+            }
+        }
+        self.last_change = Some(Change {
+            at: now,
+            direction,
+            to,
+        });
+    }
+
+    /// Takes note of an evaluation at `now`: its distance from the one before, and a clock that went back.
+    ///
+    /// All times are shifted once when the clock goes back, so that everything keeps its age (I15).
+    pub(crate) fn arrive(&mut self, now: Timestamp) {
+        match self.last_now {
+            Some(last) if last > now => {
+                self.shift_back(last.since(now));
+                self.clock_back = Some(last.since(now));
+            }
+            Some(last) if last < now => {
+                self.recommendations.note_spacing(now.since(last));
+                self.clock_back = None;
+            }
+            Some(_) => {}
+            None => self.clock_back = None,
+        }
+        self.last_now = Some(now);
+    }
+
+    fn shift_back(&mut self, by: Duration) {
+        self.recommendations.shift_back(by);
+        self.increases.shift_back(by);
+        self.decreases.shift_back(by);
+        self.step_timers.shift_back(by);
+        for moment in self.blind_since.iter_mut().chain(&mut self.reversals) {
+            *moment = moment.minus(by);
+        }
+        if let Some(change) = &mut self.last_change {
+            change.at = change.at.minus(by);
+        }
+    }
+
+    /// How many written changes turned around within the hour before `now`.
+    pub(crate) fn reversals_within_an_hour(&self, now: Timestamp) -> u32 {
+        let recent = self
+            .reversals
+            .iter()
+            .filter(|&&at| now.since(at) < REVERSAL_MEMORY)
+            .count();
+        u32::try_from(recent).unwrap_or(u32::MAX)
+    }
+
+    /// Whether an earlier evaluation left a recommendation. Without one nothing scales down.
+    #[must_use]
+    pub fn has_history(&self) -> bool {
+        !self.recommendations.is_empty()
+    }
+
+    /// When the last evaluation was; `None` before the first.
+    #[must_use]
+    pub fn last_evaluated(&self) -> Option<Timestamp> {
+        self.last_now
+    }
+
+    /// Since when nothing has been known about the load; `None` when something is.
+    #[must_use]
+    pub fn blind_since(&self) -> Option<Timestamp> {
+        self.blind_since
+    }
+
+    /// The count that headroom last wrote; `None` when it never wrote one.
+    #[must_use]
+    pub fn last_written(&self) -> Option<Replicas> {
+        self.last_change.map(|change| change.to)
+    }
+
+    /// The usual distance between evaluations: the median of the last eight; `None` before the second.
+    #[must_use]
+    pub fn usual_spacing(&self) -> Option<Duration> {
+        self.recommendations.usual_spacing()
+    }
+
+    /// Fills a memory without history with recommendations that were worked out from a recorded load, oldest first.
+    /// Does nothing where there is history.
+    pub fn seed(&mut self, recommendations: impl IntoIterator<Item = (Timestamp, Replicas)>) {
+        if self.has_history() {
+            return;
+        }
+        for (at, replicas) in recommendations {
+            if let Some(last) = self.last_now
+                && at > last
+            {
+                self.recommendations.note_spacing(at.since(last));
+            }
+            self.recommendations.add(
+                at,
+                replicas,
+                true,
+                Reach::LONGEST,
+                crate::StabilizationWindow::LONGEST,
+            );
+            self.last_now = Some(at);
+        }
+    }
+}
+
+/// How a memory is written: with its version, so that a later headroom can read what this one wrote.
+#[cfg(feature = "serde")]
+mod saved {
+    use std::collections::VecDeque;
+
+    use serde::{Deserialize, Serialize};
+    use thiserror::Error;
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) enum Saved {
+        V1(V1),
+    }
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct V1 {
+        last_now: Option<Timestamp>,
+        clock_back: Option<Duration>,
+        recommendations: Recommendations,
+        increases: ScaleEvents,
+        decreases: ScaleEvents,
+        step_timers: StepTimers,
+        blind_since: Option<Timestamp>,
+        last_change: Option<Change>,
+        reversals: VecDeque<Timestamp>,
+    }
+
+    /// A saved memory that no headroom wrote.
+    #[derive(Debug, Error)]
+    #[error("the saved memory is larger than any memory gets")]
+    pub(super) struct TooLarge;
+
+    impl From<Memory> for Saved {
+        fn from(memory: Memory) -> Self {
+            Self::V1(V1 {
+                last_now: memory.last_now,
+                clock_back: memory.clock_back,
+                recommendations: memory.recommendations,
+                increases: memory.increases,
+                decreases: memory.decreases,
+                step_timers: memory.step_timers,
+                blind_since: memory.blind_since,
+                last_change: memory.last_change,
+                reversals: memory.reversals,
+            })
+        }
+    }
+
+    impl TryFrom<Saved> for Memory {
+        type Error = TooLarge;
+
+        fn try_from(Saved::V1(saved): Saved) -> Result<Self, TooLarge> {
+            let fits = saved.recommendations.is_bounded()
+                && saved.increases.is_bounded()
+                && saved.decreases.is_bounded()
+                && saved.reversals.len() <= MAX_REVERSALS;
+            if !fits {
+                return Err(TooLarge);
+            }
+            Ok(Self {
+                last_now: saved.last_now,
+                clock_back: saved.clock_back,
+                recommendations: saved.recommendations,
+                increases: saved.increases,
+                decreases: saved.decreases,
+                step_timers: saved.step_timers,
+                blind_since: saved.blind_since,
+                last_change: saved.last_change,
+                reversals: saved.reversals,
+            })
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Words are made once, in `Display`. Whether steps are recorded is chosen by type, so a caller who throws them
 //! away pays nothing.
 
+mod words;
+
 use std::time::Duration;
 
 use crate::{

@@ -1,0 +1,119 @@
+//! Stage 4: holds a change back until the recent recommendations agree with it.
+//!
+//! Works on recommendations only. The value lies between the count and the recommendation, so history never pushes
+//! a count anywhere (I18; `hpa-semantics` §10.2). A fall also needs a window that is covered (I16, I19), history (I31),
+//! and no written rise within it (I24).
+
+use std::time::Duration;
+
+use super::{Course, recommend::Proposals};
+use crate::{Direction, Memory, Reason, Replicas, Step, StepSink, Timestamp, WorkloadPolicy};
+
+pub(super) fn run(
+    course: &mut Course,
+    proposals: &Proposals<'_>,
+    policy: &WorkloadPolicy,
+    memory: &mut Memory,
+    now: Timestamp,
+    steps: &mut impl StepSink,
+) {
+    if !proposals.any_known {
+        return;
+    }
+    log(course.current, proposals, policy, memory, now);
+    let reach = memory.recommendations.reach(policy.interval.get());
+    if course.rises() {
+        rise(course, policy, memory, now, reach, steps);
+    } else if course.falls() {
+        fall(course, policy, memory, now, reach, steps);
+    }
+}
+
+fn log(
+    current: Replicas,
+    proposals: &Proposals<'_>,
+    policy: &WorkloadPolicy,
+    memory: &mut Memory,
+    now: Timestamp,
+) {
+    let longest = policy
+        .scale_up
+        .stabilization
+        .max(policy.scale_down.stabilization)
+        .get();
+    let reach = memory.recommendations.reach(policy.interval.get());
+    memory.recommendations.forget(now, longest);
+    memory.recommendations.add(
+        now,
+        proposals.recommendation(current),
+        proposals.is_complete(),
+        reach,
+        longest,
+    );
+}
+
+/// Up to the lowest recommendation of the window (I20).
+fn rise(
+    course: &mut Course,
+    policy: &WorkloadPolicy,
+    memory: &Memory,
+    now: Timestamp,
+    reach: Duration,
+    steps: &mut impl StepSink,
+) {
+    let window = policy.scale_up.stabilization;
+    let lowest = memory
+        .recommendations
+        .lowest(now, window.get(), reach)
+        .unwrap_or(course.wanted);
+    let kept = course.current.max(lowest.min(course.wanted));
+    keep(course, kept, Direction::Up, window, true, steps);
+}
+
+/// Down to the highest recommendation of the window (I19).
+fn fall(
+    course: &mut Course,
+    policy: &WorkloadPolicy,
+    memory: &Memory,
+    now: Timestamp,
+    reach: Duration,
+    steps: &mut impl StepSink,
+) {
+    let window = policy.scale_down.stabilization;
+    let covered = memory.recommendations.reaches_back_from(now)
+        && memory.recommendations.covers(now, window.get(), reach);
+    let rose_within = memory
+        .last_change
+        .is_some_and(|change| change.direction == Direction::Up && now.since(change.at) < window.get());
+    let kept = if covered && !rose_within {
+        let highest = memory
+            .recommendations
+            .highest(now, window.get(), reach)
+            .unwrap_or(course.current);
+        course.current.min(highest.max(course.wanted))
+    } else {
+        course.current
+    };
+    keep(course, kept, Direction::Down, window, covered, steps);
+}
+
+fn keep(
+    course: &mut Course,
+    kept: Replicas,
+    direction: Direction,
+    window: crate::StabilizationWindow,
+    covered: bool,
+    steps: &mut impl StepSink,
+) {
+    let wanted = course.wanted;
+    if kept != wanted {
+        steps.record(|| Step::Stabilized {
+            wanted,
+            kept,
+            direction,
+            window,
+            covered,
+        });
+        course.hold_to(kept, Reason::Stabilizing);
+    }
+}

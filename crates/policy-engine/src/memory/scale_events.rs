@@ -1,0 +1,110 @@
+//! Written changes of one direction, for the change limits.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::{ChangeLimit, Timestamp};
+
+/// Changes less than this apart are kept as one, with the newer time.
+const GRAIN: Duration = Duration::from_secs(1);
+/// One for each second of the longest period, and the newest.
+const MAX_EVENTS: usize = 1801;
+
+/// Written changes of one direction, oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct ScaleEvents(VecDeque<Event>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Event {
+    /// The first of those that are kept as one.
+    start: Timestamp,
+    at: Timestamp,
+    amount: u32,
+}
+
+impl ScaleEvents {
+    /// Adds a change by `amount` replicas.
+    pub(crate) fn add(&mut self, now: Timestamp, amount: u32) {
+        while self
+            .0
+            .front()
+            .is_some_and(|first| now.since(first.at) >= ChangeLimit::LONGEST_PERIOD)
+        {
+            self.0.pop_front();
+        }
+        match self.0.back_mut() {
+            Some(last) if now.since(last.start) < GRAIN => {
+                last.at = last.at.max(now);
+                last.amount = last.amount.saturating_add(amount);
+            }
+            _ => {
+                if self.0.len() == MAX_EVENTS {
+                    self.0.pop_front();
+                }
+                self.0.push_back(Event {
+                    start: now,
+                    at: now,
+                    amount,
+                });
+            }
+        }
+    }
+
+    /// The sum of the changes within the `period` before `now`; one exactly as old no longer counts.
+    pub(crate) fn within(&self, period: Duration, now: Timestamp) -> u32 {
+        self.0
+            .iter()
+            .rev()
+            .take_while(|event| now.since(event.at) < period)
+            .fold(0, |sum: u32, event| sum.saturating_add(event.amount))
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.0.len() <= MAX_EVENTS
+    }
+
+    pub(crate) fn shift_back(&mut self, by: Duration) {
+        for event in &mut self.0 {
+            event.start = event.start.minus(by);
+            event.at = event.at.minus(by);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(millis)
+    }
+
+    #[test]
+    fn a_change_exactly_as_old_as_the_period_no_longer_counts() {
+        let mut events = ScaleEvents::default();
+        events.add(at(0), 4);
+        assert_eq!(events.within(Duration::from_secs(15), at(14_999)), 4);
+        assert_eq!(events.within(Duration::from_secs(15), at(15_000)), 0);
+    }
+
+    #[test]
+    fn changes_within_a_second_add_up_and_are_forgotten_late() {
+        let mut events = ScaleEvents::default();
+        events.add(at(0), 1);
+        events.add(at(900), 2);
+        events.add(at(1_000), 4);
+        assert_eq!(events.0.len(), 2);
+        assert_eq!(events.within(Duration::from_secs(15), at(15_500)), 7);
+    }
+
+    #[test]
+    fn their_number_is_bounded() {
+        let mut events = ScaleEvents::default();
+        for second in 0..10_000 {
+            events.add(at(second * 1000), 1);
+        }
+        assert!(events.0.len() <= MAX_EVENTS);
+    }
+}

@@ -1,0 +1,395 @@
+//! The words for steps, decisions and what they are made of. Made once, here; everybody shows the same.
+
+use std::{fmt, time::Duration};
+
+use super::{Explanation, Proposal, Step};
+use crate::{ChangeAmount, ChangeLimit, Decision, Direction, Hold, MissingCause, Observation, Reason};
+
+/// A number as a person writes it: four significant digits, no trailing zeros.
+#[derive(Clone, Copy, Debug)]
+struct Number(f64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.0;
+        let size = value.abs();
+        if size == 0.0 {
+            return f.write_str("0");
+        }
+        if !(1e-4..1e9).contains(&size) {
+            return write!(f, "{value:.3e}");
+        }
+        let digits = if size >= 1000.0 {
+            0
+        } else if size >= 100.0 {
+            1
+        } else if size >= 10.0 {
+            2
+        } else if size >= 1.0 {
+            3
+        } else {
+            4
+        };
+        let text = format!("{value:.digits$}");
+        let text = if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.')
+        } else {
+            &text
+        };
+        f.write_str(text)
+    }
+}
+
+/// A span as a person says it: `40 s`, `2 min`, `1 h 5 min`.
+#[derive(Clone, Copy, Debug)]
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match (seconds / 3600, seconds % 3600 / 60, seconds % 60) {
+            (0, 0, _) if self.0.subsec_millis() > 0 && seconds < 10 => {
+                write!(f, "{} s", Number(self.0.as_secs_f64()))
+            }
+            (0, 0, seconds) => write!(f, "{seconds} s"),
+            (0, minutes, 0) => write!(f, "{minutes} min"),
+            (0, minutes, seconds) => write!(f, "{minutes} min {seconds} s"),
+            (hours, 0, _) => write!(f, "{hours} h"),
+            (hours, minutes, _) => write!(f, "{hours} h {minutes} min"),
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        })
+    }
+}
+
+impl fmt::Display for ChangeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.amount() {
+            ChangeAmount::Replicas(replicas) => write!(f, "{replicas} per {}", Span(self.period())),
+            ChangeAmount::Percent(percent) => write!(f, "{percent} % per {}", Span(self.period())),
+        }
+    }
+}
+
+impl fmt::Display for MissingCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAsked => f.write_str("was not asked for"),
+            Self::NoData => f.write_str("no series matched"),
+            Self::Ambiguous { series } => write!(f, "{series} series matched instead of one"),
+            Self::WrongType => f.write_str("the answer is not one number"),
+            Self::NotANumber => f.write_str("the value is NaN"),
+            Self::Infinite => f.write_str("the value is infinite"),
+            Self::Negative => f.write_str("the value is negative"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Unreachable => f.write_str("the source could not be reached"),
+            Self::Rejected { status } => write!(f, "the source answered {status}"),
+            Self::Malformed => f.write_str("the answer could not be read"),
+            Self::TooLarge => f.write_str("the answer is too large"),
+            Self::ClockSkew => f.write_str("the source's clock is off"),
+            Self::NoRateYet => f.write_str("no rate yet"),
+            Self::NoReplicas => f.write_str("no replica answered"),
+        }
+    }
+}
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fresh(sample) => Number(sample.value).fmt(f),
+            Self::Partial(sample) => write!(f, "{} (measured in part)", Number(sample.value)),
+            Self::Stale { sample, age } => write!(
+                f,
+                "{} ({} old, too old to act on)",
+                Number(sample.value),
+                Span(*age)
+            ),
+            Self::Missing { cause } => write!(f, "unknown ({cause})"),
+        }
+    }
+}
+
+impl Reason {
+    /// The reason as machines name it, as in JSON.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::AboveTarget => "above_target",
+            Self::BelowTarget => "below_target",
+            Self::OutOfBounds => "out_of_bounds",
+            Self::Fallback => "fallback",
+            Self::OnTarget => "on_target",
+            Self::AtMaximum => "at_maximum",
+            Self::AtMinimum => "at_minimum",
+            Self::Stabilizing => "stabilizing",
+            Self::ChangeLimited => "change_limited",
+            Self::MetricUnknown => "metric_unknown",
+            Self::Blind => "blind",
+            Self::NotReady => "not_ready",
+            Self::FailingToStart => "failing_to_start",
+            Self::Flapping => "flapping",
+            Self::ClockWentBack => "clock_went_back",
+            Self::Paused => "paused",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AboveTarget => "a metric is above its target",
+            Self::BelowTarget => "every metric is below its target",
+            Self::OutOfBounds => "the count was outside its bounds",
+            Self::Fallback => "nothing is known about the load, so the fallback applies",
+            Self::OnTarget => "the load fits the count",
+            Self::AtMaximum => "more is wanted, and the maximum is reached",
+            Self::AtMinimum => "less would do, and the minimum is reached",
+            Self::Stabilizing => "the recommendations of the stabilization window do not agree yet",
+            Self::ChangeLimited => "the change limit is used up for now",
+            Self::MetricUnknown => "less would do, but a metric is unknown",
+            Self::Blind => "nothing is known about the load",
+            Self::NotReady => "replicas that were added do not become ready",
+            Self::FailingToStart => "replicas cannot start",
+            Self::Flapping => "the count turned around too often",
+            Self::ClockWentBack => "the clock went back",
+            Self::Paused => "scaling is paused",
+            Self::Off => "somebody set the count to zero",
+        })
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scale { from, to, reason } => write!(f, "{from} → {to}: {reason}"),
+            Self::Hold { at, reason } => write!(f, "stays at {at}: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Proposal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replicas(replicas) => write!(f, "asks for {replicas}"),
+            Self::NoVote => f.write_str("asks for nothing"),
+            Self::Ignored => f.write_str("is ignored"),
+            Self::Blocks => f.write_str("forbids scaling down"),
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paused { until: Some(_) } => f.write_str("paused for a time"),
+            Self::Paused { until: None } => f.write_str("paused until somebody resumes it"),
+            Self::FailingToStart { failing } => write!(f, "{failing} replicas cannot start"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recommended {
+                metric,
+                seen,
+                target,
+                proposal,
+            } => match seen {
+                Observation::Missing { .. } => write!(f, "{metric} is {seen}: {proposal}"),
+                Observation::Fresh(_) | Observation::Partial(_) | Observation::Stale { .. } => {
+                    write!(f, "{metric} is {seen} against {}: {proposal}", Number(*target))
+                }
+            },
+            Self::Combined {
+                replicas,
+                by: Some(metric),
+            } => {
+                write!(f, "{replicas} recommended; {metric} asks for the most")
+            }
+            Self::Combined { replicas, by: None } => {
+                write!(f, "{replicas} recommended; no metric asks for a change")
+            }
+            Self::KeptForUnknown { wanted, kept, metric } => {
+                write!(
+                    f,
+                    "{wanted} would do, but {metric} is not fully known: stays at {kept}"
+                )
+            }
+            Self::Stabilized {
+                wanted,
+                kept,
+                direction: Direction::Up,
+                window,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{wanted} wanted; recommendations of the last {} allow {kept}",
+                    Span(window.get())
+                )
+            }
+            Self::Stabilized {
+                wanted,
+                kept,
+                direction: Direction::Down,
+                window,
+                covered: true,
+            } => {
+                write!(
+                    f,
+                    "{wanted} would do; within the last {} more was needed: {kept}",
+                    Span(window.get())
+                )
+            }
+            Self::Stabilized {
+                wanted,
+                kept,
+                direction: Direction::Down,
+                window,
+                covered: false,
+            } => write!(
+                f,
+                "{wanted} would do, but too little is known of the last {}: stays at {kept}",
+                Span(window.get())
+            ),
+            Self::Limited {
+                wanted,
+                allowed,
+                limit: Some(limit),
+            } => {
+                write!(f, "{wanted} wanted; the change limit of {limit} allows {allowed}")
+            }
+            Self::Limited {
+                wanted,
+                allowed,
+                limit: None,
+            } => {
+                write!(
+                    f,
+                    "{wanted} wanted; this direction is switched off: stays at {allowed}"
+                )
+            }
+            Self::HeldNotReady {
+                wanted,
+                kept,
+                ready,
+                starting_for,
+            } => write!(
+                f,
+                "{wanted} wanted; only {ready} are ready and one has been starting for {}: {kept}",
+                Span(*starting_for)
+            ),
+            Self::HeldFailing {
+                wanted,
+                kept,
+                failing,
+            } => {
+                write!(
+                    f,
+                    "{wanted} wanted; {failing} replicas cannot start: stays at {kept}"
+                )
+            }
+            Self::HeldFlapping {
+                wanted,
+                kept,
+                reversals,
+            } => {
+                write!(
+                    f,
+                    "{wanted} would do; the count turned around {reversals} times within an hour: stays at {kept}"
+                )
+            }
+            Self::HeldClock { wanted, kept, back } => {
+                write!(
+                    f,
+                    "{wanted} would do; the clock went back by {}: stays at {kept} this time",
+                    Span(*back)
+                )
+            }
+            Self::FellBack {
+                wanted,
+                raised,
+                blind_for,
+            } => write!(
+                f,
+                "{wanted} wanted; nothing has been known for {}: the fallback asks for {raised}",
+                Span(*blind_for)
+            ),
+            Self::Bounded {
+                wanted,
+                bounded,
+                bounds,
+            } => {
+                write!(f, "{wanted} wanted; the bounds of {bounds} allow {bounded}")
+            }
+            Self::Forbidden {
+                wanted,
+                kept,
+                hold: Some(hold),
+            } => {
+                write!(f, "{wanted} would be set; {hold}: stays at {kept}")
+            }
+            Self::Forbidden {
+                wanted,
+                kept,
+                hold: None,
+            } => {
+                write!(
+                    f,
+                    "{wanted} would be set; somebody set the count to {kept}, so it stays"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|step| writeln!(f, "{step}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (930.0, "930"),
+            (0.7, "0.7"),
+            (0.1 + 0.2, "0.3"),
+            (1234.567, "1235"),
+            (100.0, "100"),
+            (2.5, "2.5"),
+            (99.999, "100"),
+            (1e12, "1.000e12"),
+        ] {
+            assert_eq!(Number(value).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn spans_are_said_in_two_units_at_most() {
+        for (millis, text) in [
+            (500, "0.5 s"),
+            (40_000, "40 s"),
+            (120_000, "2 min"),
+            (90_000, "1 min 30 s"),
+            (3_900_000, "1 h 5 min"),
+        ] {
+            assert_eq!(Span(Duration::from_millis(millis)).to_string(), text);
+        }
+    }
+}
