@@ -1,0 +1,336 @@
+//! A random world around one workload: policies, loads, clocks and people that do what real ones do, and worse.
+
+use std::time::Duration;
+
+use headroom_policy_engine::*;
+use proptest::{collection::vec, prelude::*};
+
+/// One evaluation, with everything that led to it.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    pub now: Timestamp,
+    pub workload: Workload,
+    pub seen: Observations,
+    pub decision: Decision,
+    pub steps: Explanation,
+    pub outcome: Outcome,
+    /// The memory before it, and after its outcome.
+    pub before: Memory,
+    pub after: Memory,
+}
+
+/// What happens between two evaluations, and in one.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub millis: i64,
+    pub values: Vec<Observation>,
+    pub external: Option<u32>,
+    pub outcome: Outcome,
+    pub readiness: Readiness,
+    pub paused: bool,
+}
+
+pub fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        6 => 0.0..2000.0_f64,
+        2 => (0_u32..20).prop_map(|n| f64::from(n) * 100.0),
+        1 => Just(0.0),
+        1 => Just(-0.0),
+        1 => prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(f64::NEG_INFINITY), Just(f64::MAX), Just(-1.0), Just(f64::MIN_POSITIVE)],
+        1 => any::<u64>().prop_map(f64::from_bits),
+    ]
+}
+
+fn any_cause() -> impl Strategy<Value = MissingCause> {
+    prop_oneof![
+        Just(MissingCause::NoData),
+        Just(MissingCause::TimedOut),
+        Just(MissingCause::Unreachable),
+        Just(MissingCause::NotANumber),
+        Just(MissingCause::ClockSkew),
+    ]
+}
+
+/// What a source says, judged as the live pass judges it.
+pub fn any_observation() -> impl Strategy<Value = Observation> {
+    let coverage = (
+        proptest::option::of(0.0..40.0_f64),
+        proptest::option::of(0.0..1.0_f64),
+    );
+    prop_oneof![
+        8 => any_value().prop_map(|value| judged(value, None, Coverage::default())),
+        1 => (any_value(), 0_i64..400_000).prop_map(|(value, age)| judged(value, Some(age), Coverage::default())),
+        1 => (any_value(), coverage).prop_map(|(value, (replicas, window))| judged(value, None, Coverage { replicas, window })),
+        1 => any_cause().prop_map(|cause| Observation::Missing { cause }),
+    ]
+}
+
+fn judged(value: f64, age: Option<i64>, coverage: Coverage) -> Observation {
+    let now = Timestamp::from_unix_millis(1_000_000_000);
+    let newest_sample = age.map(|age| Timestamp::from_unix_millis(1_000_000_000 - age));
+    let reading = Reading {
+        value,
+        answered_at: Some(now),
+        newest_sample,
+        coverage,
+    };
+    let freshness = Freshness {
+        max_age: Duration::from_secs(120),
+    };
+    Observation::judge(Ok(reading), freshness, Replicas::new(10), Readiness::Unknown, now)
+}
+
+pub fn known(value: f64) -> Observation {
+    judged(value, None, Coverage::default())
+}
+
+fn any_rule() -> impl Strategy<Value = MetricRule> {
+    let breach = |threshold: std::ops::Range<f64>| {
+        (threshold, proptest::option::of(0_u64..120), 1_u32..5).prop_map(|(threshold, lasting, step)| {
+            Breach {
+                threshold,
+                lasting: lasting.map(Duration::from_secs),
+                step: Replicas::new(step),
+            }
+        })
+    };
+    prop_oneof![
+        3 => (1.0..500.0_f64).prop_map(|target| MetricRule::PerReplica(Target::new(target).unwrap())),
+        2 => (0.05..1.0_f64).prop_map(|target| MetricRule::Utilization(TargetUtilization::new(target).unwrap())),
+        1 => (1.0..500.0_f64).prop_map(|target| MetricRule::Value(Target::new(target).unwrap())),
+        1 => (proptest::option::of(breach(500.0..1000.0)), breach(0.0..400.0))
+            .prop_map(|(above, below)| MetricRule::Step(StepRule::new(above, Some(below)).unwrap())),
+        1 => breach(100.0..1000.0).prop_map(|above| MetricRule::Step(StepRule::new(Some(above), None).unwrap())),
+    ]
+}
+
+pub fn any_metric() -> impl Strategy<Value = MetricPolicy> {
+    let votes = prop_oneof![4 => Just(Votes::UpAndDown), 1 => Just(Votes::UpOnly)];
+    let on_missing =
+        prop_oneof![3 => Just(OnMissing::Block), 1 => Just(OnMissing::Ignore), 1 => Just(OnMissing::Zero)];
+    (any_rule(), votes, on_missing, 0.0..0.3_f64, 0.0..0.3_f64).prop_map(
+        |(rule, votes, on_missing, up, down)| MetricPolicy {
+            name: MetricName::new("m"),
+            rule,
+            votes,
+            on_missing,
+            tolerance: Tolerance::new(up, down).unwrap(),
+        },
+    )
+}
+
+fn any_rules(longest: u64) -> impl Strategy<Value = ScalingRules> {
+    let amount = prop_oneof![
+        (1_u32..20).prop_map(ChangeAmount::Replicas),
+        (1_u32..200).prop_map(ChangeAmount::Percent)
+    ];
+    let limit = (amount, 1_u64..120)
+        .prop_map(|(amount, period)| ChangeLimit::new(amount, Duration::from_secs(period)).unwrap());
+    let select = prop_oneof![4 => Just(LimitSelection::Max), 2 => Just(LimitSelection::Min), 1 => Just(LimitSelection::Disabled)];
+    (0..=longest, select, vec(limit, 0..3)).prop_map(|(window, select, limits)| ScalingRules {
+        stabilization: StabilizationWindow::new(Duration::from_secs(window)).unwrap(),
+        limits: ChangeLimits { select, limits },
+    })
+}
+
+pub fn any_policy() -> impl Strategy<Value = WorkloadPolicy> {
+    let fallback = proptest::option::of((1_u32..30, 0_u64..300)).prop_map(|fallback| {
+        fallback.map(|(replicas, after)| Fallback {
+            replicas: Replicas::new(replicas),
+            after: Duration::from_secs(after),
+        })
+    });
+    (
+        1_u32..10,
+        0_u32..40,
+        vec(any_metric(), 1..4),
+        any_rules(60),
+        any_rules(400),
+        fallback,
+        0_u32..6,
+        1_u64..60,
+    )
+        .prop_map(
+            |(min, more, mut metrics, scale_up, scale_down, fallback, max_reversals, interval)| {
+                for (index, metric) in metrics.iter_mut().enumerate() {
+                    metric.name = MetricName::new(&format!("m{index}"));
+                }
+                WorkloadPolicy {
+                    bounds: ReplicaBounds::new(Replicas::new(min), Replicas::new(min + more)).unwrap(),
+                    metrics,
+                    scale_up,
+                    scale_down,
+                    fallback,
+                    guards: Guards {
+                        startup: Duration::from_secs(30),
+                        max_reversals,
+                    },
+                    interval: EvaluationInterval::new(Duration::from_secs(interval)).unwrap(),
+                }
+            },
+        )
+}
+
+pub fn any_event() -> impl Strategy<Value = Event> {
+    let millis = prop_oneof![
+        8 => 1_000_i64..30_000,
+        1 => Just(0_i64),
+        1 => -100_000_i64..0,
+        1 => 100_000_i64..5_000_000,
+        1 => 1_i64..1_000,
+    ];
+    let outcome = prop_oneof![
+        6 => Just(Outcome::Written),
+        1 => Just(Outcome::Failed),
+        1 => Just(Outcome::Conflict),
+        1 => Just(Outcome::NotAttempted),
+    ];
+    let readiness = prop_oneof![
+        3 => Just(Readiness::Unknown),
+        1 => (0_u32..40, proptest::option::of(0_u64..300)).prop_map(|(ready, longest)| Readiness::Known {
+            ready: Replicas::new(ready),
+            longest_unready: longest.map(Duration::from_secs),
+        }),
+    ];
+    let external = prop_oneof![9 => Just(None), 1 => (0_u32..60).prop_map(Some)];
+    (
+        millis,
+        vec(any_observation(), 3),
+        external,
+        outcome,
+        readiness,
+        proptest::bool::weighted(0.05),
+    )
+        .prop_map(|(millis, values, external, outcome, readiness, paused)| Event {
+            millis,
+            values,
+            external,
+            outcome,
+            readiness,
+            paused,
+        })
+}
+
+pub fn any_events() -> impl Strategy<Value = Vec<Event>> {
+    vec(any_event(), 1..60)
+}
+
+/// Events of a quiet world: time goes on evenly, nobody interferes, every value is known.
+pub fn calm_events(spacing_millis: i64, len: usize) -> impl Strategy<Value = Vec<Event>> {
+    vec(vec(0.0..2000.0_f64, 3), len).prop_map(move |all| {
+        all.into_iter()
+            .map(|values| Event {
+                millis: spacing_millis,
+                values: values.into_iter().map(known).collect(),
+                external: None,
+                outcome: Outcome::Written,
+                readiness: Readiness::Unknown,
+                paused: false,
+            })
+            .collect()
+    })
+}
+
+/// Runs `events` from `current` replicas and a new memory.
+pub fn run(policy: &WorkloadPolicy, current: u32, events: &[Event]) -> Vec<Turn> {
+    run_with(policy, current, events, |memory| memory)
+}
+
+/// The same, with something done to the memory between any two evaluations.
+pub fn run_with(
+    policy: &WorkloadPolicy,
+    mut current: u32,
+    events: &[Event],
+    mut between: impl FnMut(Memory) -> Memory,
+) -> Vec<Turn> {
+    let mut memory = Memory::default();
+    let mut now = 1_700_000_000_000_i64;
+    let mut turns = Vec::new();
+    for event in events {
+        now = now.saturating_add(event.millis);
+        current = event.external.unwrap_or(current);
+        let holds = if event.paused {
+            vec![Hold::Paused { until: None }]
+        } else {
+            Vec::new()
+        };
+        let workload = Workload {
+            current: Replicas::new(current),
+            origin: CountOrigin::Read,
+            readiness: event.readiness,
+            holds,
+        };
+        let seen: Observations = event.values[..policy.metrics.len()].iter().copied().collect();
+        let at = Timestamp::from_unix_millis(now);
+        let before = memory.clone();
+        let mut steps = Explanation::default();
+        let decision = evaluate(policy, &workload, &seen, &mut memory, at, &mut steps);
+        memory.record_outcome(&decision, event.outcome, at);
+        memory = between(memory);
+        if event.outcome == Outcome::Written {
+            current = decision.desired().get();
+        }
+        turns.push(Turn {
+            now: at,
+            workload,
+            seen,
+            decision,
+            steps,
+            outcome: event.outcome,
+            before,
+            after: memory.clone(),
+        });
+    }
+    turns
+}
+
+impl Turn {
+    pub fn current(&self) -> u32 {
+        self.workload.current.get()
+    }
+
+    pub fn desired(&self) -> u32 {
+        self.decision.desired().get()
+    }
+
+    pub fn recommended(&self) -> u32 {
+        self.steps
+            .0
+            .iter()
+            .find_map(|step| {
+                if let Step::Combined { replicas, .. } = step {
+                    Some(replicas.get())
+                } else {
+                    None
+                }
+            })
+            .expect("every evaluation combines")
+    }
+
+    pub fn has(&self, is_it: impl Fn(&Step) -> bool) -> bool {
+        self.steps.0.iter().any(is_it)
+    }
+
+    /// Whether a stage that is exempt from stabilization and limits moved the number.
+    pub fn is_exempt(&self) -> bool {
+        self.has(|step| {
+            matches!(
+                step,
+                Step::Bounded { .. } | Step::FellBack { .. } | Step::Forbidden { .. }
+            )
+        })
+    }
+
+    pub fn knows_anything(&self) -> bool {
+        self.decision.reason() != Reason::Blind
+            && self.has(|step| {
+                matches!(
+                    step,
+                    Step::Recommended {
+                        seen: Observation::Fresh(_) | Observation::Partial(_),
+                        ..
+                    }
+                )
+            })
+    }
+}
