@@ -1,0 +1,175 @@
+use std::{os::unix::fs::PermissionsExt as _, sync::Mutex};
+
+use super::*;
+
+/// Stands for Go: answers as Go does, counts its builds in a file, and fails where it is told to.
+const FAKE_GO: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+case "$1" in
+  env) echo go1.26.7 ;;
+  list) if [ -f "$here/too-old" ]; then echo "go: go.mod requires go >= 1.26.7 (running go 1.20)" >&2; exit 1; fi ;;
+  install)
+    echo "$*" >>"$here/builds"
+    mkdir -p "$GOBIN"
+    echo half >"$GOBIN/prometheus"
+    if [ -f "$here/broken" ]; then echo "cmd/prometheus: no such thing" >&2; exit 1; fi
+    echo whole >"$GOBIN/promtool" ;;
+esac
+"#;
+
+struct World {
+    folder: tempfile::TempDir,
+    servers: Servers,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let go = folder.path().join("go");
+        fs::write(&go, FAKE_GO).unwrap();
+        fs::set_permissions(&go, fs::Permissions::from_mode(0o755)).unwrap();
+        let servers = Servers {
+            root: folder.path().join("cache/servers"),
+            go: go.into(),
+        };
+        Self { folder, servers }
+    }
+
+    fn with(self, file: &str) -> Self {
+        fs::write(self.folder.path().join(file), "").unwrap();
+        self
+    }
+
+    fn builds(&self) -> usize {
+        fs::read_to_string(self.folder.path().join("builds"))
+            .unwrap_or_default()
+            .lines()
+            .count()
+    }
+
+    fn ensure(&self) -> Result<Vec<String>, ServersError> {
+        let mut said = Vec::new();
+        self.servers
+            .ensure(&PROMETHEUS, |progress| said.push(progress.to_string()))?;
+        Ok(said)
+    }
+}
+
+#[test]
+fn builds_once_and_then_finds_it_there() {
+    let world = World::new();
+    let said = world.ensure().unwrap();
+    assert!(
+        said[0].starts_with("building prometheus and promtool v"),
+        "{said:?}"
+    );
+    assert!(world.servers.binary(&PROMETHEUS, "promtool").is_ok());
+    let said = world.ensure().unwrap();
+    assert!(said.len() == 1 && said[0].contains("is there"), "{said:?}");
+    assert_eq!(world.builds(), 1);
+}
+
+#[test]
+fn clones_that_build_at_once_build_once() {
+    let world = World::new();
+    let failures = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| failures.lock().unwrap().extend(world.ensure().err()));
+        }
+    });
+    assert!(failures.into_inner().unwrap().is_empty());
+    assert_eq!(world.builds(), 1);
+}
+
+#[test]
+fn a_failed_build_leaves_nothing_and_says_what_go_said() {
+    let world = World::new().with("broken");
+    let error = world.ensure().unwrap_err();
+    assert!(
+        error.to_string().contains("cmd/prometheus: no such thing"),
+        "{error}"
+    );
+    assert!(world.servers.binary(&PROMETHEUS, "prometheus").is_err());
+    let left: Vec<_> = fs::read_dir(&world.servers.root)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, [OsString::from(format!("{}.lock", PROMETHEUS.hash()))]);
+}
+
+#[test]
+fn what_killed_builds_left_is_removed_and_built_anew() {
+    let world = World::new();
+    let stale = world
+        .servers
+        .root
+        .join(format!(".building-{}-abc", PROMETHEUS.hash()));
+    let half = world.servers.directory(&PROMETHEUS);
+    for path in [&stale, &half] {
+        fs::create_dir_all(path).unwrap();
+        fs::write(path.join("prometheus"), "half").unwrap();
+    }
+    world.ensure().unwrap();
+    assert!(!stale.exists());
+    assert!(half.join("promtool").is_file());
+}
+
+#[test]
+fn without_go_it_says_what_to_install() {
+    let mut world = World::new();
+    world.servers.go = world.folder.path().join("no-such-go").into();
+    let error = world.ensure().unwrap_err();
+    assert!(matches!(error, ServersError::NoGo { .. }), "{error:?}");
+    let help = error.help().unwrap();
+    assert!(
+        help.contains(&format!("install Go {}", PROMETHEUS.go_version())),
+        "{help}"
+    );
+}
+
+#[test]
+fn a_go_that_is_too_old_is_named_with_the_one_needed() {
+    let error = World::new().with("too-old").ensure().unwrap_err();
+    assert!(error.to_string().contains("running go 1.20"), "{error}");
+    assert!(error.help().unwrap().contains(PROMETHEUS.go_version()));
+}
+
+#[test]
+fn the_hash_follows_the_pins_and_the_flags() {
+    let others = [
+        Server {
+            go_mod: "module other",
+            ..PROMETHEUS
+        },
+        Server {
+            go_sum: "",
+            ..PROMETHEUS
+        },
+        Server {
+            tags: "netgo",
+            ..PROMETHEUS
+        },
+        Server {
+            link_flags: "",
+            ..PROMETHEUS
+        },
+        Server {
+            name: "other",
+            ..PROMETHEUS
+        },
+    ];
+    assert_eq!(PROMETHEUS.hash(), PROMETHEUS.hash());
+    assert_eq!(PROMETHEUS.hash().len(), 16);
+    for other in others {
+        assert_ne!(other.hash(), PROMETHEUS.hash(), "{other:?}");
+    }
+}
+
+#[test]
+fn versions_are_read_from_the_pins() {
+    for server in ALL {
+        assert!(server.version().starts_with('v'), "{}", server.version());
+        assert!(server.go_version().starts_with("1."), "{}", server.go_version());
+    }
+}
