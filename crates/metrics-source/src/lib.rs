@@ -5,6 +5,7 @@
 
 mod deadline;
 mod error;
+mod prometheus;
 mod query;
 mod source;
 #[cfg(feature = "testing")]
@@ -12,5 +13,9 @@ pub mod testing;
 
 pub use deadline::WithDeadline;
 pub use error::ObserveError;
+pub use prometheus::{
+    ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
+    PrometheusSource, ServerInfo,
+};
 pub use query::{Across, Endpoint, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery};
 pub use source::{Answer, MetricsSource};

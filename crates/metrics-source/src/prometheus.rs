@@ -1,0 +1,192 @@
+//! Prometheus, and what speaks its HTTP API: Mimir, Thanos, VictoriaMetrics.
+//!
+//! All queries of a pass are asked together, each text once, up to a limit at a time. Every query is evaluated at the
+//! server's own present, so that its clock and ours need not agree; `answered_at` is what it says that was.
+//!
+//! Age and coverage are asked beside the values and shared between them. A value is as old as the oldest of its
+//! selectors' newest samples, and has as much of its window as the selector with the least. What cannot be asked, or was
+//! not answered, never costs the value: it is unknown, and a remark says so. See [`PrometheusSource::observe`].
+
+mod connection;
+mod envelope;
+mod intervals;
+mod options;
+mod pass;
+mod selectors;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use headroom_policy_engine::Timestamp;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+pub use self::options::{
+    ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
+};
+use self::{
+    connection::Connection,
+    intervals::{IntervalCache, Intervals},
+    pass::{Outcome, Pass},
+    selectors::Plan,
+};
+use crate::{Answer, MetricQuery, MetricsSource, ObserveError};
+
+/// The most queries whose selectors are remembered from pass to pass.
+const MOST_PLANS: usize = 16_384;
+
+/// One Prometheus.
+pub struct PrometheusSource {
+    connection: Connection,
+    intervals: IntervalCache,
+    plans: Mutex<HashMap<Arc<str>, Arc<Plan>>>,
+}
+
+/// What a server says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// Its version, where it tells one.
+    pub version: Option<String>,
+    /// Its time, by its answer to a query.
+    pub time: Timestamp,
+}
+
+impl PrometheusSource {
+    /// The server that `options` name. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When the options cannot be used, such as a URL without a host or a certificate that is not PEM.
+    pub fn new(options: &PrometheusOptions) -> Result<Self, PrometheusSetupError> {
+        Ok(Self {
+            connection: Connection::new(options)?,
+            intervals: IntervalCache::new(options.scrape_interval),
+            plans: Mutex::default(),
+        })
+    }
+
+    /// The values of `query` from `start` to `end`, `step` apart, each with its time: what a window is rebuilt from.
+    /// Start and end are taken inward to whole seconds. Nothing matched: no values. Values may be NaN or infinite.
+    ///
+    /// # Errors
+    ///
+    /// Those of a query; also [`ObserveError::Rejected`] where the server finds the points too many (11,000).
+    pub async fn range(
+        &self,
+        query: &str,
+        start: Timestamp,
+        end: Timestamp,
+        step: Duration,
+    ) -> Result<Vec<(Timestamp, f64)>, ObserveError> {
+        let answer = self.connection.range(query, (start, end), step).await?;
+        let points = answer.one_series()?;
+        Ok(points.into_iter().map(|point| (point.at, point.value)).collect())
+    }
+
+    /// Asks whether it answers queries, and what it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of a query: it cannot be reached, is slow, refuses us, or is no Prometheus.
+    pub async fn probe(&self) -> Result<ServerInfo, ObserveError> {
+        let deadline = self.connection.deadline();
+        let point = self
+            .connection
+            .instant("vector(1)", deadline)
+            .await?
+            .one_number()?;
+        Ok(ServerInfo {
+            version: self.version(deadline).await,
+            time: point.at,
+        })
+    }
+
+    /// Its version; nothing where it does not tell, as not all do.
+    async fn version(&self, deadline: Instant) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Answer {
+            data: BuildInfo,
+        }
+        #[derive(Deserialize)]
+        struct BuildInfo {
+            version: String,
+        }
+        let body = self
+            .connection
+            .get("api/v1/status/buildinfo", deadline)
+            .await
+            .ok()?;
+        let answer: Answer = envelope::parse(&body).ok()?;
+        Some(envelope::shortened(&answer.data.version, 60))
+    }
+
+    /// What is asked beside a query. Reading PromQL takes longer than looking it up.
+    fn plan_of(&self, query: &Arc<str>) -> Arc<Plan> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans.get(query) {
+            return Arc::clone(plan);
+        }
+        if plans.len() >= MOST_PLANS {
+            plans.clear();
+        }
+        let plan = Arc::new(Plan::of(query));
+        plans.insert(Arc::clone(query), Arc::clone(&plan));
+        plan
+    }
+
+    async fn ask_all(&self, questions: &[Arc<str>], deadline: Instant) -> Vec<Outcome> {
+        let ask = |text: &Arc<str>| {
+            let text = Arc::clone(text);
+            async move { self.connection.instant(&text, deadline).await.map_err(Arc::new) }
+        };
+        join_all(questions.iter().map(ask)).await
+    }
+
+    async fn intervals(&self, pass: &Pass, deadline: Instant) -> Intervals {
+        if pass.needs_intervals() {
+            self.intervals.get(&self.connection, deadline).await
+        } else {
+            Intervals::Unknown(Arc::from("nothing needed it"))
+        }
+    }
+}
+
+#[async_trait]
+impl MetricsSource for PrometheusSource {
+    /// As [`MetricsSource::observe`] says, within the timeout of the options; `now` is not sent.
+    ///
+    /// - *Age.* For each selector S also `max by (job) (timestamp(S))`: the newest sample of the selector whose newest is
+    ///   the oldest. An `offset` counts from the moment it looks at. Of a recorded series it is the rule's evaluation.
+    ///   With `@ TIME`, a subquery in a subquery, or PromQL that this version cannot read, it is unknown.
+    /// - *Window.* For each range S\[w\] also `max by (job) (count_over_time(S[w]))`, against w over the scrape interval of
+    ///   that job.
+    /// - *Replicas.* The `coverage` query. Where it finds nothing or fails, none is known to have taken part, so the
+    ///   value may raise and never lower.
+    /// - *Remarks* are the server's `warnings` and `infos`, and everything above that is unknown.
+    async fn observe(&self, queries: &[MetricQuery], _now: Timestamp) -> Vec<Answer> {
+        let deadline = self.connection.deadline();
+        let mut pass = Pass::new(queries, |query| self.plan_of(query));
+        let (mut outcomes, intervals) = futures::join!(
+            self.ask_all(pass.questions_from(0), deadline),
+            self.intervals(&pass, deadline)
+        );
+        pass.ask_late_ages(&outcomes, &intervals);
+        let late = self.ask_all(pass.questions_from(outcomes.len()), deadline).await;
+        outcomes.extend(late);
+        pass.answers(&outcomes, &intervals)
+    }
+}
+
+impl fmt::Debug for PrometheusSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrometheusSource")
+            .field("url", &self.connection.url().as_str())
+            .finish_non_exhaustive()
+    }
+}
