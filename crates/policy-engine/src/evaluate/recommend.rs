@@ -220,7 +220,7 @@ fn step(
             return Said {
                 proposal: Proposal::NoVote,
                 blocks: false,
-                known: true,
+                known: false,
             };
         }
         Observation::Missing {
