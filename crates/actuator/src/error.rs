@@ -1,9 +1,12 @@
 //! Why a target could not be read or set.
 
-use std::{io, time::Duration};
+use std::{error::Error as StdError, io, time::Duration};
 
 use headroom_policy_engine::Replicas;
 use thiserror::Error;
+
+/// An error of any kind, as the source of one of ours.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why a target could not be read or set.
 #[derive(Debug, Error)]
@@ -53,9 +56,35 @@ pub enum TargetError {
         /// The count that is there now.
         found: Replicas,
     },
+    /// Reading did not end in time.
+    #[error("the target did not answer within {after:?}")]
+    NoAnswer {
+        /// The deadline.
+        after: Duration,
+    },
+    /// Writing did not end in time, so it may have been carried out or not. Reading the target settles it.
+    #[error("the target did not confirm the new count within {after:?}")]
+    Unanswered {
+        /// The deadline.
+        after: Duration,
+    },
+    /// Somebody else works on the same replicas and does not finish.
+    #[error("another headroom has been working on these replicas for {after:?}")]
+    Busy {
+        /// How long this one waited for the other.
+        after: Duration,
+    },
+    /// Processes outlived SIGKILL: the kernel does not let go of them.
+    #[error("{processes} processes are still there {after:?} after they were killed")]
+    StillRunning {
+        /// How many.
+        processes: usize,
+        /// How long ago they were killed.
+        after: Duration,
+    },
     /// The records of the replicas could not be read or written.
     #[error("the records of the replicas could not be used")]
-    Records(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Records(#[source] BoxError),
     /// Something on this machine failed.
     #[error("{what}")]
     Io {
@@ -68,6 +97,28 @@ pub enum TargetError {
     /// The adapter does not scale targets of this kind.
     #[error("this adapter does not scale targets of this kind")]
     Unsupported,
+}
+
+impl TargetError {
+    /// Whether a write that ended like this may have been carried out all the same.
+    ///
+    /// Then the count that was intended stands or falls with what the target says when it is read next.
+    #[must_use]
+    pub fn leaves_outcome_unknown(&self) -> bool {
+        match self {
+            Self::Unanswered { .. } | Self::TimedOut { .. } => true,
+            Self::Start { .. }
+            | Self::Failed { .. }
+            | Self::NotACount { .. }
+            | Self::Conflict { .. }
+            | Self::NoAnswer { .. }
+            | Self::Busy { .. }
+            | Self::StillRunning { .. }
+            | Self::Records(_)
+            | Self::Io { .. }
+            | Self::Unsupported => false,
+        }
+    }
 }
 
 fn said(stderr: &str) -> String {
