@@ -5,6 +5,7 @@
 
 mod deadline;
 mod error;
+pub mod exposition;
 mod prometheus;
 mod query;
 mod source;
