@@ -195,7 +195,7 @@ impl PrometheusBuilder {
                     "metrics_path": job.metrics_path,
                     "file_sd_configs": [{
                         "files": [format!("targets/{}.json", job.name)],
-                        "refresh_interval": "5s",
+                        "refresh_interval": "1s",
                     }],
                 })
             })
@@ -452,16 +452,19 @@ async fn launch(directory: &Path, port: u16, arguments: &[String]) -> Result<Pro
         .arg("--storage.tsdb.path=data")
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .args(["--web.enable-lifecycle", "--web.enable-admin-api"])
+        // Changed targets count at once; by default it looks every five seconds.
+        .arg("--scrape.discovery-reload-interval=100ms")
         .args(arguments);
     let mut process = Process::start("prometheus", &mut command);
     let client = http_client();
     let url = format!("http://127.0.0.1:{port}/-/ready");
     let ready = wait_for(START, "Prometheus is ready", async || {
-        // First whether it lives: on a port that another server has, that one would answer.
         if process.exit_status().is_some() {
             return Some(false);
         }
-        answers(&client, &url).await.then_some(true)
+        // Its own word that it listens: on a port that was taken meanwhile, another server would answer.
+        let ready = process.stderr().contains("Listening on") && answers(&client, &url).await;
+        ready.then_some(true)
     })
     .await;
     if ready && process.exit_status().is_none() {

@@ -1,4 +1,5 @@
 //! The real Prometheus, started, asked, stopped, and started again.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::{path::Path, time::Duration};
 
