@@ -1,28 +1,153 @@
 //! `cargo xtask`: what a developer of headroom does beside `cargo` itself.
+//!
+//! Owns the arguments and the exit code; each task is a module.
+
+#![expect(
+    clippy::print_stderr,
+    reason = "a development task tells its developer what it does"
+)]
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
+mod cargo;
+mod dependencies;
+mod problem;
+mod reference;
 mod servers;
 
+use crate::problem::Problem;
+
 /// Development tasks of headroom.
+///
+/// `cargo xtask test` is all that a first look needs. Everything that CI does is `.ci/run`.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
 enum Task {
-    /// Build the real servers that tests use, once per machine.
+    /// Build the real servers that tests use, once per machine
+    ///
+    /// They go to $XDG_CACHE_HOME/headroom/servers (by default ~/.cache), outside the clone, in a folder named after the
+    /// pins they are built from. Does nothing when they are there. Needs Go.
     Servers,
+
+    /// Run every test, also those that need the real servers
+    ///
+    /// Builds the servers first where they are missing. What follows goes to `cargo test`,
+    /// what follows `--` to the tests:
+    ///
+    ///   cargo xtask test                               everything
+    ///   cargo xtask test -p headroom-metrics-source    one package
+    ///   cargo xtask test -- prometheus --nocapture     tests by name, with their output
+    #[command(verbatim_doc_comment)]
+    Test(PassedOn),
+
+    /// Run the benches
+    ///
+    /// What follows goes to `cargo bench`, what follows `--` to the benches:
+    ///
+    ///   cargo xtask bench -p headroom-policy-engine --bench evaluate
+    #[command(verbatim_doc_comment)]
+    Bench(PassedOn),
+
+    /// Write the generated pages of the book: settings, commands, and the schema of the configuration
+    Reference {
+        /// Change nothing, and fail where a page is not current
+        #[arg(long)]
+        check: bool,
+    },
+
+    /// Check that one TLS provider, aws-lc-rs, is among the dependencies, and no other
+    Tls,
+
+    /// Check that the engine depends on no more than crates/policy-engine/dependencies.txt names
+    Fence,
+}
+
+/// Arguments that go to another program as they are.
+#[derive(Debug, Args)]
+struct PassedOn {
+    /// For cargo
+    #[arg(value_name = "CARGO_ARGUMENT", allow_hyphen_values = true)]
+    cargo: Vec<String>,
+    /// For what cargo runs
+    #[arg(value_name = "ARGUMENT", last = true)]
+    program: Vec<String>,
+}
+
+impl PassedOn {
+    /// Those for cargo, and those for what it runs.
+    fn parts(&self) -> (&[String], &[String]) {
+        // A `--` that follows other arguments is one of them to clap, since they may begin with hyphens.
+        match self.cargo.iter().position(|argument| argument == "--") {
+            Some(at) => (&self.cargo[..at], &self.cargo[at + 1..]),
+            None => (&self.cargo, &self.program),
+        }
+    }
 }
 
 fn main() -> ExitCode {
-    let result = match Task::parse() {
-        Task::Servers => servers::ensure(),
-    };
-    match result {
+    match run(Arguments::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::FAILURE
+            problem.explain();
+            problem.exit_code()
         }
+    }
+}
+
+fn run(task: Task) -> Result<(), Problem> {
+    match task {
+        Task::Servers => servers::ensure(),
+        Task::Test(arguments) => {
+            servers::ensure()?;
+            let (cargo, tests) = arguments.parts();
+            cargo::test(cargo, tests)
+        }
+        Task::Bench(arguments) => {
+            let (cargo, benches) = arguments.parts();
+            cargo::bench(cargo, benches)
+        }
+        Task::Reference { check: true } => reference::check(),
+        Task::Reference { check: false } => reference::write(),
+        Task::Tls => dependencies::check_tls(),
+        Task::Fence => dependencies::check_fence(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, cargo: &[&str], program: &[&str]) {
+        let words = ["xtask", "test"].into_iter().chain(line.split_whitespace());
+        let Task::Test(got) = Arguments::try_parse_from(words).unwrap().task else {
+            panic!("another task");
+        };
+        let strings = |words: &[&str]| -> Vec<String> { words.iter().map(ToString::to_string).collect() };
+        assert_eq!(got.parts(), (&*strings(cargo), &*strings(program)), "{line}");
+    }
+
+    #[test]
+    fn arguments_are_passed_on_as_they_are() {
+        check("", &[], &[]);
+        check(
+            "-p headroom-cli --test demo",
+            &["-p", "headroom-cli", "--test", "demo"],
+            &[],
+        );
+        check("-- demo --nocapture", &[], &["demo", "--nocapture"]);
+        check(
+            "-p headroom-cli -- --exact a::b",
+            &["-p", "headroom-cli"],
+            &["--exact", "a::b"],
+        );
     }
 }

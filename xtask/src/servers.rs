@@ -1,12 +1,13 @@
-//! The real servers that tests use.
+//! The real servers that tests use, with a line about what is being done.
 
 use headroom_test_support::servers::{ALL, Servers};
 
-pub(crate) fn ensure() -> Result<(), String> {
+use crate::problem::Problem;
+
+pub(crate) fn ensure() -> Result<(), Problem> {
+    let servers = Servers::of_this_machine()?;
     for server in ALL {
-        Servers::of_this_machine()
-            .and_then(|servers| servers.ensure(server, |progress| eprintln!("{progress}")))
-            .map_err(|error| format!("error: {error}\n help: {}", error.help().unwrap_or_default()))?;
+        servers.ensure(server, |progress| eprintln!("{progress}"))?;
     }
     Ok(())
 }

@@ -1,0 +1,117 @@
+//! Running cargo in the workspace.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::problem::Problem;
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    // Where cargo runs it, and not where it was built: a target directory may serve several clones.
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let package = PathBuf::from(package);
+    package.parent().map(Path::to_owned).unwrap_or(package)
+}
+
+/// Every test of the workspace, or of the packages that `arguments` name.
+pub(crate) fn test(arguments: &[String], for_tests: &[String]) -> Result<(), Problem> {
+    let mut all = vec!["test"];
+    all.extend(scope(arguments));
+    all.push("--all-features");
+    all.extend(arguments.iter().map(String::as_str));
+    all.extend(["--", "--include-ignored"]);
+    all.extend(for_tests.iter().map(String::as_str));
+    run(&all)
+}
+
+/// Every bench of the workspace, or of the packages that `arguments` name.
+pub(crate) fn bench(arguments: &[String], for_benches: &[String]) -> Result<(), Problem> {
+    let mut all = vec!["bench"];
+    all.extend(scope(arguments));
+    all.extend(arguments.iter().map(String::as_str));
+    if !for_benches.is_empty() {
+        all.push("--");
+        all.extend(for_benches.iter().map(String::as_str));
+    }
+    run(&all)
+}
+
+/// The whole workspace, unless the arguments choose packages.
+fn scope(arguments: &[String]) -> Option<&'static str> {
+    let chooses = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
+    (!arguments.iter().any(chooses)).then_some("--workspace")
+}
+
+/// Runs cargo with its output on the terminal, and says how.
+fn run(arguments: &[&str]) -> Result<(), Problem> {
+    let command = describe(arguments);
+    eprintln!("running `{command}`");
+    let status = cargo(arguments).status().map_err(|source| Problem::NotRun {
+        command: command.clone(),
+        source,
+    })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Problem::Failed { command, status })
+    }
+}
+
+/// Runs cargo, and returns what it writes to its standard output.
+pub(crate) fn output(arguments: &[&str]) -> Result<String, Problem> {
+    let command = describe(arguments);
+    let output = cargo(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| Problem::NotRun {
+            command: command.clone(),
+            source,
+        })?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(Problem::Failed {
+            command,
+            status: output.status,
+        })
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+fn describe(arguments: &[&str]) -> String {
+    format!("cargo {}", arguments.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_that_are_named_take_the_place_of_the_workspace() {
+        let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+        assert_eq!(scope(&words("")), Some("--workspace"));
+        assert_eq!(scope(&words("--no-fail-fast")), Some("--workspace"));
+        for line in [
+            "-p headroom-cli",
+            "-pheadroom-cli",
+            "--package headroom-cli",
+            "--package=headroom-cli",
+        ] {
+            assert_eq!(scope(&words(line)), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_root_is_that_of_the_workspace() {
+        assert!(root().join("crates/policy-engine/Cargo.toml").is_file());
+    }
+}
