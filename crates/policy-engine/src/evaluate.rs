@@ -26,6 +26,7 @@ pub fn evaluate(
     steps: &mut impl StepSink,
 ) -> Decision {
     memory.arrive(now);
+    memory.notice_count(workload.current);
     let proposals = recommend::run(policy, workload.current, seen, memory, now, steps);
     let mut course = combine::run(&proposals, workload.current, steps);
     stabilize::run(&mut course, &proposals, policy, memory, now, steps);
@@ -33,7 +34,7 @@ pub fn evaluate(
     wait::run(&mut course, policy, workload, memory, now, steps);
     fallback::run(&mut course, &proposals, policy, memory, now, steps);
     bound::run(&mut course, policy.bounds, steps);
-    permit::run(&mut course, workload, memory, now, steps);
+    permit::run(&mut course, policy.bounds, workload, memory, now, steps);
     course.decision()
 }
 

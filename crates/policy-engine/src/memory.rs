@@ -43,6 +43,8 @@ pub struct Memory {
     pub(crate) blind_since: Option<Timestamp>,
     /// The last written change.
     pub(crate) last_change: Option<Change>,
+    /// Another count than the written one has been seen since.
+    pub(crate) overruled: bool,
     /// When written changes turned around, oldest first.
     pub(crate) reversals: VecDeque<Timestamp>,
 }
@@ -78,6 +80,7 @@ impl Memory {
                 self.reversals.pop_front();
             }
         }
+        self.overruled = false;
         self.last_change = Some(Change {
             at: now,
             direction,
@@ -102,6 +105,11 @@ impl Memory {
             None => self.clock_back = None,
         }
         self.last_now = Some(now);
+    }
+
+    /// Notices the present count: one that headroom did not write is somebody else's.
+    pub(crate) fn notice_count(&mut self, current: Replicas) {
+        self.overruled |= self.last_change.is_some_and(|change| change.to != current);
     }
 
     fn shift_back(&mut self, by: Duration) {
@@ -206,13 +214,14 @@ mod saved {
         step_timers: StepTimers,
         blind_since: Option<Timestamp>,
         last_change: Option<Change>,
+        overruled: bool,
         reversals: VecDeque<Timestamp>,
     }
 
     /// A saved memory that no headroom wrote.
     #[derive(Debug, Error)]
-    #[error("the saved memory is larger than any memory gets")]
-    pub(super) struct TooLarge;
+    #[error("the saved memory is not one that evaluating can make")]
+    pub(super) struct Unsound;
 
     impl From<Memory> for Saved {
         fn from(memory: Memory) -> Self {
@@ -225,21 +234,22 @@ mod saved {
                 step_timers: memory.step_timers,
                 blind_since: memory.blind_since,
                 last_change: memory.last_change,
+                overruled: memory.overruled,
                 reversals: memory.reversals,
             })
         }
     }
 
     impl TryFrom<Saved> for Memory {
-        type Error = TooLarge;
+        type Error = Unsound;
 
-        fn try_from(Saved::V1(saved): Saved) -> Result<Self, TooLarge> {
-            let fits = saved.recommendations.is_bounded()
+        fn try_from(Saved::V1(saved): Saved) -> Result<Self, Unsound> {
+            let fits = saved.recommendations.is_sound(saved.last_now)
                 && saved.increases.is_bounded()
                 && saved.decreases.is_bounded()
                 && saved.reversals.len() <= MAX_REVERSALS;
             if !fits {
-                return Err(TooLarge);
+                return Err(Unsound);
             }
             Ok(Self {
                 last_now: saved.last_now,
@@ -250,6 +260,7 @@ mod saved {
                 step_timers: saved.step_timers,
                 blind_since: saved.blind_since,
                 last_change: saved.last_change,
+                overruled: saved.overruled,
                 reversals: saved.reversals,
             })
         }

@@ -172,6 +172,19 @@ impl Observation {
         Ok((sample, age))
     }
 
+    /// This observation, or missing where its value is no load, however it came to be (I5).
+    #[must_use]
+    pub(crate) fn checked(self) -> Self {
+        let (Self::Fresh(sample) | Self::Partial(sample)) = self else {
+            return self;
+        };
+        match (usable(sample.value), self) {
+            (Err(cause), _) => Self::Missing { cause },
+            (Ok(value), Self::Partial(_)) => Self::Partial(Sample { value, ..sample }),
+            (Ok(value), _) => Self::Fresh(Sample { value, ..sample }),
+        }
+    }
+
     /// The value, if it may be acted on at all.
     #[must_use]
     pub fn known(&self) -> Option<&Sample> {

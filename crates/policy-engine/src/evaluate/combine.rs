@@ -24,7 +24,13 @@ pub(super) fn run(proposals: &Proposals<'_>, current: Replicas, steps: &mut impl
         wanted: recommended,
         reason,
     };
-    if let Some(metric) = proposals.blocker
+    if proposals.blocker.is_some()
+        && course.wanted == current
+        && proposals.largest.is_none()
+        && proposals.any_known
+    {
+        course.reason = Reason::MetricUnknown;
+    } else if let Some(metric) = proposals.blocker
         && course.falls()
     {
         steps.record(|| Step::KeptForUnknown {

@@ -69,22 +69,37 @@ fn left_of(
     memory: &Memory,
     now: Timestamp,
 ) -> u32 {
-    let up = memory.increases.within(limit.period(), now);
-    let down = memory.decreases.within(limit.period(), now);
-    let allowance = match limit.amount() {
+    let mut ups = memory.increases.each_within(limit.period(), now).peekable();
+    let mut downs = memory.decreases.each_within(limit.period(), now).peekable();
+    let (mut count, mut used) = (i64::from(current.get()), 0_u32);
+    let mut left = allowance(limit, count);
+    // Walks back from now: a window begins right after each change, and at the start of the period.
+    loop {
+        let is_up = match (ups.peek(), downs.peek()) {
+            (None, None) => return left,
+            (Some(up), Some(down)) => up.0 >= down.0,
+            (up, _) => up.is_some(),
+        };
+        let (_, amount) = if is_up { ups.next() } else { downs.next() }.unwrap_or((now, 0));
+        let change = i64::from(amount);
+        count = count.saturating_add(if is_up { -change } else { change });
+        if is_up == (direction == Direction::Up) {
+            used = used.saturating_add(amount);
+        }
+        left = left.min(allowance(limit, count).saturating_sub(used));
+    }
+}
+
+/// How much `limit` allows in a window that begins with `count` replicas.
+fn allowance(limit: ChangeLimit, count: i64) -> u32 {
+    match limit.amount() {
         ChangeAmount::Replicas(replicas) => replicas,
         ChangeAmount::Percent(percent) => {
-            let at_start = u64::from(current.get())
-                .saturating_add(u64::from(down))
-                .saturating_sub(u64::from(up));
-            let part = (at_start * u64::from(percent)).div_ceil(100).max(1);
+            let count = u64::try_from(count).unwrap_or(0);
+            let part = count.saturating_mul(u64::from(percent)).div_ceil(100).max(1);
             u32::try_from(part).unwrap_or(u32::MAX)
         }
-    };
-    allowance.saturating_sub(match direction {
-        Direction::Up => up,
-        Direction::Down => down,
-    })
+    }
 }
 
 #[cfg(test)]

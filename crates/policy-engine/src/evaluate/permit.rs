@@ -2,10 +2,13 @@
 //! stays in the steps, and the memory has learned by now (I42).
 
 use super::Course;
-use crate::{CountOrigin, Hold, Memory, Reason, Replicas, Step, StepSink, Timestamp, Workload};
+use crate::{
+    CountOrigin, Hold, Memory, Reason, ReplicaBounds, Replicas, Step, StepSink, Timestamp, Workload,
+};
 
 pub(super) fn run(
     course: &mut Course,
+    bounds: ReplicaBounds,
     workload: &Workload,
     memory: &Memory,
     now: Timestamp,
@@ -17,7 +20,7 @@ pub(super) fn run(
     });
     let reason = match paused {
         Some(_) => Reason::Paused,
-        None if is_off(workload, memory) => Reason::Off,
+        None if is_off(bounds, workload, memory) => Reason::Off,
         None => return,
     };
     let (wanted, kept) = (course.wanted, course.current);
@@ -30,9 +33,13 @@ pub(super) fn run(
     course.reason = reason;
 }
 
-/// A zero that headroom did not write is a person's.
-fn is_off(workload: &Workload, memory: &Memory) -> bool {
+/// A zero that headroom did not write is a person's, unless nothing was ever written and the policy allows zero
+/// (design: zero).
+fn is_off(bounds: ReplicaBounds, workload: &Workload, memory: &Memory) -> bool {
     workload.current == Replicas::ZERO
         && workload.origin == CountOrigin::Read
-        && memory.last_written() != Some(Replicas::ZERO)
+        && match memory.last_written() {
+            Some(written) => written != Replicas::ZERO || memory.overruled,
+            None => bounds.min() > Replicas::ZERO,
+        }
 }

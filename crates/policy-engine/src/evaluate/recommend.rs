@@ -41,7 +41,7 @@ pub(super) fn run<'a>(
     };
     let mut step_rules = 0;
     for (index, metric) in policy.metrics.iter().enumerate() {
-        let observation = seen.get(index);
+        let observation = seen.get(index).checked();
         let said = match &metric.rule {
             MetricRule::Step(rule) => {
                 step_rules += 1;
@@ -62,6 +62,12 @@ pub(super) fn run<'a>(
             MetricRule::Utilization(target) => track(metric, &observation, current, |value| {
                 in_proportion(value, target.get(), current, metric.tolerance)
             }),
+            // From zero neither the tolerance nor a product with nothing means anything (HPA §6.5).
+            MetricRule::Value(target) if current == Replicas::ZERO => {
+                track(metric, &observation, current, |value| {
+                    round_up(value / target.get())
+                })
+            }
             MetricRule::Value(target) => track(metric, &observation, current, |value| {
                 in_proportion(value, target.get(), current, metric.tolerance)
             }),
@@ -148,7 +154,7 @@ fn track(
             Proposal::NoVote
         },
         // Measured in part, a value may raise, never lower (I27).
-        blocks: partial && metric.on_missing != OnMissing::Ignore,
+        blocks: partial,
         known: true,
     }
 }
@@ -246,7 +252,15 @@ fn step(
         let breached = sample.value > breach.threshold;
         (
             breach,
-            advance(&mut timer.above, breached, is_new, breach.lasting, window, clock),
+            advance(
+                &mut timer.above,
+                breached,
+                is_new,
+                breach.lasting,
+                window,
+                current,
+                clock,
+            ),
         )
     });
     let below = rule.below().map(|breach| {
@@ -254,19 +268,29 @@ fn step(
         let breached = sample.value < breach.threshold && !partial;
         (
             breach,
-            advance(&mut timer.below, breached, is_new, breach.lasting, window, clock),
+            advance(
+                &mut timer.below,
+                breached,
+                is_new,
+                breach.lasting,
+                window,
+                current,
+                clock,
+            ),
         )
     });
     let replicas = match (above, below) {
-        (Some((breach, Stepping::Steps)), _) => Some(stepped_up(current, breach)),
-        (_, Some((breach, Stepping::Steps))) => Some(stepped_down(current, breach)),
+        (Some((breach, Stepping::StepsFrom(from))), _) => Some(stepped_up(from, breach)),
+        (_, Some((breach, Stepping::StepsFrom(from)))) => Some(stepped_down(from, breach)),
         (Some((_, Stepping::Waits)), _) | (_, Some((_, Stepping::Waits))) => Some(current),
-        (Some((_, Stepping::Rests)) | None, Some((_, Stepping::Rests)) | None) => None,
+        // A rule that removes has the say over falling: less load must not keep more than more load does (I32).
+        (Some((_, Stepping::Rests)) | None, Some((_, Stepping::Rests))) => Some(current),
+        (Some((_, Stepping::Rests)) | None, None) => None,
     };
     let votes = replicas.filter(|&replicas| replicas > current || metric.votes == Votes::UpAndDown);
     Said {
         proposal: votes.map_or(Proposal::NoVote, Proposal::Replicas),
-        blocks: partial && metric.on_missing != OnMissing::Ignore,
+        blocks: partial,
         known: true,
     }
 }
@@ -278,50 +302,57 @@ enum Stepping {
     Rests,
     /// Breached, and not yet for long enough.
     Waits,
-    /// Breached for long enough.
-    Steps,
+    /// Breached for long enough: a step from this count.
+    StepsFrom(Replicas),
 }
 
 /// Moves the timer of one side on. At most one step per `lasting`; without it one at once, and then one per
-/// stabilization window, at least two intervals.
+/// stabilization window, at least two intervals, also if the breach ended in between.
+///
+/// Where a window has to agree first, a step stands until the count moves or the breach ends: one pass without it
+/// would already count against it there.
 fn advance(
-    timer: &mut Option<SideTimer>,
+    timer: &mut SideTimer,
     breached: bool,
     is_new: bool,
     lasting: Option<Duration>,
     window: Duration,
+    current: Replicas,
     clock: StepClock<'_>,
 ) -> Stepping {
     let now = clock.now;
     if !breached {
-        *timer = None;
+        if is_new {
+            timer.since = None;
+            timer.standing_from = None;
+        }
         return Stepping::Rests;
     }
-    let Some(running) = timer else {
-        if !is_new {
-            return Stepping::Waits;
+    if is_new && timer.since.is_none() {
+        timer.since = Some(now);
+    }
+    if let Some(from) = timer.standing_from {
+        let again = timer.stepped_at == Some(now); // the same moment (I10)
+        if again || (!window.is_zero() && from == current) {
+            if is_new {
+                timer.stepped_at = Some(now);
+            }
+            return Stepping::StepsFrom(from);
         }
-        let steps_at_once = lasting.is_none_or(|lasting| lasting.is_zero());
-        *timer = Some(SideTimer {
-            since: now,
-            stepped_at: steps_at_once.then_some(now),
-        });
-        return if steps_at_once {
-            Stepping::Steps
-        } else {
-            Stepping::Waits
-        };
+        timer.standing_from = None;
+    }
+    let lasting = lasting.unwrap_or_default();
+    let between = if lasting.is_zero() {
+        window.max(clock.interval.saturating_mul(2))
+    } else {
+        lasting
     };
-    let between = lasting.unwrap_or_else(|| window.max(clock.interval.saturating_mul(2)));
-    if running.stepped_at == Some(now) {
-        // The same moment again (I10).
-        Stepping::Steps
-    } else if is_new && now.since(running.since) >= between {
-        *running = SideTimer {
-            since: now,
-            stepped_at: Some(now),
-        };
-        Stepping::Steps
+    let lasted = timer.since.is_some_and(|since| now.since(since) >= lasting);
+    let rested = timer.stepped_at.is_none_or(|at| now.since(at) >= between);
+    if is_new && lasted && rested {
+        timer.stepped_at = Some(now);
+        timer.standing_from = Some(current);
+        Stepping::StepsFrom(current)
     } else {
         Stepping::Waits
     }

@@ -89,7 +89,7 @@ fn fall(
         let highest = memory
             .recommendations
             .highest(now, window.get(), reach)
-            .unwrap_or(course.current);
+            .unwrap_or(course.wanted);
         course.current.min(highest.max(course.wanted))
     } else {
         course.current

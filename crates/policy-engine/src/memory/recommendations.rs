@@ -58,8 +58,21 @@ impl Recommendations {
     }
 
     #[cfg(feature = "serde")]
-    pub(crate) fn is_bounded(&self) -> bool {
-        self.slots.len() <= MAX_SLOTS && self.spacings.len() <= SPACINGS
+    pub(crate) fn is_sound(&self, last: Option<Timestamp>) -> bool {
+        let each = self.slots.iter().all(|slot| {
+            let complete = slot.complete.is_none_or(|(first, newest)| {
+                slot.start <= first && first <= newest && newest <= slot.newest
+            });
+            slot.start <= slot.newest && slot.low <= slot.high && complete
+        });
+        let in_order = self
+            .slots
+            .iter()
+            .zip(self.slots.iter().skip(1))
+            .all(|(slot, next)| slot.newest <= next.start);
+        let not_later = self.slots.back().is_none_or(|slot| Some(slot.newest) <= last);
+        let bounded = self.slots.len() <= MAX_SLOTS && self.spacings.len() <= SPACINGS;
+        each && in_order && not_later && bounded
     }
 
     /// Takes note of the distance between two evaluations.

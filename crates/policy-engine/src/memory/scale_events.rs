@@ -52,12 +52,26 @@ impl ScaleEvents {
     }
 
     /// The sum of the changes within the `period` before `now`; one exactly as old no longer counts.
+    #[cfg(test)]
     pub(crate) fn within(&self, period: Duration, now: Timestamp) -> u32 {
         self.0
             .iter()
             .rev()
             .take_while(|event| now.since(event.at) < period)
             .fold(0, |sum: u32, event| sum.saturating_add(event.amount))
+    }
+
+    /// The changes within the `period` before `now`, newest first, with their times.
+    pub(crate) fn each_within(
+        &self,
+        period: Duration,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, u32)> {
+        self.0
+            .iter()
+            .rev()
+            .take_while(move |event| now.since(event.at) < period)
+            .map(|event| (event.at, event.amount))
     }
 
     #[cfg(feature = "serde")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{MetricName, Timestamp};
+use crate::{MetricName, Replicas, Timestamp};
 
 /// The timers of all step rules of a policy, in the order of its metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,19 +17,21 @@ pub(crate) struct StepTimer {
     /// When the last sample that counted was measured (I17).
     pub(crate) measured_at: Option<Timestamp>,
     /// The breach on the side that adds.
-    pub(crate) above: Option<SideTimer>,
+    pub(crate) above: SideTimer,
     /// The breach on the side that removes.
-    pub(crate) below: Option<SideTimer>,
+    pub(crate) below: SideTimer,
 }
 
 /// A breach that lasts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct SideTimer {
-    /// Since when, or since the last step.
-    pub(crate) since: Timestamp,
+    /// Since when the threshold has been breached.
+    pub(crate) since: Option<Timestamp>,
     /// The last step.
     pub(crate) stepped_at: Option<Timestamp>,
+    /// The count that step starts from, while it stands.
+    pub(crate) standing_from: Option<Replicas>,
 }
 
 impl StepTimers {
@@ -43,8 +45,8 @@ impl StepTimers {
                 self.0.push(StepTimer {
                     metric: metric.clone(),
                     measured_at: None,
-                    above: None,
-                    below: None,
+                    above: SideTimer::default(),
+                    below: SideTimer::default(),
                 });
                 self.0.len() - 1
             });
@@ -63,8 +65,8 @@ impl StepTimers {
     pub(crate) fn shift_back(&mut self, by: Duration) {
         for timer in &mut self.0 {
             timer.measured_at = timer.measured_at.map(|at| at.minus(by));
-            for side in [&mut timer.above, &mut timer.below].into_iter().flatten() {
-                side.since = side.since.minus(by);
+            for side in [&mut timer.above, &mut timer.below] {
+                side.since = side.since.map(|at| at.minus(by));
                 side.stepped_at = side.stepped_at.map(|at| at.minus(by));
             }
         }
