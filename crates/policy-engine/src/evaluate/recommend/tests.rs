@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use super::*;
 use crate::{
-    ChangeLimits, Explanation, Guards, LimitSelection, ReplicaBounds, ScalingRules, StabilizationWindow,
-    Target, TargetUtilization, Workload, evaluate,
+    Breach, ChangeLimits, Explanation, Guards, LimitSelection, ReplicaBounds, Sample, ScalingRules,
+    StabilizationWindow, StepRule, Target, TargetUtilization, Workload, evaluate,
 };
 
 fn fresh(value: f64) -> Observation {

@@ -1,0 +1,177 @@
+//! Step rules: steps of replicas while a threshold is breached (design: a step rule; AWS step scaling, Prometheus `for`).
+
+use std::time::Duration;
+
+use super::Said;
+use crate::{
+    Breach, MetricPolicy, MissingCause, Observation, OnMissing, Proposal, Replicas, Sample, StepRule,
+    Timestamp, Votes, WorkloadPolicy,
+    memory::{SideTimer, StepTimer},
+};
+
+/// What a step rule needs to know of time.
+#[derive(Clone, Copy)]
+pub(super) struct StepClock<'a> {
+    pub(super) now: Timestamp,
+    pub(super) interval: Duration,
+    pub(super) policy: &'a WorkloadPolicy,
+}
+
+/// A rule that takes steps while a threshold is breached.
+pub(super) fn step(
+    rule: &StepRule,
+    metric: &MetricPolicy,
+    seen: &Observation,
+    current: Replicas,
+    timer: &mut StepTimer,
+    clock: StepClock<'_>,
+) -> Said {
+    let (sample, partial) = match seen {
+        Observation::Fresh(sample) => (*sample, false),
+        Observation::Partial(sample) => (*sample, true),
+        // A quantile over no requests: there is nothing to add for.
+        Observation::Missing {
+            cause: MissingCause::NotANumber,
+        } if rule.below().is_none() => {
+            return Said {
+                proposal: Proposal::NoVote,
+                blocks: false,
+                known: false,
+            };
+        }
+        Observation::Missing {
+            cause: MissingCause::NoData,
+        } if metric.on_missing == OnMissing::Zero => (
+            Sample {
+                value: 0.0,
+                measured_at: None,
+                coverage: Default::default(),
+            },
+            false,
+        ),
+        Observation::Missing { .. } | Observation::Stale { .. } => return Said::unknown(metric.on_missing),
+    };
+    // A sample seen before starts and fires nothing (I17); one of unknown age counts as new.
+    let is_new = match (sample.measured_at, timer.measured_at) {
+        (Some(measured), Some(last)) => measured > last,
+        (None, _) | (_, None) => true,
+    };
+    timer.measured_at = sample.measured_at.max(timer.measured_at);
+    let above = rule.above().map(|breach| {
+        let window = clock.policy.scale_up.stabilization.get();
+        let breached = sample.value > breach.threshold;
+        (
+            breach,
+            advance(
+                &mut timer.above,
+                breached,
+                is_new,
+                breach.lasting,
+                window,
+                current,
+                clock,
+            ),
+        )
+    });
+    let below = rule.below().map(|breach| {
+        let window = clock.policy.scale_down.stabilization.get();
+        let breached = sample.value < breach.threshold && !partial;
+        (
+            breach,
+            advance(
+                &mut timer.below,
+                breached,
+                is_new,
+                breach.lasting,
+                window,
+                current,
+                clock,
+            ),
+        )
+    });
+    let replicas = match (above, below) {
+        (Some((breach, Stepping::StepsFrom(from))), _) => Some(stepped_up(from, breach)),
+        (_, Some((breach, Stepping::StepsFrom(from)))) => Some(stepped_down(from, breach)),
+        (Some((_, Stepping::Waits)), _) | (_, Some((_, Stepping::Waits))) => Some(current),
+        // A rule that removes has the say over falling: less load must not keep more than more load does (I32).
+        (Some((_, Stepping::Rests)) | None, Some((_, Stepping::Rests))) => Some(current),
+        (Some((_, Stepping::Rests)) | None, None) => None,
+    };
+    let votes = replicas.filter(|&replicas| replicas > current || metric.votes == Votes::UpAndDown);
+    Said {
+        proposal: votes.map_or(Proposal::NoVote, Proposal::Replicas),
+        blocks: partial,
+        known: true,
+    }
+}
+
+/// Where one side of a step rule stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stepping {
+    /// Not breached.
+    Rests,
+    /// Breached, and not yet for long enough.
+    Waits,
+    /// Breached for long enough: a step from this count.
+    StepsFrom(Replicas),
+}
+
+/// Moves the timer of one side on. At most one step per `lasting`; without it one at once, and then one per
+/// stabilization window, at least two intervals, also if the breach ended in between.
+///
+/// Where a window has to agree first, a step stands until the count moves or the breach ends: one pass without it
+/// would already count against it there.
+fn advance(
+    timer: &mut SideTimer,
+    breached: bool,
+    is_new: bool,
+    lasting: Option<Duration>,
+    window: Duration,
+    current: Replicas,
+    clock: StepClock<'_>,
+) -> Stepping {
+    let now = clock.now;
+    if !breached {
+        if is_new {
+            timer.since = None;
+            timer.standing_from = None;
+        }
+        return Stepping::Rests;
+    }
+    if is_new && timer.since.is_none() {
+        timer.since = Some(now);
+    }
+    if let Some(from) = timer.standing_from {
+        let again = timer.stepped_at == Some(now); // the same moment (I10)
+        if again || (!window.is_zero() && from == current) {
+            if is_new {
+                timer.stepped_at = Some(now);
+            }
+            return Stepping::StepsFrom(from);
+        }
+        timer.standing_from = None;
+    }
+    let lasting = lasting.unwrap_or_default();
+    let between = if lasting.is_zero() {
+        window.max(clock.interval.saturating_mul(2))
+    } else {
+        lasting
+    };
+    let lasted = timer.since.is_some_and(|since| now.since(since) >= lasting);
+    let rested = timer.stepped_at.is_none_or(|at| now.since(at) >= between);
+    if is_new && lasted && rested {
+        timer.stepped_at = Some(now);
+        timer.standing_from = Some(current);
+        Stepping::StepsFrom(current)
+    } else {
+        Stepping::Waits
+    }
+}
+
+fn stepped_up(current: Replicas, breach: Breach) -> Replicas {
+    Replicas::new(current.get().saturating_add(breach.step.get())).min(Replicas::LIMIT.max(current))
+}
+
+fn stepped_down(current: Replicas, breach: Breach) -> Replicas {
+    Replicas::new(current.get().saturating_sub(breach.step.get()))
+}
