@@ -123,7 +123,9 @@ impl PrometheusSource {
             .await
             .ok()?;
         let answer: Answer = envelope::parse(&body).ok()?;
-        Some(envelope::shortened(&answer.data.version, 60))
+        // One that was built without its name says an empty one.
+        let version = envelope::shortened(&answer.data.version, 60);
+        (!version.is_empty()).then_some(version)
     }
 
     /// What is asked beside a query. Reading PromQL takes longer than looking it up.

@@ -117,7 +117,15 @@ impl Connection {
         let start = start.unix_millis().saturating_add(999).div_euclid(1000);
         let end = end.unix_millis().div_euclid(1000);
         let builder = self.api.query_range(query, start, end, step.as_secs_f64());
-        let body = self.exchange(self.deadline(), builder.post_raw()).await?;
+        let body = self
+            .exchange(self.deadline(), async {
+                if query.len() <= LONGEST_IN_URL {
+                    builder.get_raw().await
+                } else {
+                    builder.post_raw().await
+                }
+            })
+            .await?;
         QueryAnswer::read(&body)
     }
 

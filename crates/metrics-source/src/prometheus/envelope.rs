@@ -61,15 +61,21 @@ impl QueryAnswer {
     /// Reads the envelope of a query's answer.
     pub(super) fn read(body: &Body) -> Result<Self, ObserveError> {
         let envelope: Envelope = parse(body)?;
-        match envelope.status {
-            Status::Success => {}
+        match envelope.status.as_str() {
+            "success" => {}
             // Some proxies answer 200 whatever happened.
-            Status::Error => {
+            "error" => {
                 let message = envelope.error.unwrap_or_default();
                 return Err(ObserveError::Rejected {
                     status: 200,
                     message: shortened(&message, LONGEST_MESSAGE),
                 });
+            }
+            other => {
+                let status = shortened(other, 40);
+                return Err(malformed(&format!(
+                    "its status is \"{status}\", which is not of the Prometheus API"
+                )));
             }
         }
         let data = envelope.data.ok_or_else(|| malformed("it has no data"))?;
@@ -238,18 +244,11 @@ fn wrong_type(got: &str) -> ObserveError {
 
 #[derive(Deserialize)]
 struct Envelope {
-    status: Status,
+    status: String,
     data: Option<RawData>,
     error: Option<String>,
     warnings: Option<Vec<String>>,
     infos: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Success,
-    Error,
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,5 @@
+//! What every source keeps to, whatever it reads: one suite, and a subject for each adapter.
+
+mod prometheus;
+mod scripted;
+mod suite;
