@@ -8,6 +8,7 @@ mod error;
 pub mod exposition;
 mod prometheus;
 mod query;
+mod scrape;
 mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -19,4 +20,8 @@ pub use prometheus::{
     PrometheusSource, ServerInfo,
 };
 pub use query::{Across, Endpoint, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery};
+pub use scrape::{
+    FirstRate, ReadingsVersionError, ScrapeOptions, ScrapeReadings, ScrapeSetupError, ScrapeSource, Selector,
+    SelectorError,
+};
 pub use source::{Answer, MetricsSource};

@@ -51,6 +51,12 @@ impl Samples {
             .map(|(series, measured)| (&**series, *measured))
     }
 
+    /// Whether there is a sample of `series`, as PromQL writes it.
+    #[must_use]
+    pub fn contains(&self, series: &str) -> bool {
+        self.by_series.contains_key(series)
+    }
+
     /// How many series there are.
     #[must_use]
     pub fn len(&self) -> usize {
