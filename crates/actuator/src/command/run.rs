@@ -76,7 +76,7 @@ pub(super) async fn run(command: &[String], target: &CommandTarget) -> Result<Ve
 
 fn start(command: &[String], target: &CommandTarget) -> io::Result<(Box<dyn ChildWrapper>, Group)> {
     let (program, directory) = locate(command, &target.directory, None)?;
-    let child = CommandWrap::with_new(program, |started| {
+    let child = CommandWrap::with_new(&program, |started| {
         started.args(command.iter().skip(1)).current_dir(directory);
         started
             .stdin(Stdio::null())
@@ -85,7 +85,8 @@ fn start(command: &[String], target: &CommandTarget) -> io::Result<(Box<dyn Chil
     })
     // A session of its own has no terminal: what would ask a question there fails instead of waiting.
     .wrap(ProcessSession)
-    .spawn()?;
+    .spawn()
+    .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", program.display())))?;
     let leader = child
         .id()
         .and_then(|id| i32::try_from(id).ok())

@@ -73,7 +73,14 @@ pub(super) struct Stat {
     pub(super) start_ticks: u64,
     /// It has ended, and its parent has not asked how.
     pub(super) has_ended: bool,
+    /// The kernel's `PF_…` flags of the process.
+    flags: u32,
 }
+
+/// The process is ending.
+const PF_EXITING: u32 = 0x4;
+/// It is a thread of the kernel.
+const PF_KTHREAD: u32 = 0x20_0000;
 
 impl Stat {
     fn of(pid: u32) -> io::Result<Self> {
@@ -95,7 +102,27 @@ impl Stat {
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
+            flags: fields.get(6)?.parse().ok()?,
         })
+    }
+
+    /// The environment the process was started with; empty where it may not be read.
+    ///
+    /// While a process becomes another program (`execve`), longer where that has to be read from a slow disk, it has
+    /// neither arguments nor environment to show. Threads of the kernel and processes that end never have any.
+    pub(super) fn environment(&self) -> (Environment, Shown) {
+        let Ok(shown) = fs::read(format!("/proc/{}/environ", self.pid)) else {
+            return (Environment::default(), Shown::Finally);
+        };
+        if !shown.is_empty() || self.flags & (PF_EXITING | PF_KTHREAD) != 0 {
+            return (Environment(shown), Shown::Finally);
+        }
+        if fs::read(format!("/proc/{}/cmdline", self.pid)).is_ok_and(|arguments| arguments.is_empty()) {
+            return (Environment::default(), Shown::NotYet);
+        }
+        // It was started without an environment, or has become the other program between the two looks.
+        let shown = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        (Environment(shown), Shown::Finally)
     }
 
     /// Kills this process, unless its id has become another's.
@@ -125,15 +152,18 @@ pub(super) fn running() -> io::Result<Vec<Stat>> {
         .collect())
 }
 
-/// The environment a process was started with; empty where it may not be read.
-#[derive(Debug)]
+/// Whether what a process shows of itself is all it will show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Finally,
+    NotYet,
+}
+
+/// The environment a process was started with.
+#[derive(Debug, Default)]
 pub(super) struct Environment(Vec<u8>);
 
 impl Environment {
-    pub(super) fn of(pid: u32) -> Self {
-        Self(fs::read(format!("/proc/{pid}/environ")).unwrap_or_default())
-    }
-
     /// The value of the variable `name`.
     pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
         let assigned =
@@ -165,6 +195,7 @@ mod tests {
             (7, 8, 991, false)
         );
         assert!(Stat::parse(7, &line.replace(") S", ") Z")).unwrap().has_ended);
+        assert_eq!(stat.flags, 4_194_560);
         assert_eq!(Stat::parse(7, "7 (cut) S 1 7"), None);
     }
 

@@ -3,28 +3,48 @@
 //! A replica is a session leader with a mark in its environment. What it starts is found by its session, and, where it
 //! left that, by the mark it inherited. What bears no mark of ours and is in no session of ours is never touched.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use headroom_policy_engine::WorkloadId;
 
 use super::{
-    kernel::{ProcessIdentity, Stat, running},
+    kernel::{ProcessIdentity, Shown, Stat, running},
     spawn::Mark,
     table::Replica,
 };
+
+/// How long a process may take to become another program before it is passed over.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The pause between two looks.
+const INTERVAL: Duration = Duration::from_millis(1);
 
 /// All processes, with the marks they bear.
 #[derive(Debug)]
 pub(super) struct Snapshot(Vec<(Stat, Option<Mark>)>);
 
 impl Snapshot {
+    /// Lists all processes, and waits for those to show themselves that are just becoming another program.
     pub(super) fn take() -> io::Result<Self> {
-        Ok(Self(
-            running()?
-                .into_iter()
-                .map(|stat| (stat, Mark::of(stat.pid)))
-                .collect(),
-        ))
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mut is_complete = true;
+            let mut processes = Vec::new();
+            for stat in running()? {
+                let (environment, shown) = stat.environment();
+                is_complete &= shown == Shown::Finally;
+                processes.push((stat, Mark::of(&environment)));
+            }
+            if is_complete || Instant::now() >= end {
+                return Ok(Self(processes));
+            }
+            thread::sleep(INTERVAL);
+        }
     }
 
     /// The processes of `replica`: itself and what it started, as far as they still run.

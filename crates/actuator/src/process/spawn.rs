@@ -43,8 +43,7 @@ pub(super) struct Mark {
 
 impl Mark {
     /// The mark in the environment of a process, if it bears one.
-    pub(super) fn of(pid: u32) -> Option<Self> {
-        let environment = Environment::of(pid);
+    pub(super) fn of(environment: &Environment) -> Option<Self> {
         Some(Self {
             id: environment.parse(REPLICA)?,
             slot: environment.parse(SLOT),
@@ -87,7 +86,8 @@ pub(super) fn start(
     let port = free_port(taken)?;
     let log = open_log(&log_file(target, number))?;
     let error_log = log.try_clone()?;
-    let mut child = CommandWrap::with_new(program, |command| {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", program.display()));
+    let child = CommandWrap::with_new(&program, |command| {
         command.args(target.command.iter().skip(1)).current_dir(directory);
         command.envs(&target.environment);
         command
@@ -100,9 +100,10 @@ pub(super) fn start(
         command.stdin(Stdio::null()).stdout(log).stderr(error_log);
     })
     .wrap(ProcessSession)
-    .spawn()?
+    .spawn()
+    .map_err(named)?;
     // The wrapper would reap by group, behind the back of what waits for the child.
-    .into_inner();
+    let mut child = child.into_inner();
     // Not reaped, so it is in the kernel's list even if it has ended.
     let identity = child
         .id()
