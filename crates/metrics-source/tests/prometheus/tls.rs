@@ -99,6 +99,42 @@ async fn a_private_authority_is_trusted_and_no_other() {
     assert_eq!(server.requests().len(), 1);
 }
 
+/// Run again as a process of its own, because what the system trusts is that of a process.
+#[tokio::test]
+async fn a_private_authority_stands_in_place_of_the_system_s() {
+    const CHILD: &str = "HEADROOM_TEST_OF_SYSTEM_AUTHORITIES";
+    if let Ok(url) = std::env::var(CHILD) {
+        let mut options = options(&url);
+        observe(&source(&options), &promql("vector(1)"))
+            .await
+            .reading
+            .unwrap();
+        options.ca = Some(Authority::new().pem());
+        return assert_refused(&options, "certificate").await;
+    }
+    let system = Authority::new();
+    let server = server(&system, "127.0.0.1", None);
+    let directory = headroom_test_support::temp_dir();
+    let file = directory.path().join("system.pem");
+    std::fs::write(&file, system.pem()).unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "tls::a_private_authority_stands_in_place_of_the_system_s",
+        ])
+        .env("SSL_CERT_FILE", &file)
+        .env_remove("SSL_CERT_DIR")
+        .env(CHILD, server.url())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    assert_eq!(server.requests().len(), 1);
+}
+
 #[tokio::test]
 async fn several_authorities_may_stand_in_one_file() {
     let ours = Authority::new();
