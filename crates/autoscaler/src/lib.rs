@@ -1,11 +1,27 @@
 //! Text to policies, assembly of adapters, the pass, state and history.
 
+mod clock;
+mod lock;
+mod notice;
+mod pass;
+mod pause;
 mod record;
+mod run_loop;
 mod settings;
+mod store;
 
+pub use clock::{Clock, FollowingClock, SystemClock};
+pub use lock::{Holder, LeaderHolder, LeaderLock, Leadership, LockError};
+pub use notice::Notice;
+pub use pass::{Autoscaler, Managed, Parts, PassError, SourceId, Sources, Which};
+pub use pause::{Pause, PauseError, Pauses};
 pub use record::{DecisionRecord, MetricRecord, PassRecord, Verdict};
+pub use run_loop::{LoopEnd, LoopSummary, Once, run, run_once};
 pub use settings::{
     Configuration, Credentials, HistorySettings, KubernetesTarget, MetricOrigin, MetricSettings, Mode,
     PlainSecret, PrometheusSettings, Remark, RemarkKind, Secret, Settings, TargetSettings, TlsSettings,
     WorkloadSettings,
+};
+pub use store::{
+    History, HistoryQuery, HistoryRow, Intent, Opened, Store, StoreError, WorkloadStatus,
 };

@@ -7,7 +7,7 @@ use headroom_policy_engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Mode;
+use crate::{Mode, Notice};
 
 /// What one pass did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct PassRecord {
     pub decisions: Vec<DecisionRecord>,
     /// Workloads that were due and still in an earlier pass, so they were left out.
     pub skipped: Vec<WorkloadId>,
+    /// What a person should know about the pass as a whole.
+    pub notices: Vec<Notice>,
 }
 
 /// One decision about one workload, with everything it was based on.
@@ -62,7 +64,7 @@ pub enum Verdict {
         explanation: Explanation,
         /// What became of it.
         outcome: Outcome,
-        /// Why the write failed; `None` unless the outcome is a failure or a conflict.
+        /// Why it was not written, or what went wrong on the way; `None` when nothing did.
         error: Option<String>,
     },
     /// The target could not be read, so there was nothing to decide on.
@@ -79,5 +81,32 @@ impl DecisionRecord {
         self.metrics
             .iter()
             .any(|metric| !matches!(metric.observation, Observation::Fresh(_)))
+    }
+
+    /// The decision; `None` where the target could not be read.
+    #[must_use]
+    pub const fn decision(&self) -> Option<&Decision> {
+        match &self.verdict {
+            Verdict::Decided { decision, .. } => Some(decision),
+            Verdict::Unreadable { .. } => None,
+        }
+    }
+
+    /// What became of the decision; `None` where there was nothing to decide on.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<Outcome> {
+        match &self.verdict {
+            Verdict::Decided { outcome, .. } => Some(*outcome),
+            Verdict::Unreadable { .. } => None,
+        }
+    }
+
+    /// What went wrong in reading or writing the target; `None` when nothing did.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Decided { error, .. } => error.as_deref(),
+            Verdict::Unreadable { error } => Some(error),
+        }
     }
 }

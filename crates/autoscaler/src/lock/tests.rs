@@ -1,0 +1,109 @@
+use super::*;
+use crate::{FollowingClock, SystemClock};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_millis(seconds * 1000)
+}
+
+fn lock(dir: &Path, command: &str) -> PassLock {
+    PassLock::new(dir, command, Duration::from_secs(90))
+}
+
+#[tokio::test]
+async fn passes_of_one_process_share_the_lock_and_others_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let mine = lock(dir.path(), "mine");
+    let first = mine.acquire(&SystemClock).await.unwrap();
+    let second = mine.acquire(&SystemClock).await.unwrap();
+
+    let other = lock(dir.path(), "other");
+    let holder = other
+        .try_acquire(SystemClock.now())
+        .unwrap()
+        .unwrap_err()
+        .unwrap();
+    assert_eq!(
+        (holder.command.as_str(), holder.pid),
+        ("mine", std::process::id())
+    );
+
+    drop(first);
+    assert!(other.try_acquire(SystemClock.now()).unwrap().is_err());
+    drop(second);
+    assert!(other.try_acquire(SystemClock.now()).unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_waits_for_another_and_calls_it_stuck_after_twice_the_deadline() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = FollowingClock::starting_at(at(1000));
+    let _held = lock(dir.path(), "slow").acquire(&clock).await.unwrap();
+    let refused = lock(dir.path(), "next").acquire(&clock).await.unwrap_err();
+    let LockError::Stuck {
+        holder: Some(holder),
+        held_for,
+    } = refused
+    else {
+        panic!("{refused}");
+    };
+    assert_eq!((holder.command.as_str(), holder.since), ("slow", at(1000)));
+    assert!(
+        held_for > Duration::from_secs(180) && held_for < Duration::from_secs(182),
+        "{held_for:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_process_that_goes_on_making_passes_is_not_stuck() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = FollowingClock::starting_at(at(0));
+    let busy = lock(dir.path(), "busy");
+    let mut held = busy.acquire(&clock).await.unwrap();
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_secs(100)).await;
+        // The next pass begins before the one before has ended.
+        held = busy.acquire(&clock).await.unwrap();
+    }
+    let holder = lock(dir.path(), "next")
+        .try_acquire(clock.now())
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(holder.unwrap().since, at(300));
+    drop(held);
+}
+
+#[tokio::test]
+async fn there_is_one_leader_and_it_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(LeaderLock::holder(dir.path()).unwrap(), None);
+    let Leadership::Taken(lock) = LeaderLock::acquire(dir.path(), "headroom run", at(7))
+        .await
+        .unwrap()
+    else {
+        panic!("nobody else is there");
+    };
+    let LeaderHolder(holder) = LeaderLock::holder(dir.path()).unwrap().unwrap();
+    assert_eq!(holder.as_ref().unwrap().command, "headroom run");
+    let Leadership::HeldBy(other) = LeaderLock::acquire(dir.path(), "second", at(8)).await.unwrap() else {
+        panic!("there is a leader");
+    };
+    assert_eq!(other, holder);
+    drop(lock);
+    assert_eq!(LeaderLock::holder(dir.path()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_lock_file_with_nonsense_in_it_is_no_obstacle() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join(PASS_LOCK),
+        b"\xff not json, and longer than what will stand here ".repeat(20),
+    )
+    .unwrap();
+    let _held = lock(dir.path(), "first").acquire(&SystemClock).await.unwrap();
+    let holder = lock(dir.path(), "next")
+        .try_acquire(SystemClock.now())
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(holder.unwrap().command, "first");
+}

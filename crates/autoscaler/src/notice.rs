@@ -1,0 +1,150 @@
+//! What a person should know about a pass as a whole, and is no decision: state that was lost, pauses that cannot
+//! be read, passes too far apart.
+//!
+//! Words are made once, in `Display`, each with its way out.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use headroom_policy_engine::WorkloadId;
+use serde::{Deserialize, Serialize};
+
+/// What a person should know about a pass as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// There was no state, so this is a first pass.
+    NoMemory {
+        /// Where state was looked for.
+        state_dir: PathBuf,
+    },
+    /// The state could not be used and was moved out of the way.
+    StateSetAside {
+        /// Where it stood.
+        from: PathBuf,
+        /// Where it stands now.
+        to: PathBuf,
+        /// Why it could not be used.
+        reason: String,
+    },
+    /// The state cannot be used, and was left where it is because nothing may be touched.
+    StateUnusable {
+        /// Where it stands.
+        path: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// What was remembered of one workload could not be read, so it starts anew. The rest was kept aside.
+    MemorySetAside {
+        /// Whose memory.
+        workload: WorkloadId,
+        /// Why it could not be read.
+        reason: String,
+    },
+    /// The pauses cannot be read, so every workload counts as paused.
+    PausesUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be read.
+        reason: String,
+    },
+    /// The state could not be written. Without a record of what is about to be done, nothing is written to a target.
+    StateNotWritten {
+        /// Why not.
+        reason: String,
+    },
+    /// Passes are so far apart that what was recommended before reaches no window.
+    TooFarApart {
+        /// How long ago the pass before was.
+        spacing: Duration,
+    },
+}
+
+impl Notice {
+    /// Whether the pass could not do what it was asked to do because of this.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        match self {
+            Self::PausesUnreadable { .. } | Self::StateNotWritten { .. } => true,
+            Self::NoMemory { .. }
+            | Self::StateSetAside { .. }
+            | Self::StateUnusable { .. }
+            | Self::MemorySetAside { .. }
+            | Self::TooFarApart { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory { state_dir } => write!(
+                f,
+                "no memory: this pass cannot scale down; if you see this each time, keep {} between runs",
+                state_dir.display()
+            ),
+            Self::StateSetAside { from, to, reason } => write!(
+                f,
+                "the state in {} could not be used ({reason}) and was set aside as {}; this is a first pass, which \
+                 cannot scale down",
+                from.display(),
+                to.display()
+            ),
+            Self::StateUnusable { path, reason } => write!(
+                f,
+                "the state in {} cannot be used ({reason}); `headroom run` would set it aside and start anew, \
+                 and so does this look ahead",
+                path.display()
+            ),
+            Self::MemorySetAside { workload, reason } => write!(
+                f,
+                "what was remembered of {workload} could not be read ({reason}) and was kept aside; it starts anew \
+                 and cannot scale down until its window is known again"
+            ),
+            Self::PausesUnreadable { path, reason } => write!(
+                f,
+                "the pauses in {} cannot be read ({reason}), so every workload counts as paused; mend the file, or \
+                 move it away and pause again what should be paused",
+                path.display()
+            ),
+            Self::StateNotWritten { reason } => write!(
+                f,
+                "the state could not be written ({reason}), so nothing was written to any target; make room or \
+                 give the right to write, and run again"
+            ),
+            Self::TooFarApart { spacing } => write!(
+                f,
+                "the pass before was {} ago: passes more than 15 min apart cannot scale down; run at least every \
+                 15 min, best every 2",
+                minutes(*spacing)
+            ),
+        }
+    }
+}
+
+/// `spacing` in words, to the minute.
+fn minutes(spacing: Duration) -> String {
+    let minutes = spacing.as_secs() / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_how_far_apart_passes_are() {
+        let text = |minutes: u64| {
+            Notice::TooFarApart {
+                spacing: Duration::from_secs(minutes * 60),
+            }
+            .to_string()
+        };
+        assert!(text(16).contains("was 16 min ago"), "{}", text(16));
+        assert!(text(120).contains("was 2 h ago"), "{}", text(120));
+        assert!(text(135).contains("was 2 h 15 min ago"), "{}", text(135));
+    }
+}

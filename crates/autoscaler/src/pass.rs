@@ -1,0 +1,288 @@
+//! One pass over workloads: read targets and load, decide, record, write, record, hand on.
+//!
+//! Owns the order, and that a change is written only after the intent to write it is durable. What to decide is the
+//! engine's; when a pass begins belongs to the loop or to the caller.
+
+mod cohort;
+mod evaluate;
+mod observe;
+mod report;
+mod states;
+mod targets;
+
+use std::{sync::Arc, time::Duration};
+
+use headroom_actuator::{Access, ScaleTarget};
+use headroom_metrics_source::ScrapeSource;
+use headroom_policy_engine::{Timestamp, WorkloadId};
+use thiserror::Error;
+use tokio::sync::broadcast;
+
+pub use self::observe::{SourceId, Sources};
+pub(crate) use self::report::in_one_line;
+use self::{report::Outages, states::States, targets::Due};
+use crate::{
+    Clock, DecisionRecord, LockError, Notice, PassRecord, Pauses, Store, StoreError, WorkloadSettings,
+    lock::{PassGuard, PassLock},
+    pause::Pause,
+};
+
+/// How many passes a listener may fall behind before it misses some.
+const LISTENER_BACKLOG: usize = 64;
+/// Passes farther apart than this cannot scale down: no recommendation reaches that far.
+const LONGEST_REACH: Duration = Duration::from_secs(15 * 60);
+
+/// Everything that makes decisions about a set of workloads and carries them out.
+#[derive(Debug)]
+pub struct Autoscaler {
+    workloads: Vec<Managed>,
+    sources: Sources,
+    scrape: Option<Arc<ScrapeSource>>,
+    store: Arc<Store>,
+    states: Arc<States>,
+    pauses: Pauses,
+    lock: Option<PassLock>,
+    command: String,
+    deadline: Duration,
+    pass_deadline: Duration,
+    outages: Outages,
+    listeners: broadcast::Sender<Arc<PassRecord>>,
+    /// What was found out while the parts were put together, for the first pass to say.
+    first_notices: std::sync::Mutex<Vec<Notice>>,
+}
+
+/// What an [`Autoscaler`] is made of. [`Assembly`](crate::Assembly) makes it from a configuration.
+#[derive(Debug)]
+pub struct Parts {
+    /// The workloads, in the order in which they are shown.
+    pub workloads: Vec<Managed>,
+    /// Where their load is read.
+    pub sources: Sources,
+    /// The source among them that keeps readings of replicas, which belong to the state.
+    pub scrape: Option<Arc<ScrapeSource>>,
+    /// The state.
+    pub store: Arc<Store>,
+    /// What the first pass has to say.
+    pub notices: Vec<Notice>,
+    /// What this process is called in the locks, such as `headroom run --once`.
+    pub command: String,
+    /// How long a target may take to answer before those that did go on without it.
+    pub deadline: Duration,
+    /// The deadline of a whole pass. One that takes more than twice that is stuck.
+    pub pass_deadline: Duration,
+}
+
+/// One workload and how its target is reached.
+#[derive(Clone, Debug)]
+pub struct Managed {
+    /// Its settings.
+    pub settings: WorkloadSettings,
+    /// Its target.
+    pub target: ScaleTarget,
+    /// How the target is reached. Where nothing may be written, what writes is not there.
+    pub access: Access,
+}
+
+/// Which workloads a pass is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// All of them.
+    All,
+    /// These, as far as they are known.
+    These(&'a [WorkloadId]),
+}
+
+impl Which<'_> {
+    fn contains(self, id: &WorkloadId) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(ids) => ids.contains(id),
+        }
+    }
+}
+
+/// Why a pass could not be made at all.
+#[derive(Debug, Error)]
+pub enum PassError {
+    /// Another pass is stuck, or the lock cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// What is remembered cannot be read.
+    #[error("the state could not be read")]
+    State(#[source] StoreError),
+    /// The pass did not end within its deadline. What it was doing is settled by the next one.
+    #[error("the pass did not end within {after:?}")]
+    TimedOut {
+        /// Its deadline.
+        after: Duration,
+    },
+}
+
+impl Autoscaler {
+    /// An autoscaler of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            workloads,
+            sources,
+            scrape,
+            store,
+            notices,
+            command,
+            deadline,
+            pass_deadline,
+        } = parts;
+        let writes = !store.is_read_only();
+        Self {
+            pauses: Pauses::new(store.state_dir()),
+            lock: writes.then(|| PassLock::new(store.state_dir(), &command, pass_deadline)),
+            states: Arc::new(States::new(Arc::clone(&store))),
+            workloads,
+            sources,
+            scrape,
+            store,
+            command,
+            deadline,
+            pass_deadline,
+            outages: Outages::default(),
+            listeners: broadcast::Sender::new(LISTENER_BACKLOG),
+            first_notices: std::sync::Mutex::new(notices),
+        }
+    }
+
+    /// The workloads, in the order in which they are shown.
+    #[must_use]
+    pub fn workloads(&self) -> &[Managed] {
+        &self.workloads
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Every pass from now on. A listener that is slow misses the oldest ones, and delays nothing.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<PassRecord>> {
+        self.listeners.subscribe()
+    }
+
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// Makes one pass under `pass.lock`, at the time when the lock was had and within its deadline.
+    ///
+    /// # Errors
+    /// When another pass is stuck, the state cannot be read, or the deadline is over.
+    pub async fn locked_pass(&self, clock: &dyn Clock, which: Which<'_>) -> Result<PassRecord, PassError> {
+        let _lock: Option<Arc<PassGuard>> = match &self.lock {
+            Some(lock) => Some(lock.acquire(clock).await?),
+            None => None,
+        };
+        let pass = self.pass(clock.now(), which);
+        let ended = tokio::time::timeout(self.pass_deadline, pass).await;
+        ended.unwrap_or(Err(PassError::TimedOut {
+            after: self.pass_deadline,
+        }))
+    }
+
+    /// Makes one pass over the workloads that `which` names, at the time `now`.
+    ///
+    /// The caller sees to it that no other process makes a pass on the same state; [`Self::locked_pass`] does. Passes of
+    /// one autoscaler may overlap: a workload that is in one is skipped by the other.
+    ///
+    /// A pass that is dropped midway leaves intents behind, which the next one settles by reading the targets.
+    ///
+    /// # Errors
+    /// When the state cannot be read. A state that cannot be written is a [`Notice`]: then nothing is written anywhere.
+    pub async fn pass(&self, now: Timestamp, which: Which<'_>) -> Result<PassRecord, PassError> {
+        let mut pass = Pass::begin(self, now);
+        let due = self.workloads.iter().enumerate();
+        let due = due.filter(|(_, managed)| which.contains(&managed.settings.id));
+        let checked_out = self
+            .states
+            .check_out(due.map(|(index, managed)| (index, &managed.settings.id)), now);
+        let checked_out = checked_out.map_err(PassError::State)?;
+        pass.notices.extend(checked_out.notices);
+        pass.note_spacing(&checked_out.taken);
+
+        let (in_time, late) = targets::read(self, checked_out.taken, now).await;
+        // Those whose targets are slow follow on their own, so that they delay nobody.
+        let (first, second) = futures::join!(self.cohort(&pass, in_time), async {
+            self.cohort(&pass, late.await).await
+        });
+        let mut decided: Vec<(usize, DecisionRecord)> = Vec::new();
+        for cohort in [first, second] {
+            decided.extend(cohort.records);
+            pass.notices.extend(cohort.notice);
+        }
+        decided.sort_by_key(|(index, _)| *index);
+        let record = PassRecord {
+            at: now,
+            decisions: decided.into_iter().map(|(_, record)| record).collect(),
+            skipped: checked_out.skipped,
+            notices: pass.notices,
+        };
+        self.hand_on(&record);
+        Ok(record)
+    }
+
+    /// Gives the record to whoever listens. None of them can delay the next pass.
+    fn hand_on(&self, record: &PassRecord) {
+        report::log(record);
+        if self.listeners.receiver_count() > 0 {
+            // Fails only when the last listener has just gone.
+            let _ = self.listeners.send(Arc::new(record.clone()));
+        }
+    }
+}
+
+/// What holds for one pass.
+#[derive(Debug)]
+struct Pass {
+    now: Timestamp,
+    pauses: InForce,
+    notices: Vec<Notice>,
+}
+
+/// The pauses that are in force in a pass.
+#[derive(Debug)]
+enum InForce {
+    /// These.
+    Known(Vec<Pause>),
+    /// They cannot be read, so everything counts as paused.
+    Unreadable,
+}
+
+impl Pass {
+    fn begin(autoscaler: &Autoscaler, now: Timestamp) -> Self {
+        let first = &autoscaler.first_notices;
+        let mut notices =
+            std::mem::take(&mut *first.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let pauses = match autoscaler.pauses.list() {
+            Ok(pauses) => InForce::Known(pauses.into_iter().filter(|pause| pause.holds(now)).collect()),
+            Err(error) => {
+                notices.push(Notice::PausesUnreadable {
+                    path: autoscaler.pauses.path(),
+                    reason: in_one_line(&error),
+                });
+                InForce::Unreadable
+            }
+        };
+        Self { now, pauses, notices }
+    }
+
+    /// Says so when no workload was looked at for so long that nothing remembered reaches to now.
+    fn note_spacing(&mut self, taken: &[states::Taken]) {
+        let last = taken
+            .iter()
+            .filter_map(|taken| taken.remembered().memory.last_evaluated())
+            .max();
+        let spacing = last.map_or(Duration::ZERO, |last| self.now.since(last));
+        if spacing > LONGEST_REACH {
+            self.notices.push(Notice::TooFarApart { spacing });
+        }
+    }
+}

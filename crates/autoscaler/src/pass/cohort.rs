@@ -1,0 +1,322 @@
+//! The steps of a pass for the workloads whose targets have answered: observe, decide, record, write, record.
+
+use std::{mem, sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use headroom_actuator::TargetError;
+use headroom_metrics_source::Answer;
+use headroom_policy_engine::{Decision, Outcome};
+use tokio::time::{Instant, interval_at, timeout};
+
+use super::{
+    Autoscaler, Due, Managed, Pass,
+    evaluate::{decide, metric, settle},
+    observe::{Place, Questions, endpoints},
+    report::in_one_line,
+    states::Taken,
+    targets::patience,
+};
+use crate::{
+    DecisionRecord, MetricRecord, Notice, StoreError, Verdict,
+    store::{Decided, Finished, OpenIntent},
+};
+
+/// What came of a cohort.
+#[derive(Debug, Default)]
+pub(super) struct Cohort {
+    /// The decisions, each with its place in the configuration.
+    pub(super) records: Vec<(usize, DecisionRecord)>,
+    pub(super) notice: Option<Notice>,
+}
+
+/// One workload on its way through the steps.
+#[derive(Debug)]
+pub(super) struct Item {
+    taken: Taken,
+    record: DecisionRecord,
+    settled: Option<(OpenIntent, Outcome)>,
+    /// The change to write; `None` where there is none, or none that may be written.
+    change: Option<Decision>,
+    /// Whether it is known what became of the change.
+    is_settled: bool,
+}
+
+impl Item {
+    fn set_outcome(&mut self, is: Outcome, why: Option<String>) {
+        if let Verdict::Decided { outcome, error, .. } = &mut self.record.verdict {
+            *outcome = is;
+            if why.is_some() {
+                *error = why;
+            }
+        }
+    }
+}
+
+impl Autoscaler {
+    /// Takes `due` through the pass.
+    pub(super) async fn cohort(&self, pass: &Pass, due: Vec<Due>) -> Cohort {
+        let mut cohort = Cohort::default();
+        if due.is_empty() {
+            return cohort;
+        }
+        let items = self.decide_all(pass, due).await;
+        if self.store.is_read_only() {
+            cohort
+                .records
+                .extend(items.into_iter().map(|item| (item.taken.index, item.record)));
+            return cohort;
+        }
+        let (mut items, recorded) = self.record_decided(pass, items).await;
+        if let Err(error) = recorded {
+            refuse_all(&mut items, &error);
+            cohort.notice = Some(not_written(&error));
+            cohort
+                .records
+                .extend(items.into_iter().map(|item| (item.taken.index, item.record)));
+            return cohort;
+        }
+        let (to_write, done): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.change.is_some());
+        for item in done {
+            cohort.records.push((item.taken.index, item.record));
+            item.taken.saved();
+        }
+        self.write_all(pass, to_write, &mut cohort).await;
+        cohort
+    }
+
+    /// Observes everything together, and decides about each workload.
+    async fn decide_all(&self, pass: &Pass, due: Vec<Due>) -> Vec<Item> {
+        let mut questions = Questions::default();
+        let asked: Vec<(Due, Vec<Place>)> = due
+            .into_iter()
+            .map(|due| {
+                let managed = &self.workloads[due.taken.index];
+                let places = due.read.as_ref().map_or_else(
+                    |_| Vec::new(),
+                    |state| {
+                        let replicas = endpoints(&state.replicas);
+                        let metrics = managed.settings.metrics.iter();
+                        metrics
+                            .map(|metric| questions.add(&metric.origin, &replicas))
+                            .collect()
+                    },
+                );
+                (due, places)
+            })
+            .collect();
+        let answers = questions.ask(&self.sources, pass.now).await;
+        self.outages.note(&answers);
+        asked
+            .into_iter()
+            .map(|(due, places)| {
+                let managed = &self.workloads[due.taken.index];
+                let answers = places.into_iter().map(|place| answers.get(place));
+                decide_one(pass, managed, due, answers)
+            })
+            .collect()
+    }
+
+    /// Records decisions and intents, durably.
+    async fn record_decided(&self, pass: &Pass, items: Vec<Item>) -> (Vec<Item>, Result<(), StoreError>) {
+        let now = pass.now;
+        let scrape = self.scrape.clone();
+        let store = Arc::clone(&self.store);
+        blocking(items, move |items| {
+            let readings = scrape
+                .map(|scrape| postcard::to_stdvec(&scrape.readings()))
+                .transpose();
+            let readings = readings.map_err(|error| StoreError::Encode {
+                what: "the readings of replicas",
+                reason: error.to_string(),
+            })?;
+            let decided: Vec<_> = items.iter_mut().map(Item::decided).collect();
+            let rows = store.record_decided(&decided, readings.as_deref(), now)?;
+            for (item, row) in items.iter_mut().zip(rows) {
+                item.taken.remembered_mut().last = Some(row);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes the changes, and records what became of them: those that are quick together, the others as they come.
+    async fn write_all(&self, pass: &Pass, items: Vec<Item>, cohort: &mut Cohort) {
+        let mut writes: FuturesUnordered<_> = items
+            .into_iter()
+            .map(|item| write(&self.workloads[item.taken.index], item, self.deadline, pass))
+            .collect();
+        let every = self.deadline.max(Duration::from_millis(1));
+        let mut late = interval_at(Instant::now() + every, every);
+        let mut written = Vec::new();
+        loop {
+            let is_last = tokio::select! {
+                biased;
+                next = writes.next() => match next {
+                    Some(item) => {
+                        written.push(item);
+                        continue;
+                    }
+                    None => true,
+                },
+                _ = late.tick() => false,
+            };
+            self.record_finished(mem::take(&mut written), cohort).await;
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    async fn record_finished(&self, items: Vec<Item>, cohort: &mut Cohort) {
+        if items.is_empty() {
+            return;
+        }
+        let store = Arc::clone(&self.store);
+        let (items, recorded) = blocking(items, move |items| {
+            let finished: Vec<_> = items.iter().filter_map(Item::finished).collect();
+            store.record_finished(&finished)
+        })
+        .await;
+        if let Err(error) = &recorded {
+            cohort.notice = Some(not_written(error));
+        }
+        for item in items {
+            cohort.records.push((item.taken.index, item.record));
+            // Otherwise the intent is still in the state, and the next pass settles it.
+            if recorded.is_ok() && item.is_settled {
+                item.taken.saved();
+            }
+        }
+    }
+}
+
+impl Item {
+    fn decided(&mut self) -> Decided<'_> {
+        let remembered = self.taken.remembered();
+        let is_decided = matches!(self.record.verdict, Verdict::Decided { .. });
+        Decided {
+            record: &self.record,
+            memory: is_decided.then_some(&remembered.memory),
+            last: remembered.last.clone(),
+            is_intent: self.change.is_some(),
+            settled: self.settled.take(),
+        }
+    }
+
+    fn finished(&self) -> Option<Finished<'_>> {
+        let remembered = self.taken.remembered();
+        Some(Finished {
+            record: &self.record,
+            memory: &remembered.memory,
+            row: remembered.last.as_ref()?.id,
+            is_settled: self.is_settled,
+        })
+    }
+}
+
+/// Does `work` on `items` where it may block. Once begun it is done, also when nobody waits for it any more.
+async fn blocking(
+    items: Vec<Item>,
+    work: impl FnOnce(&mut Vec<Item>) -> Result<(), StoreError> + Send + 'static,
+) -> (Vec<Item>, Result<(), StoreError>) {
+    let done = tokio::task::spawn_blocking(move || {
+        let mut items = items;
+        let result = work(&mut items);
+        (items, result)
+    });
+    match done.await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down, and this pass with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: impl Iterator<Item = Answer>) -> Item {
+    let Due {
+        mut taken,
+        read,
+        tend_error,
+    } = due;
+    let settings = &managed.settings;
+    let mut record = DecisionRecord {
+        at: pass.now,
+        workload: settings.id.clone(),
+        mode: settings.mode,
+        metrics: Vec::new(),
+        verdict: Verdict::Unreadable { error: String::new() },
+    };
+    let mut settled = None;
+    match read {
+        Err(error) => {
+            record.verdict = Verdict::Unreadable {
+                error: in_one_line(&error),
+            };
+        }
+        Ok(state) => {
+            settled = settle(taken.remembered_mut(), &state);
+            let metrics = settings.policy.metrics.iter().zip(&settings.metrics).zip(answers);
+            let metrics = metrics.map(|((policy, settings), answer)| {
+                metric(&policy.name, settings, answer, &state.workload, pass.now)
+            });
+            record.metrics = metrics.collect::<Vec<MetricRecord>>();
+            let memory = &mut taken.remembered_mut().memory;
+            record.verdict = decide(pass, settings, state.workload, &record.metrics, memory);
+            if let Verdict::Decided { error, .. } = &mut record.verdict {
+                *error = tend_error;
+            }
+        }
+    }
+    let change = record
+        .decision()
+        .filter(|decision| decision.direction().is_some());
+    Item {
+        change: change.copied().filter(|_| managed.access.writer().is_some()),
+        taken,
+        record,
+        settled,
+        is_settled: true,
+    }
+}
+
+/// Writes the change of `item` to its target.
+async fn write(managed: &Managed, mut item: Item, deadline: Duration, pass: &Pass) -> Item {
+    let (Some(actuator), Some(change)) = (managed.access.writer(), item.change) else {
+        return item;
+    };
+    let patience = patience(&managed.target, deadline);
+    let set = actuator.set_replicas(&managed.target, change.current(), change.desired(), pass.now);
+    let written = timeout(patience, set)
+        .await
+        .unwrap_or(Err(TargetError::Unanswered { after: patience }));
+    let (outcome, error) = match written {
+        Ok(()) => (Outcome::Written, None),
+        Err(error @ TargetError::Conflict { .. }) => (Outcome::Conflict, Some(error)),
+        Err(error) => (Outcome::Failed, Some(error)),
+    };
+    item.is_settled = !error.as_ref().is_some_and(TargetError::leaves_outcome_unknown);
+    item.set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
+    if item.is_settled {
+        item.taken
+            .remembered_mut()
+            .memory
+            .record_outcome(&change, outcome, pass.now);
+    }
+    item
+}
+
+/// Without a record of what is about to be done, nothing is.
+fn refuse_all(items: &mut [Item], error: &StoreError) {
+    for item in items.iter_mut().filter(|item| item.change.is_some()) {
+        let why = format!("the state could not be written: {}", in_one_line(error));
+        item.set_outcome(Outcome::NotAttempted, Some(why));
+    }
+}
+
+fn not_written(error: &StoreError) -> Notice {
+    Notice::StateNotWritten {
+        reason: in_one_line(error),
+    }
+}

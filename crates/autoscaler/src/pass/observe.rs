@@ -1,0 +1,211 @@
+//! Asking the sources: everything a pass needs together, each thing once over all its workloads.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::join_all;
+use headroom_actuator::ReplicaEndpoint;
+use headroom_metrics_source::{
+    Answer, Endpoint, MetricQuery, MetricsSource, ObserveError, RecordedQuery, ScrapeQuery, WithDeadline,
+};
+use headroom_policy_engine::Timestamp;
+
+use crate::MetricOrigin;
+
+/// Which source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceId {
+    /// The Prometheus with this name in the configuration.
+    Prometheus(String),
+    /// The replicas' own metrics.
+    Scrape,
+    /// The recording in this file.
+    Recorded(PathBuf),
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prometheus(name) => write!(f, "prometheus.{name}"),
+            Self::Scrape => f.write_str("the replicas' own metrics"),
+            Self::Recorded(file) => write!(f, "{}", file.display()),
+        }
+    }
+}
+
+/// The sources that workloads are read from.
+#[derive(Debug, Default)]
+pub struct Sources(BTreeMap<SourceId, Arc<dyn MetricsSource>>);
+
+impl Sources {
+    /// No sources.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `source`. What it has not answered within `deadline` is missing.
+    pub fn insert(&mut self, id: SourceId, source: Arc<dyn MetricsSource>, deadline: Duration) {
+        self.0.insert(id, Arc::new(WithDeadline::new(source, deadline)));
+    }
+}
+
+/// Where the answer to one metric of a workload will be found.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    Asked {
+        source: usize,
+        query: usize,
+    },
+    /// There is nobody to ask.
+    NotAsked,
+}
+
+/// The questions of one pass.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    sources: Vec<(SourceId, Vec<MetricQuery>)>,
+    by_source: HashMap<SourceId, usize>,
+    by_query: HashMap<(usize, MetricQuery), usize>,
+}
+
+/// The answers to the questions of one pass.
+#[derive(Debug)]
+pub(super) struct Answers(Vec<(SourceId, Vec<Answer>)>);
+
+impl Questions {
+    /// Adds what is asked for `origin`, with the replicas that the target told of.
+    pub(super) fn add(&mut self, origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Place {
+        let Some((id, query)) = question(origin, replicas) else {
+            return Place::NotAsked;
+        };
+        let source = match self.by_source.get(&id) {
+            Some(&source) => source,
+            None => {
+                self.sources.push((id.clone(), Vec::new()));
+                self.by_source.insert(id, self.sources.len() - 1);
+                self.sources.len() - 1
+            }
+        };
+        let queries = &mut self.sources[source].1;
+        let query = *self
+            .by_query
+            .entry((source, query))
+            .or_insert_with_key(|(_, query)| {
+                queries.push(query.clone());
+                queries.len() - 1
+            });
+        Place::Asked { source, query }
+    }
+
+    /// Asks all sources at once.
+    pub(super) async fn ask(self, sources: &Sources, now: Timestamp) -> Answers {
+        let each = self.sources.into_iter().map(async |(id, queries)| {
+            let answers = match sources.0.get(&id) {
+                Some(source) => source.observe(&queries, now).await,
+                None => Vec::new(),
+            };
+            (id, answers)
+        });
+        Answers(join_all(each).await)
+    }
+}
+
+impl Answers {
+    /// The answer at `place`; unsupported where nobody could be asked.
+    pub(super) fn get(&self, place: Place) -> Answer {
+        let found = match place {
+            Place::Asked { source, query } => self.0.get(source).and_then(|(_, answers)| answers.get(query)),
+            Place::NotAsked => None,
+        };
+        found
+            .cloned()
+            .unwrap_or_else(|| Answer::failed(ObserveError::Unsupported))
+    }
+
+    /// Each source that was asked, and the first answer that says it is out of order.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&SourceId, Option<&ObserveError>)> {
+        self.0.iter().map(|(id, answers)| {
+            let errors = answers.iter().filter_map(|answer| answer.reading.as_ref().err());
+            (id, errors.map(|error| &**error).find(|error| is_outage(error)))
+        })
+    }
+}
+
+/// Whether the error speaks of the source, and not of one query.
+const fn is_outage(error: &ObserveError) -> bool {
+    match error {
+        ObserveError::TimedOut { .. } | ObserveError::Unreachable(_) => true,
+        ObserveError::Rejected { status, .. } => *status >= 500 || *status == 401 || *status == 403,
+        ObserveError::NoData
+        | ObserveError::Ambiguous { .. }
+        | ObserveError::WrongType { .. }
+        | ObserveError::NotANumber
+        | ObserveError::Infinite
+        | ObserveError::Malformed { .. }
+        | ObserveError::TooLarge { .. }
+        | ObserveError::NoRateYet { .. }
+        | ObserveError::NoReplicas { .. }
+        | ObserveError::Unsupported => false,
+    }
+}
+
+fn question(origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Option<(SourceId, MetricQuery)> {
+    match origin {
+        MetricOrigin::Prometheus { server, query } => Some((
+            SourceId::Prometheus(server.clone()),
+            MetricQuery::Promql(query.clone()),
+        )),
+        MetricOrigin::Scrape {
+            series,
+            path,
+            rate_over,
+            across,
+            endpoints,
+        } => {
+            let query = ScrapeQuery {
+                series: Arc::clone(series),
+                path: Arc::clone(path),
+                rate_over: *rate_over,
+                across: *across,
+                endpoints: if endpoints.is_empty() {
+                    Arc::clone(replicas)
+                } else {
+                    endpoints.iter().map(fixed).collect()
+                },
+            };
+            Some((SourceId::Scrape, MetricQuery::Scrape(query)))
+        }
+        MetricOrigin::Recorded { file, series } => Some((
+            SourceId::Recorded(file.clone()),
+            MetricQuery::Recorded(RecordedQuery {
+                series: Arc::clone(series),
+            }),
+        )),
+        MetricOrigin::Resource { .. } => None,
+    }
+}
+
+/// A fixed endpoint: what answers there is the same replica each time, as far as anyone can tell.
+fn fixed(url: &Arc<str>) -> Endpoint {
+    Endpoint {
+        id: Arc::clone(url),
+        base_url: Arc::clone(url),
+        ready: true,
+    }
+}
+
+/// The replicas of a target as a source takes them.
+pub(super) fn endpoints(replicas: &[ReplicaEndpoint]) -> Arc<[Endpoint]> {
+    let endpoint = |replica: &ReplicaEndpoint| Endpoint {
+        id: Arc::clone(&replica.id),
+        base_url: Arc::clone(&replica.base_url),
+        ready: replica.ready,
+    };
+    replicas.iter().map(endpoint).collect()
+}

@@ -1,0 +1,234 @@
+//! When passes begin: once, or again and again until somebody says stop.
+//!
+//! Owns due times, overlap and the end. What a pass does is its own.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use headroom_policy_engine::WorkloadId;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::{error, info};
+
+use crate::{
+    Autoscaler, Clock, LeaderHolder, LeaderLock, Leadership, LockError, PassError, PassRecord, Which,
+    pass::in_one_line,
+};
+
+/// How long passes may go on once somebody has said stop. Together with [`SETTLING`] less than two seconds.
+const FINISHING: Duration = Duration::from_millis(1300);
+/// How long the state may take to come to rest after that.
+const SETTLING: Duration = Duration::from_millis(400);
+
+/// What came of a one-shot pass.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Once {
+    /// It was made.
+    Done(PassRecord),
+    /// A loop works on the same state, so there was nothing to do.
+    AlreadyRunning(LeaderHolder),
+}
+
+/// How a loop ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoopEnd {
+    /// It was told to stop.
+    Stopped(LoopSummary),
+    /// Another loop works on the same state, so this one did not begin.
+    AlreadyRunning(LeaderHolder),
+}
+
+/// What a loop did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoopSummary {
+    /// Passes that ended.
+    pub passes: u64,
+    /// Passes that could not be made.
+    pub failed: u64,
+    /// Passes that were abandoned at the end. What they left open is settled by the next start.
+    pub abandoned: u64,
+    /// How often a workload was due and still in an earlier pass.
+    pub skipped: u64,
+}
+
+/// Makes one pass within its deadline, unless a loop works on the same state.
+///
+/// # Errors
+/// When the pass could not be made, or did not end in time.
+pub async fn run_once(
+    autoscaler: &Autoscaler,
+    clock: &dyn Clock,
+    which: Which<'_>,
+) -> Result<Once, PassError> {
+    let store = autoscaler.store();
+    if store.is_read_only() {
+        // Looking ahead disturbs nobody.
+        return autoscaler.locked_pass(clock, which).await.map(Once::Done);
+    }
+    if let Some(holder) = LeaderLock::holder(store.state_dir())? {
+        return Ok(Once::AlreadyRunning(holder));
+    }
+    let passed = autoscaler.locked_pass(clock, which).await;
+    settle(autoscaler).await;
+    passed.map(Once::Done)
+}
+
+/// Makes passes over each workload at its interval, the first at once, until `shutdown` is done.
+///
+/// A pass for the workloads that are due begins without waiting for an earlier one. After `shutdown` passes are finished,
+/// or abandoned, within two seconds. A pass that cannot be made is logged, and the next one is made all the same.
+///
+/// # Errors
+/// When the lock of the loop cannot be used.
+pub async fn run(
+    autoscaler: Arc<Autoscaler>,
+    clock: Arc<dyn Clock>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<LoopEnd, LockError> {
+    let dir = autoscaler.store().state_dir();
+    let _leader = match LeaderLock::acquire(dir, autoscaler.command(), clock.now()).await? {
+        Leadership::Taken(lock) => lock,
+        Leadership::HeldBy(holder) => return Ok(LoopEnd::AlreadyRunning(LeaderHolder(holder))),
+    };
+    let mut due = DueTimes::from_now(&autoscaler);
+    let mut passes = JoinSet::new();
+    let mut summary = LoopSummary::default();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = passes.join_next() => summary.count(ended),
+            () = due.wait() => {
+                let (autoscaler, clock) = (Arc::clone(&autoscaler), Arc::clone(&clock));
+                let workloads = due.take();
+                passes.spawn(async move {
+                    autoscaler.locked_pass(&*clock, Which::These(&workloads)).await
+                });
+            }
+        }
+    }
+    finish(passes, &mut summary).await;
+    settle(&autoscaler).await;
+    info!(passes = summary.passes, skipped = summary.skipped, "stopped");
+    Ok(LoopEnd::Stopped(summary))
+}
+
+/// Lets passes end by themselves for a while, and then abandons them.
+async fn finish(mut passes: JoinSet<Result<PassRecord, PassError>>, summary: &mut LoopSummary) {
+    let all = async {
+        while let Some(ended) = passes.join_next().await {
+            summary.count(ended);
+        }
+    };
+    if timeout(FINISHING, all).await.is_err() {
+        passes.abort_all();
+        while let Some(ended) = passes.join_next().await {
+            summary.count(ended);
+        }
+    }
+}
+
+/// Brings the state to rest. What is not done in time is done by the next start.
+async fn settle(autoscaler: &Autoscaler) {
+    let store = Arc::clone(autoscaler.store());
+    let settled = timeout(SETTLING, tokio::task::spawn_blocking(move || store.settle())).await;
+    if let Ok(Ok(Err(error))) = settled {
+        error!(
+            error = in_one_line(&error),
+            "the state could not be brought to rest"
+        );
+    }
+}
+
+impl LoopSummary {
+    fn count(&mut self, ended: Result<Result<PassRecord, PassError>, tokio::task::JoinError>) {
+        match ended {
+            Ok(Ok(record)) => {
+                self.passes += 1;
+                self.skipped += u64::try_from(record.skipped.len()).unwrap_or(u64::MAX);
+            }
+            Ok(Err(error)) => {
+                self.failed += 1;
+                error!(error = in_one_line(&error), "a pass could not be made");
+            }
+            Err(error) if error.is_cancelled() => self.abandoned += 1,
+            Err(error) => {
+                self.failed += 1;
+                error!(
+                    error = in_one_line(&error),
+                    "a pass ended with a fault in headroom"
+                );
+            }
+        }
+    }
+}
+
+/// When each workload is due next, on a clock that nobody sets.
+#[derive(Debug)]
+struct DueTimes(Vec<DueTime>);
+
+#[derive(Debug)]
+struct DueTime {
+    workload: WorkloadId,
+    interval: Duration,
+    next: Instant,
+}
+
+impl DueTimes {
+    /// All are due now.
+    fn from_now(autoscaler: &Autoscaler) -> Self {
+        let now = Instant::now();
+        let due = |managed: &crate::Managed| DueTime {
+            workload: managed.settings.id.clone(),
+            interval: managed.settings.policy.interval.get(),
+            next: now,
+        };
+        Self(autoscaler.workloads().iter().map(due).collect())
+    }
+
+    /// Waits until some workload is due; for ever where there is none.
+    async fn wait(&self) {
+        match self.0.iter().map(|due| due.next).min() {
+            Some(next) => sleep_until(next).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The workloads that are due. Each is due again at the next multiple of its interval that is not past.
+    fn take(&mut self) -> Vec<WorkloadId> {
+        let now = Instant::now();
+        let mut workloads = Vec::new();
+        for due in self.0.iter_mut().filter(|due| due.next <= now) {
+            workloads.push(due.workload.clone());
+            due.next = next_after(due.next, due.interval, now);
+        }
+        workloads
+    }
+}
+
+/// The first of `last` + k × `interval` (k at least 1) that lies after `now`.
+fn next_after(last: Instant, interval: Duration, now: Instant) -> Instant {
+    let interval = interval.max(Duration::from_millis(1));
+    let behind = now.saturating_duration_since(last).as_nanos();
+    let steps = behind / interval.as_nanos() + 1;
+    let ahead = interval.as_nanos().saturating_mul(steps);
+    last + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missed_times_are_left_out_and_the_rhythm_is_kept() {
+        let start = Instant::now();
+        let seconds = Duration::from_secs;
+        let next = |now: u64| next_after(start, seconds(30), start + seconds(now)) - start;
+        assert_eq!(
+            [next(0), next(29), next(30), next(100)].map(|span| span.as_secs()),
+            [30, 30, 60, 120]
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! The state on disk, `state.db`: what is remembered of each workload, intents, decisions, tables of processes and
+//! readings of replicas, in one SQLite file.
+//!
+//! Owns the file: who may read it, its version, and that one which cannot be used is moved aside and never
+//! overwritten. What stands in the parts of it belongs to those who hand it over. Pauses and locks are files of
+//! their own.
+
+mod history;
+mod intents;
+mod open;
+mod pass;
+mod processes;
+mod retention;
+mod schema;
+
+use std::{
+    fmt, io,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use headroom_policy_engine::Timestamp;
+use rusqlite::Connection;
+use thiserror::Error;
+
+pub use self::{
+    history::{History, HistoryQuery, HistoryRow, WorkloadStatus},
+    intents::Intent,
+};
+pub(crate) use self::{
+    intents::OpenIntent,
+    pass::{Decided, Finished, Remembered, RowId},
+};
+use crate::{HistorySettings, Notice};
+
+/// The file of the state.
+const FILE: &str = "state.db";
+/// How long to wait for another process that is writing.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The state of one directory.
+pub struct Store {
+    dir: PathBuf,
+    rights: Rights,
+    connection: Mutex<Connection>,
+    is_new: bool,
+    history: HistorySettings,
+}
+
+/// What may be done with the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rights {
+    Write,
+    /// Only what reads, for `plan`, `explain` and the like: nothing in the directory changes.
+    Read,
+}
+
+/// A state that was opened, with what a person should know about it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The state.
+    pub store: Store,
+    /// Whether it had to be set aside, or cannot be used.
+    pub notices: Vec<Notice>,
+}
+
+/// Why the state could not be used. A file that is corrupt or from a newer version is no error: it is set aside.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The directory or a file in it could not be made, moved or read.
+    #[error("{} could not be {action}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried, such as `made`.
+        action: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error("{}", shown(source))]
+    Sqlite {
+        /// Why.
+        #[from]
+        source: rusqlite::Error,
+    },
+    /// A value could not be turned into what is stored.
+    #[error("{what} could not be stored: {reason}")]
+    Encode {
+        /// What it was.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// What is stored is not what this headroom would have stored.
+    #[error("{what} in the state cannot be read: {reason}")]
+    Decode {
+        /// What it is.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The state was opened only to be read.
+    #[error("the state was opened only to be read")]
+    ReadOnly,
+}
+
+/// SQLite's own words, such as `disk I/O error`.
+fn shown(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(words)) => words.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Store {
+    /// Opens the state of `state_dir` to read and write, and makes it if need be. `now` names what is set aside.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or written.
+    pub fn open(state_dir: &Path, history: HistorySettings, now: Timestamp) -> Result<Opened, StoreError> {
+        open::writable(state_dir, history, now)
+    }
+
+    /// Opens the state of `state_dir` only to read it. Where there is none, or none that can be used, it is empty.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read at all.
+    pub fn open_read_only(state_dir: &Path, history: HistorySettings) -> Result<Opened, StoreError> {
+        open::read_only(state_dir, history)
+    }
+
+    /// The directory it stands in.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether nothing was remembered of any workload when it was opened.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether it was opened only to be read.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.rights == Rights::Read
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A thread that panicked in a transaction has rolled it back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work` in one transaction: all of it is durable when this returns, or none.
+    fn transaction<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.is_read_only() {
+            return Err(StoreError::ReadOnly);
+        }
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let done = work(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    /// Changes when another process has written since. As long as it is the same, what was read is still so.
+    pub(crate) fn generation(&self) -> Result<i64, StoreError> {
+        let connection = self.connection();
+        Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// Brings what is in the log into the file, and waits for whoever writes at this moment.
+    pub(crate) fn settle(&self) -> Result<(), StoreError> {
+        if !self.is_read_only() {
+            self.connection()
+                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// The readings of replicas as they were last saved; `None` when there are none.
+    pub(crate) fn readings(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        use rusqlite::OptionalExtension as _;
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached("SELECT body FROM readings WHERE id = 1")?;
+        Ok(statement.query_row([], |row| row.get(0)).optional()?)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("dir", &self.dir)
+            .field("rights", &self.rights)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes `dir` if need be, for its owner alone. One that is there keeps its rights.
+pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Takes the rights of all but the owner from `file`.
+fn make_private(file: &Path) -> io::Result<()> {
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
+}
+
+/// A moment as a column holds it.
+const fn millis(at: Timestamp) -> i64 {
+    at.unix_millis()
+}

@@ -1,0 +1,263 @@
+//! Opening the state: making it, checking it, and moving one that cannot be used out of the way.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use headroom_policy_engine::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{BUSY, FILE, Opened, Rights, Store, StoreError, make_private, make_private_dir, schema};
+use crate::{HistorySettings, Notice};
+
+/// What SQLite keeps beside the file. It belongs to the file and moves with it.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+/// Held while the state is opened to be written.
+const LOCK: &str = "state.lock";
+/// The log may grow to so many pages before it is brought into the file, so that not every pass pays for that.
+const LOG_PAGES: i64 = 4000;
+
+/// Why a file that opens is none that can be used.
+enum Refusal {
+    /// It will not get better: it is corrupt, somebody else's, or newer than this headroom.
+    Unusable(String),
+    /// It may be fine, and something else is wrong.
+    Failed(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error_code();
+        if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+            Self::Unusable(super::shown(&error))
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+pub(super) fn writable(dir: &Path, history: HistorySettings, now: Timestamp) -> Result<Opened, StoreError> {
+    let path = dir.join(FILE);
+    make_private_dir(dir).map_err(|source| io("made", dir, source))?;
+    // Two that find the same file unusable must not set each other's new one aside.
+    let _alone = alone(dir)?;
+    let mut notices = Vec::new();
+    let connection = match open_writable(&path) {
+        Ok(connection) => connection,
+        Err(Refusal::Failed(source)) => return Err(source.into()),
+        Err(Refusal::Unusable(reason)) => {
+            let to = set_aside(&path, now)?;
+            notices.push(Notice::StateSetAside {
+                from: path.clone(),
+                to,
+                reason,
+            });
+            open_writable(&path).map_err(|refusal| match refusal {
+                Refusal::Failed(source) => source.into(),
+                Refusal::Unusable(reason) => StoreError::Encode {
+                    what: "a new state",
+                    reason,
+                },
+            })?
+        }
+    };
+    make_private(&path).map_err(|source| io("made private", &path, source))?;
+    opened(dir, Rights::Write, connection, history, notices)
+}
+
+/// Holds the lock under which a state is opened, until it is dropped.
+fn alone(dir: &Path) -> Result<fs::File, StoreError> {
+    let path = dir.join(LOCK);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options
+        .open(&path)
+        .map_err(|source| io("opened", &path, source))?;
+    file.lock().map_err(|source| io("locked", &path, source))?;
+    Ok(file)
+}
+
+pub(super) fn read_only(dir: &Path, history: HistorySettings) -> Result<Opened, StoreError> {
+    let path = dir.join(FILE);
+    if !path.try_exists().map_err(|source| io("read", &path, source))? {
+        return opened(dir, Rights::Read, empty()?, history, Vec::new());
+    }
+    match open_read_only(&path) {
+        Ok(connection) => opened(dir, Rights::Read, connection, history, Vec::new()),
+        Err(Refusal::Failed(source)) => Err(source.into()),
+        Err(Refusal::Unusable(reason)) => {
+            let notice = Notice::StateUnusable { path, reason };
+            opened(dir, Rights::Read, empty()?, history, vec![notice])
+        }
+    }
+}
+
+fn opened(
+    dir: &Path,
+    rights: Rights,
+    connection: Connection,
+    history: HistorySettings,
+    notices: Vec<Notice>,
+) -> Result<Opened, StoreError> {
+    connection.set_prepared_statement_cache_capacity(64);
+    let is_new = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM workload)", [], |row| row.get(0))?;
+    let store = Store {
+        dir: dir.to_owned(),
+        rights,
+        connection: Mutex::new(connection),
+        is_new,
+        history,
+    };
+    Ok(Opened { store, notices })
+}
+
+fn open_writable(path: &Path) -> Result<Connection, Refusal> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    // Looked at before anything is set, so that a file which is not ours is not changed.
+    let found = version(&connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    if found.is_none() {
+        create(&mut connection)?;
+    }
+    check(&connection)?;
+    Ok(connection)
+}
+
+/// Makes the tables, unless another process has done so in the meantime.
+fn create(connection: &mut Connection) -> Result<(), Refusal> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    if version(&transaction)?.is_none() {
+        transaction.execute_batch(schema::TABLES)?;
+        transaction.pragma_update(None, "application_id", schema::APPLICATION)?;
+        transaction.pragma_update(None, "user_version", schema::VERSION)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// A state with nothing in it, in memory.
+fn empty() -> Result<Connection, StoreError> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch(schema::TABLES)?;
+    Ok(connection)
+}
+
+/// Opens the file so that nothing beside it is made.
+///
+/// A file without a log is taken as unchanging, because SQLite would make a log and its index otherwise. If a writer
+/// comes while it is looked at, the look is repeated with its log.
+fn open_read_only(path: &Path) -> Result<Connection, Refusal> {
+    let has_log = || beside(path, COMPANIONS[0]).exists();
+    let open = |quiet: bool| -> Result<Connection, Refusal> {
+        let suffix = if quiet { "?immutable=1" } else { "" };
+        let uri = format!("file:{}{suffix}", escaped(path));
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(uri, flags)?;
+        connection.busy_timeout(BUSY)?;
+        if version(&connection)?.is_none() {
+            return Err(Refusal::Unusable("it is empty".to_owned()));
+        }
+        check(&connection)?;
+        Ok(connection)
+    };
+    if has_log() {
+        return open(false);
+    }
+    let quiet = open(true);
+    if has_log() { open(false) } else { quiet }
+}
+
+/// The path as it stands in a URI.
+fn escaped(path: &Path) -> String {
+    use std::{fmt::Write as _, os::unix::ffi::OsStrExt as _};
+    let mut text = String::new();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(text, "%{byte:02x}");
+        }
+    }
+    text
+}
+
+/// The version of the tables in the file; `None` for a new file, which has none.
+fn version(connection: &Connection) -> Result<Option<i64>, Refusal> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    match (tables, application, version) {
+        (0, 0, 0) => Ok(None),
+        (_, schema::APPLICATION, schema::VERSION) => Ok(Some(version)),
+        (_, schema::APPLICATION, newer) if newer > schema::VERSION => Err(Refusal::Unusable(format!(
+            "it is of version {newer}, written by a newer headroom; this one knows version {}",
+            schema::VERSION
+        ))),
+        (_, schema::APPLICATION, other) => Err(Refusal::Unusable(format!("it is of version {other}"))),
+        _ => Err(Refusal::Unusable("it is not a state of headroom".to_owned())),
+    }
+}
+
+/// Looks through the tables that a pass cannot do without.
+fn check(connection: &Connection) -> Result<(), Refusal> {
+    for table in schema::CHECKED {
+        let found: String =
+            connection.query_row(&format!("PRAGMA quick_check('{table}')"), [], |row| row.get(0))?;
+        if found != "ok" {
+            return Err(Refusal::Unusable(found));
+        }
+    }
+    // The newest decisions are where the next ones go.
+    connection.query_row("SELECT max(id), max(length(record)) FROM (SELECT id, record FROM decision ORDER BY id DESC LIMIT 100)", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// Moves the file, with what belongs to it, to a name that nothing has, and returns that name.
+fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
+    let time = jiff::Timestamp::from_millisecond(now.unix_millis()).map_or_else(
+        |_| now.unix_millis().to_string(),
+        |at| at.strftime("%Y%m%dT%H%M%SZ").to_string(),
+    );
+    let mut to = beside(path, &format!(".set-aside-{time}"));
+    let mut number = 1;
+    while to.exists() {
+        number += 1;
+        to = beside(path, &format!(".set-aside-{time}-{number}"));
+    }
+    // The companions first: a log without its file is harmless, a file that finds another's log is not.
+    for companion in COMPANIONS {
+        let from = beside(path, companion);
+        if from.exists() {
+            fs::rename(&from, beside(&to, companion)).map_err(|source| io("set aside", &from, source))?;
+        }
+    }
+    fs::rename(path, &to).map_err(|source| io("set aside", path, source))?;
+    Ok(to)
+}
+
+/// The file beside `path` whose name is longer by `suffix`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn io(action: &'static str, path: &Path, source: std::io::Error) -> StoreError {
+    StoreError::Io {
+        path: path.to_owned(),
+        action,
+        source,
+    }
+}

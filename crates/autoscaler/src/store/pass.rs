@@ -1,0 +1,301 @@
+//! What a pass reads from the state and the two transactions in which it writes: before the targets are written to,
+//! and after.
+
+use headroom_policy_engine::{Memory, Outcome, Step, Timestamp, WorkloadId};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Store, StoreError, history, intents, intents::OpenIntent, millis, retention};
+use crate::{DecisionRecord, Notice, Verdict};
+
+/// A row of the table of decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowId(pub(super) i64);
+
+/// The newest row of a workload, and what a decision must have in common with it to extend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LastRow {
+    pub(crate) id: RowId,
+    pub(crate) key: Vec<u8>,
+}
+
+/// What the state knows of one workload.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Remembered {
+    pub(crate) memory: Memory,
+    pub(crate) last: Option<LastRow>,
+    pub(crate) intent: Option<OpenIntent>,
+}
+
+/// One decision on its way to the state, before its target is written to.
+#[derive(Debug)]
+pub(crate) struct Decided<'p> {
+    pub(crate) record: &'p DecisionRecord,
+    /// The memory after the decision; `None` where none was made, so that nothing changed.
+    pub(crate) memory: Option<&'p Memory>,
+    pub(crate) last: Option<LastRow>,
+    /// Whether the decision is about to be written to the target.
+    pub(crate) is_intent: bool,
+    /// An earlier intent that the target has settled.
+    pub(crate) settled: Option<(OpenIntent, Outcome)>,
+}
+
+/// What became of a write.
+#[derive(Debug)]
+pub(crate) struct Finished<'p> {
+    pub(crate) record: &'p DecisionRecord,
+    pub(crate) memory: &'p Memory,
+    pub(crate) row: RowId,
+    /// Whether the outcome is known, so that the intent is done with.
+    pub(crate) is_settled: bool,
+}
+
+impl Store {
+    /// What is remembered of `workload`. A memory that cannot be read is none, and says so.
+    pub(crate) fn remembered(
+        &self,
+        workload: &WorkloadId,
+    ) -> Result<(Remembered, Option<Notice>), StoreError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT last_decision, last_key, memory FROM workload WHERE id = ?1")?;
+        let found = statement
+            .query_row([workload.as_str()], |row| {
+                let last: Option<i64> = row.get(0)?;
+                let key: Option<Vec<u8>> = row.get(1)?;
+                let memory = decode(row.get_ref(2)?.as_blob().unwrap_or_default());
+                Ok((last, key, memory))
+            })
+            .optional()?;
+        let mut remembered = Remembered {
+            intent: intents::load(&connection, workload)?,
+            ..Remembered::default()
+        };
+        let Some((last, key, memory)) = found else {
+            return Ok((remembered, None));
+        };
+        remembered.last = last.zip(key).map(|(id, key)| LastRow { id: RowId(id), key });
+        let notice = match memory {
+            Ok(memory) => {
+                remembered.memory = memory;
+                None
+            }
+            Err(reason) => Some(Notice::MemorySetAside {
+                workload: workload.clone(),
+                reason,
+            }),
+        };
+        Ok((remembered, notice))
+    }
+
+    /// Keeps the memories of these workloads aside, because they cannot be read and are about to be replaced.
+    pub(crate) fn set_memories_aside(&self, unreadable: &[Notice], now: Timestamp) -> Result<(), StoreError> {
+        self.transaction(|transaction| {
+            for notice in unreadable {
+                if let Notice::MemorySetAside { workload, reason } = notice {
+                    transaction.execute(
+                        "INSERT INTO memory_aside (workload, at, reason, memory)
+                         SELECT id, ?2, ?3, memory FROM workload WHERE id = ?1",
+                        params![workload.as_str(), millis(now), reason],
+                    )?;
+                    transaction.execute(
+                        "UPDATE workload SET memory = x'' WHERE id = ?1",
+                        [workload.as_str()],
+                    )?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Records what was decided and what is about to be written, in one transaction. Returns the newest row of each.
+    pub(crate) fn record_decided(
+        &self,
+        decided: &[Decided<'_>],
+        readings: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Vec<LastRow>, StoreError> {
+        self.transaction(|transaction| {
+            let mut rows = Vec::with_capacity(decided.len());
+            for decided in decided {
+                rows.push(record_one(transaction, decided)?);
+            }
+            if let Some(readings) = readings {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO readings (id, body) VALUES (1, ?1)")?
+                    .execute([readings])?;
+            }
+            retention::prune(transaction, self.history, now)?;
+            Ok(rows)
+        })
+    }
+
+    /// Records what became of writes, in one transaction.
+    pub(crate) fn record_finished(&self, finished: &[Finished<'_>]) -> Result<(), StoreError> {
+        self.transaction(|transaction| {
+            for finished in finished {
+                let id = &finished.record.workload;
+                transaction
+                    .prepare_cached("UPDATE workload SET memory = ?2 WHERE id = ?1")?
+                    .execute(params![id.as_str(), encode(finished.memory)?])?;
+                transaction
+                    .prepare_cached("UPDATE decision SET record = ?2 WHERE id = ?1")?
+                    .execute(params![finished.row.0, json(finished.record)?])?;
+                if finished.is_settled {
+                    intents::remove(transaction, id)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn record_one(transaction: &Connection, decided: &Decided<'_>) -> Result<LastRow, StoreError> {
+    let record = decided.record;
+    if let Some((open, outcome)) = &decided.settled {
+        intents::remove(transaction, &record.workload)?;
+        settle_row(transaction, open, *outcome)?;
+    }
+    let key = key(record, decided.is_intent);
+    let extended = match &decided.last {
+        // An empty key extends nothing: each change that is to be written is a row of its own.
+        Some(last) if !key.is_empty() && last.key == key => extend(transaction, last.id, record)?,
+        _ => false,
+    };
+    let id = match &decided.last {
+        Some(last) if extended => last.id,
+        _ => insert(transaction, record)?,
+    };
+    if decided.is_intent
+        && let Some(decision) = record.decision()
+    {
+        intents::save(transaction, &record.workload, record.at, id, decision)?;
+    }
+    remember(transaction, &record.workload, id, &key, decided.memory)?;
+    Ok(LastRow { id, key })
+}
+
+/// The row of a settled intent says what became of it.
+fn settle_row(transaction: &Connection, open: &OpenIntent, settled: Outcome) -> Result<(), StoreError> {
+    let Some(mut record) = history::record(transaction, open.row)? else {
+        return Ok(());
+    };
+    if let Verdict::Decided { outcome, error, .. } = &mut record.verdict {
+        *outcome = settled;
+        if settled == Outcome::Written {
+            *error = None;
+        }
+    }
+    transaction
+        .prepare_cached("UPDATE decision SET record = ?2 WHERE id = ?1")?
+        .execute(params![open.row.0, json(&record)?])?;
+    Ok(())
+}
+
+/// Counts the decision onto the row, with its inputs. False when the row is gone.
+fn extend(transaction: &Connection, row: RowId, record: &DecisionRecord) -> Result<bool, StoreError> {
+    let changed = transaction
+        .prepare_cached("UPDATE decision SET last_at = ?2, count = count + 1, record = ?3 WHERE id = ?1")?
+        .execute(params![row.0, millis(record.at), json(record)?])?;
+    Ok(changed == 1)
+}
+
+fn insert(transaction: &Connection, record: &DecisionRecord) -> Result<RowId, StoreError> {
+    let id = transaction
+        .prepare_cached(
+            "INSERT INTO decision (workload, first_at, last_at, count, record) VALUES (?1, ?2, ?2, 1, ?3)",
+        )?
+        .insert(params![
+            record.workload.as_str(),
+            millis(record.at),
+            json(record)?
+        ])?;
+    Ok(RowId(id))
+}
+
+fn remember(
+    transaction: &Connection,
+    workload: &WorkloadId,
+    row: RowId,
+    key: &[u8],
+    memory: Option<&Memory>,
+) -> Result<(), StoreError> {
+    let memory = memory.map(encode).transpose()?;
+    let changed = transaction
+        .prepare_cached(
+            "UPDATE workload SET last_decision = ?2, last_key = ?3, memory = coalesce(?4, memory) WHERE id = ?1",
+        )?
+        .execute(params![workload.as_str(), row.0, key, memory])?;
+    if changed == 0 {
+        let memory = memory.map_or_else(|| encode(&Memory::default()), Ok)?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO workload (id, last_decision, last_key, memory) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![workload.as_str(), row.0, key, memory])?;
+    }
+    Ok(())
+}
+
+/// What two decisions must have in common to be one row: result, reason and kinds of steps. Empty for a change that is
+/// to be written.
+fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
+    match &record.verdict {
+        Verdict::Decided { .. } if is_intent => Vec::new(),
+        Verdict::Decided {
+            decision,
+            explanation,
+            error,
+            ..
+        } => {
+            let mut key = format!("{:?} {decision:?} ", record.mode).into_bytes();
+            key.extend(explanation.0.iter().map(kind));
+            key.extend(error.iter().flat_map(|error| error.bytes()));
+            key
+        }
+        Verdict::Unreadable { error } => format!("unreadable {error}").into_bytes(),
+    }
+}
+
+/// One letter for each kind of step.
+const fn kind(step: &Step) -> u8 {
+    match step {
+        Step::Recommended { .. } => b'r',
+        Step::Combined { .. } => b'c',
+        Step::KeptForUnknown { .. } => b'u',
+        Step::Stabilized { .. } => b's',
+        Step::Limited { .. } => b'l',
+        Step::HeldNotReady { .. } => b'n',
+        Step::HeldFailing { .. } => b'f',
+        Step::HeldFlapping { .. } => b'p',
+        Step::HeldClock { .. } => b'k',
+        Step::FellBack { .. } => b'b',
+        Step::Bounded { .. } => b'o',
+        Step::Forbidden { .. } => b'x',
+    }
+}
+
+fn encode(memory: &Memory) -> Result<Vec<u8>, StoreError> {
+    postcard::to_stdvec(memory).map_err(|error| StoreError::Encode {
+        what: "a memory",
+        reason: error.to_string(),
+    })
+}
+
+/// A memory that was set aside leaves an empty one behind.
+fn decode(bytes: &[u8]) -> Result<Memory, String> {
+    if bytes.is_empty() {
+        return Ok(Memory::default());
+    }
+    match postcard::take_from_bytes(bytes) {
+        Ok((memory, [])) => Ok(memory),
+        Ok((_, rest)) => Err(format!("{} bytes too many", rest.len())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn json(record: &DecisionRecord) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|error| StoreError::Encode {
+        what: "a decision",
+        reason: error.to_string(),
+    })
+}
