@@ -3,7 +3,7 @@
 //! Logs, history, `plan`, `explain` and tests all read this. JSON for users is made from it by the command line.
 
 use headroom_policy_engine::{
-    Decision, Explanation, MetricName, Observation, Outcome, Timestamp, Workload, WorkloadId,
+    Decision, Explanation, MetricName, Observation, Outcome, Proposal, Step, Timestamp, Workload, WorkloadId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,12 +75,19 @@ pub enum Verdict {
 }
 
 impl DecisionRecord {
-    /// Whether a metric was unknown or only partly known.
+    /// Whether a metric was unknown or only partly known, so that it had less of a say than it should have.
+    ///
+    /// A quantile over no requests, and an absence that the policy takes as zero, are answers.
     #[must_use]
     pub fn is_blind(&self) -> bool {
-        self.metrics
-            .iter()
-            .any(|metric| !matches!(metric.observation, Observation::Fresh(_)))
+        let Verdict::Decided { explanation, .. } = &self.verdict else { return false };
+        explanation.0.iter().any(|step| {
+            matches!(
+                step,
+                Step::Recommended { seen: Observation::Partial(_), .. }
+                    | Step::Recommended { proposal: Proposal::Blocks | Proposal::Ignored, .. }
+            )
+        })
     }
 
     /// The decision; `None` where the target could not be read.
