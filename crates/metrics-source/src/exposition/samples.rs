@@ -25,8 +25,8 @@ pub struct Measured {
 }
 
 impl Samples {
-    /// Adds a sample of a text that was read at `now`. Of two samples of a series the newer one stays, and of two
-    /// of one time the first, as in Prometheus.
+    /// Adds a sample of a text that was read at `now`. Of two samples of a series the first stays, unless the other
+    /// says that it is newer: as in Prometheus.
     pub fn add(&mut self, sample: &Sample<'_, '_>, now: Timestamp) {
         let measured = Measured {
             value: sample.value(),
@@ -37,7 +37,7 @@ impl Samples {
                 place.insert(measured);
             }
             Entry::Occupied(mut before) => {
-                if measured.at > before.get().at {
+                if sample.timestamp().is_some() && measured.at > before.get().at {
                     before.insert(measured);
                 }
             }

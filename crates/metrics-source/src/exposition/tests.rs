@@ -205,7 +205,7 @@ fn of_a_series_that_stands_there_twice_the_first_stays_and_the_newest() {
         "a{b=\"1\",c=\"2\"} 1\na{c=\"2\",b=\"1\"} 2\n",
         &[("a{b=\"1\",c=\"2\"}", 1.0)],
     );
-    check("a 1 10\na 2 20\na 3 15\n", &[("a", 2.0)]);
+    check("a 1 10\na 2 20\na 3 15\na 4\n", &[("a", 2.0)]);
     check("a{b=\"\"} 1\na 2\n", &[("a", 1.0)]);
 }
 
