@@ -202,9 +202,17 @@ fn labels(series: &str) -> BTreeMap<String, String> {
         panic!("{series} is no series");
     };
     let labels = sample.labels().iter();
-    labels
+    let mut labels = labels
         .map(|label| (label.name.to_string(), label.value.to_string()))
-        .collect()
+        .collect();
+    without_spaces(&mut labels);
+    labels
+}
+
+/// To Prometheus the spaces before a name are part of it, to us only those in quotes: without them it is the same.
+fn without_spaces(labels: &mut BTreeMap<String, String>) {
+    let name = labels.get_mut("__name__").unwrap();
+    *name = name.trim_start_matches([' ', '\t']).to_owned();
 }
 
 fn value(value: f64) -> String {
@@ -262,9 +270,8 @@ fn series_of(found: &Value) -> Option<(BTreeMap<String, String>, String)> {
         metric.map(|(name, value)| (name.clone(), text(value))).collect();
     labels.remove("job");
     labels.remove("instance");
-    // To Prometheus the spaces before a name are part of it; to us they are not.
-    let name = labels.get_mut("__name__").unwrap();
-    *name = name.trim_start_matches([' ', '\t']).to_owned();
+    without_spaces(&mut labels);
+    let name = &labels["__name__"];
     if name == "up" || name.starts_with("scrape_") {
         return None;
     }
