@@ -1,0 +1,395 @@
+//! One metric: where it comes from, and how its value becomes a count.
+
+use std::sync::Arc;
+
+use headroom_metrics_source::{Across, PromqlQuery};
+use headroom_policy_engine::{
+    Breach, Freshness, MetricName, MetricPolicy, MetricRule, OnMissing, PolicyError, StepRule, Target,
+    TargetUtilization, Tolerance, Votes,
+};
+use promql_parser::parser::Expr;
+
+use super::{
+    at::At,
+    place::Place,
+    problem::{Finding, ProblemKind},
+    promql,
+    raw::{AcrossReplicas, RawMetric, WhenMissing},
+    reader::{Reader, absent, conflict},
+    servers::{Servers, check_name},
+    words::{self, AmountText, NumberOrText, PercentageText, PromqlText},
+};
+use crate::{MetricOrigin, MetricSettings, TargetSettings};
+
+/// What a metric needs to know of its workload.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) servers: &'a Servers,
+    pub(super) source: Option<&'a At<String>>,
+    pub(super) target: Option<TargetKind>,
+    /// The workload's tolerances, up and down.
+    pub(super) tolerance: Tolerance,
+}
+
+/// What a target can tell about its replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TargetKind {
+    Process,
+    Command,
+    Kubernetes,
+}
+
+impl From<&TargetSettings> for TargetKind {
+    fn from(target: &TargetSettings) -> Self {
+        match target {
+            TargetSettings::Scale(headroom_actuator::ScaleTarget::Process(_)) => Self::Process,
+            TargetSettings::Scale(headroom_actuator::ScaleTarget::Command(_)) => Self::Command,
+            TargetSettings::Kubernetes(_) => Self::Kubernetes,
+        }
+    }
+}
+
+/// Reads one metric; `None` after reporting what is wrong with it.
+pub(super) fn metric(
+    name: &At<String>,
+    raw: &RawMetric,
+    around: &Surroundings<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<(MetricPolicy, MetricSettings)> {
+    let named = check_name("a metric", name, reader);
+    let origin = origin(name, raw, around, reader);
+    let rule = rule(name, raw, reader);
+    let tolerance = match &raw.tolerance {
+        None => Some(around.tolerance),
+        Some(text) => tolerance(text, reader).and_then(|band| Tolerance::new(band, band).ok()),
+    };
+    let max_age = reader.span("max_age", raw.max_age.as_ref());
+    let votes = match raw.scale_down.as_ref().map(|flag| flag.value) {
+        Some(false) => Votes::UpOnly,
+        Some(true) | None => Votes::UpAndDown,
+    };
+    let on_missing = match raw.on_missing.as_ref().map(|choice| choice.value) {
+        Some(WhenMissing::Ignore) => OnMissing::Ignore,
+        Some(WhenMissing::Zero) => OnMissing::Zero,
+        Some(WhenMissing::Block) | None => OnMissing::Block,
+    };
+    let (Some(rule), Some((origin, expression)), true) = (rule, origin, named) else {
+        return None;
+    };
+    if may_lower(&rule, votes) && raw.coverage.is_none() && expression.is_some_and(|query| promql::adds_up(&query)) {
+        let warning = format!(
+            "metric `{}` adds up its replicas and may scale down without `coverage`: lost targets look like less load; \
+             set coverage = 'count(up{{…}} == 1)', or scale_down = false",
+            name.value
+        );
+        reader.warn(name.place, &warning);
+    }
+    let policy = MetricPolicy {
+        name: MetricName::new(&name.value),
+        rule,
+        votes,
+        on_missing,
+        tolerance: tolerance?,
+    };
+    let max_age = max_age.map(|max_age| Freshness { max_age });
+    Some((policy, MetricSettings { origin, max_age }))
+}
+
+fn may_lower(rule: &MetricRule, votes: Votes) -> bool {
+    let only_adds = matches!(rule, MetricRule::Step(step) if step.below().is_none());
+    votes == Votes::UpAndDown && !only_adds
+}
+
+/// A tolerance from 0 to 1.
+pub(super) fn tolerance(text: &At<PercentageText>, reader: &mut Reader<'_>) -> Option<f64> {
+    let band = reader.fraction(text)?;
+    if (0.0..=1.0).contains(&band) {
+        return Some(band);
+    }
+    let message = format!("a tolerance is from 0% to 100%, not {}", as_written(text));
+    let finding = Finding::new(ProblemKind::BadValue, message).at(text.place);
+    reader.report(finding.help("write \"10%\", or 0.1"));
+    None
+}
+
+fn as_written(text: &At<PercentageText>) -> String {
+    match &text.value.0 {
+        NumberOrText::Number(number) => number.to_string(),
+        NumberOrText::Text(text) => text.clone(),
+    }
+}
+
+/// Where the metric comes from, with the expression where that is PromQL.
+fn origin(
+    name: &At<String>,
+    raw: &RawMetric,
+    around: &Surroundings<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<(MetricOrigin, Option<Expr>)> {
+    let strays = check_companions(raw, reader);
+    let ways: Vec<(&str, Place)> = [
+        ("query", raw.query.as_ref().map(|at| at.place)),
+        ("scrape", raw.scrape.as_ref().map(|at| at.place)),
+        ("recorded", raw.recorded.as_ref().map(|at| at.place)),
+        ("container", raw.container.as_ref().map(|at| at.place)),
+    ]
+    .into_iter()
+    .filter_map(|(key, place)| Some((key, place?)))
+    .collect();
+    if ways.len() > 1 {
+        let message = format!("metric `{}` comes from two places at once", name.value);
+        let help = "keep one; `container` goes with Kubernetes' own cpu and memory, without a query";
+        reader.report(conflict(message, &ways, help));
+        return None;
+    }
+    let origin = match (&raw.query, &raw.scrape, &raw.recorded) {
+        (Some(query), _, _) => prometheus(name, query, raw, around, reader),
+        (None, Some(series), _) => scrape(name, series, raw, around, reader).map(|origin| (origin, None)),
+        (None, None, Some(file)) => {
+            let series = raw.series.as_ref().map_or(name.value.as_str(), |series| &series.value);
+            let origin = reader.path(file).map(|file| MetricOrigin::Recorded {
+                file,
+                series: Arc::from(series),
+            });
+            origin.map(|origin| (origin, None))
+        }
+        (None, None, None) => resource(name, raw, around, reader).map(|origin| (origin, None)),
+    };
+    if strays { None } else { origin }
+}
+
+/// Keys that mean something only beside another one. `true`: there were strays.
+fn check_companions(raw: &RawMetric, reader: &mut Reader<'_>) -> bool {
+    let place = |at: Option<Place>| at;
+    let query = raw.query.is_some();
+    let scrape = raw.scrape.is_some();
+    let step = raw.above.is_some() || raw.below.is_some();
+    let strays = [
+        ("coverage", "query", query, place(raw.coverage.as_ref().map(|at| at.place))),
+        ("source", "query", query, raw.source.as_ref().map(|at| at.place)),
+        ("path", "scrape", scrape, raw.path.as_ref().map(|at| at.place)),
+        ("rate_over", "scrape", scrape, raw.rate_over.as_ref().map(|at| at.place)),
+        ("across", "scrape", scrape, raw.across.as_ref().map(|at| at.place)),
+        ("endpoints", "scrape", scrape, raw.endpoints.as_ref().map(|at| at.place)),
+        ("series", "recorded", raw.recorded.is_some(), raw.series.as_ref().map(|at| at.place)),
+        ("add", "above", raw.above.is_some(), raw.add.as_ref().map(|at| at.place)),
+        ("remove", "below", raw.below.is_some(), raw.remove.as_ref().map(|at| at.place)),
+        ("for", "above", step, raw.lasting.as_ref().map(|at| at.place)),
+    ];
+    let mut found = false;
+    for (key, beside, present, stray) in strays {
+        if let (false, Some(place)) = (present, stray) {
+            let message = format!("`{key}` means nothing without `{beside}`");
+            reader.report(Finding::new(ProblemKind::Absent, message).at(place).help(format!(
+                "set `{beside}` in the same metric, or remove `{key}`"
+            )));
+            found = true;
+        }
+    }
+    found
+}
+
+fn prometheus(
+    name: &At<String>,
+    query: &At<PromqlText>,
+    raw: &RawMetric,
+    around: &Surroundings<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<(MetricOrigin, Option<Expr>)> {
+    let expression = promql(query, reader);
+    let coverage = raw.coverage.as_ref();
+    let coverage_is_fine = coverage.is_none_or(|coverage| promql(coverage, reader).is_some());
+    let source = raw.source.as_ref().or(around.source);
+    let server = around.servers.choose(source, name, reader);
+    let (Some(server), Some(expression), true) = (server, expression, coverage_is_fine) else {
+        return None;
+    };
+    let query = PromqlQuery {
+        query: Arc::from(query.value.0.trim()),
+        coverage: coverage.map(|text| Arc::from(text.value.0.trim())),
+    };
+    Some((MetricOrigin::Prometheus { server, query }, Some(expression)))
+}
+
+fn promql(text: &At<PromqlText>, reader: &mut Reader<'_>) -> Option<Expr> {
+    promql::parse(&text.value.0)
+        .map_err(|reason| {
+            let reason = reason.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+            let finding = Finding::new(ProblemKind::BadValue, format!("PromQL refuses this: {reason}"));
+            reader.report(finding.at(text.place).help("try it on the Prometheus, under Graph"));
+        })
+        .ok()
+}
+
+fn scrape(
+    name: &At<String>,
+    series: &At<PromqlText>,
+    raw: &RawMetric,
+    around: &Surroundings<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<MetricOrigin> {
+    let is_series = promql::is_series(&series.value.0);
+    if !is_series {
+        let message = format!("`{}` is no series", series.value.0);
+        let finding = Finding::new(ProblemKind::BadValue, message).at(series.place);
+        reader.report(finding.help(
+            "write a metric's name, with label matchers if need be: 'http_requests_total{code=\"200\"}'; \
+             rates and sums are made with rate_over and across",
+        ));
+    }
+    let mut endpoints = Vec::new();
+    for url in raw.endpoints.iter().flat_map(|list| &list.value) {
+        endpoints.extend(reader.word(words::url(&url.value.0), url.place).map(Arc::from));
+    }
+    let listed = raw.endpoints.as_ref().is_some_and(|list| !list.value.is_empty());
+    let known = listed || around.target.is_none_or(|target| target == TargetKind::Process);
+    if !known {
+        let message = format!("metric `{}` does not say where to scrape", name.value);
+        let help = "set endpoints = [\"http://HOST:PORT\"]: only a process target knows where its replicas are; or ask \
+                    a Prometheus with `query`";
+        reader.report(absent(message, series.place, help));
+    }
+    let rate_over = reader.span("rate_over", raw.rate_over.as_ref());
+    if rate_over.is_none() && raw.rate_over.is_none() && series.value.0.contains("_total") {
+        let warning = format!(
+            "metric `{}` reads a counter without `rate_over`: it only ever grows; set rate_over = \"30s\"",
+            name.value
+        );
+        reader.warn(series.place, &warning);
+    }
+    let path = raw.path.as_ref()?;
+    if !path.value.starts_with('/') {
+        let finding = Finding::new(ProblemKind::BadValue, "a path on a replica starts with /").at(path.place);
+        reader.report(finding.help(format!("write path = \"/{}\"", path.value)));
+        return None;
+    }
+    (is_series && known).then(|| MetricOrigin::Scrape {
+        series: Arc::from(series.value.0.trim()),
+        path: Arc::from(path.value.as_str()),
+        rate_over,
+        across: match raw.across.as_ref().map(|choice| choice.value) {
+            Some(AcrossReplicas::Average) => Across::Average,
+            Some(AcrossReplicas::Sum) | None => Across::Sum,
+        },
+        endpoints,
+    })
+}
+
+/// Kubernetes' own cpu or memory of the pods.
+fn resource(
+    name: &At<String>,
+    raw: &RawMetric,
+    around: &Surroundings<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<MetricOrigin> {
+    if raw.utilization.is_none() || !matches!(name.value.as_str(), "cpu" | "memory") {
+        let message = format!("metric `{}` comes from nowhere", name.value);
+        let help = "set query = '…' (Prometheus), scrape = \"…\" (the replicas' own /metrics) or recorded = \"FILE\"; only \
+                    the `utilization` of `cpu` and `memory` needs none of them, on Kubernetes";
+        reader.report(absent(message, name.place, help));
+        return None;
+    }
+    if around.target.is_some_and(|target| target != TargetKind::Kubernetes) {
+        let message = format!("the utilization of `{}` comes from Kubernetes, and this target is not there", name.value);
+        let help = "set query = '…', which gives the fraction of capacity in use: 0.7 is 70 %";
+        reader.report(absent(message, name.place, help));
+        return None;
+    }
+    Some(MetricOrigin::Resource {
+        resource: name.value.clone(),
+        container: raw.container.as_ref().map(|container| container.value.clone()),
+    })
+}
+
+/// How the value becomes a count.
+fn rule(name: &At<String>, raw: &RawMetric, reader: &mut Reader<'_>) -> Option<MetricRule> {
+    let step_at = raw.above.as_ref().or(raw.below.as_ref());
+    let rules: Vec<(&str, Place)> = [
+        ("utilization", raw.utilization.as_ref().map(|at| at.place)),
+        ("per_replica", raw.per_replica.as_ref().map(|at| at.place)),
+        ("value", raw.value.as_ref().map(|at| at.place)),
+        (if raw.above.is_some() { "above" } else { "below" }, step_at.map(|at| at.place)),
+    ]
+    .into_iter()
+    .filter_map(|(key, place)| Some((key, place?)))
+    .collect();
+    match rules.as_slice() {
+        [_] => {}
+        [] => {
+            let message = format!("metric `{}` does not say how many replicas its value needs", name.value);
+            let help = "set utilization = \"70%\", per_replica = 100, value = \"200ms\", or above = \"2s\" with add = 1";
+            reader.report(absent(message, name.place, help));
+            return None;
+        }
+        [..] => {
+            let message = format!("metric `{}` has two rules", name.value);
+            reader.report(conflict(message, &rules, "keep one; a second metric may have the other"));
+            return None;
+        }
+    }
+    if let Some(text) = &raw.utilization {
+        return utilization(text, reader).map(MetricRule::Utilization);
+    }
+    if let Some(text) = &raw.per_replica {
+        return target(text, reader).map(MetricRule::PerReplica);
+    }
+    if let Some(text) = &raw.value {
+        return target(text, reader).map(MetricRule::Value);
+    }
+    step(raw, reader).map(MetricRule::Step)
+}
+
+fn utilization(text: &At<PercentageText>, reader: &mut Reader<'_>) -> Option<TargetUtilization> {
+    let fraction = reader.fraction(text)?;
+    TargetUtilization::new(fraction)
+        .map_err(|_| {
+            let written = as_written(text);
+            let message = format!("a target utilization is above 0% and at most 100%, not {written}");
+            let help = match &text.value.0 {
+                NumberOrText::Number(number) if (1.0..=100.0).contains(number) => {
+                    format!("write \"{written}%\", or a fraction")
+                }
+                NumberOrText::Number(_) | NumberOrText::Text(_) => "write \"70%\", or 0.7".to_owned(),
+            };
+            reader.report(Finding::new(ProblemKind::BadValue, message).at(text.place).help(help));
+        })
+        .ok()
+}
+
+fn target(text: &At<AmountText>, reader: &mut Reader<'_>) -> Option<Target> {
+    let amount = reader.amount(text)?;
+    checked(Target::new(amount), text.place, reader)
+}
+
+fn checked<T>(made: Result<T, PolicyError>, place: Place, reader: &mut Reader<'_>) -> Option<T> {
+    made.map_err(|error| reader.report(Finding::new(ProblemKind::BadValue, error.to_string()).at(place))).ok()
+}
+
+fn step(raw: &RawMetric, reader: &mut Reader<'_>) -> Option<StepRule> {
+    let lasting = raw.lasting.as_ref();
+    let lasting_span = reader.duration(lasting).map(|span| span.value);
+    let mut side = |key: &str, threshold: Option<&At<AmountText>>, step_key: &str, step: Option<&At<i64>>| {
+        let Some(threshold) = threshold else {
+            return Some(None);
+        };
+        let amount = reader.amount(threshold);
+        let Some(step) = step else {
+            let message = format!("`{key}` does not say how many replicas to {step_key}");
+            reader.report(absent(message, threshold.place, format!("set {step_key} = 1 in the same metric")));
+            return None;
+        };
+        let step = reader.replicas(step_key, step, 1)?;
+        Some(Some(Breach {
+            threshold: amount?,
+            lasting: lasting_span,
+            step,
+        }))
+    };
+    let above = side("above", raw.above.as_ref(), "add", raw.add.as_ref());
+    let below = side("below", raw.below.as_ref(), "remove", raw.remove.as_ref());
+    if lasting.is_some() && lasting_span.is_none() {
+        return None;
+    }
+    let place = raw.below.as_ref().or(raw.above.as_ref()).map(|at| at.place)?;
+    checked(StepRule::new(above?, below?), place, reader)
+}

@@ -1,0 +1,260 @@
+//! One workload: raw values to engine types, or to problems.
+//!
+//! Every part is read before anything is given up, so that all problems of a workload are reported together.
+
+use std::{path::Path, time::Duration};
+
+use headroom_policy_engine::{
+    ChangeLimits, EvaluationInterval, Fallback, Guards, LimitSelection, PolicyError, ReplicaBounds, Replicas,
+    ScalingRules, StabilizationWindow, Tolerance, WorkloadId, WorkloadPolicy,
+};
+
+use super::{
+    at::At,
+    metrics::{self, Surroundings, TargetKind},
+    place::Place,
+    problem::{Finding, ProblemKind},
+    raw::{Mode as RawMode, RawDirection, RawFallback, RawGuards, RawWorkload, Select},
+    reader::{Reader, absent},
+    servers::{self, Servers},
+    targets, words,
+};
+use crate::{Mode, TargetSettings, WorkloadSettings};
+
+/// What holds for all workloads.
+#[derive(Debug)]
+pub(super) struct Common<'a> {
+    pub(super) servers: &'a Servers,
+    pub(super) channels: &'a [String],
+    pub(super) state_dir: &'a Path,
+    pub(super) deadline: Duration,
+}
+
+/// What became of a workload: its target even where something else is wrong with it.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) settings: Option<WorkloadSettings>,
+    pub(super) target: Option<At<TargetSettings>>,
+}
+
+/// Reads one workload; settings are `None` after reporting what is wrong with it.
+pub(super) fn workload(
+    id: &WorkloadId,
+    named_at: Place,
+    raw: &RawWorkload,
+    common: &Common<'_>,
+    reader: &mut Reader<'_>,
+) -> Read {
+    let target = targets::target(id, named_at, raw, common.state_dir, common.deadline, reader);
+    if let Some(source) = &raw.source {
+        common.servers.check_known(source, reader);
+    }
+    if let Some(channels) = &raw.notify {
+        servers::check_channels(&channels.value, common.channels, reader);
+    }
+    let settings = policy(id, named_at, raw, target.as_ref(), common, reader);
+    Read { settings, target }
+}
+
+fn policy(
+    id: &WorkloadId,
+    named_at: Place,
+    raw: &RawWorkload,
+    target: Option<&At<TargetSettings>>,
+    common: &Common<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<WorkloadSettings> {
+    let bounds = bounds(id, named_at, raw, reader);
+    let interval = interval(raw, reader);
+    let tolerance = tolerances(raw, reader);
+    let scale_up = direction(raw.scale_up.as_ref(), reader);
+    let scale_down = direction(raw.scale_down.as_ref(), reader);
+    let fallback = match &raw.fallback {
+        None => Some(None),
+        Some(fallback) => self::fallback(fallback, bounds, reader).map(Some),
+    };
+    let guards = guards(raw.guards.as_ref(), reader);
+    let around = Surroundings {
+        servers: common.servers,
+        source: raw.source.as_ref(),
+        target: target.map(|target| TargetKind::from(&target.value)),
+        // Where the tolerances are wrong this is reported, and no policy comes of it.
+        tolerance: tolerance.or(Tolerance::new(0.0, 0.0).ok())?,
+    };
+    let listed = raw.metrics.as_ref().map_or(&[][..], |metrics| &metrics.0);
+    if listed.is_empty() {
+        let help = "add one: [workload.\"NAME\".metrics] with cpu = { utilization = \"70%\" }, or one with a query";
+        reader.report(absent(format!("workload `{id}` has no metrics"), named_at, help));
+    }
+    let read: Vec<_> = listed.iter().map(|(name, raw)| metrics::metric(name, raw, &around, reader)).collect();
+    let (metric_policies, metric_settings): (Vec<_>, Vec<_>) =
+        read.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    tolerance?;
+    Some(WorkloadSettings {
+        id: id.clone(),
+        mode: mode(raw),
+        policy: WorkloadPolicy {
+            bounds: bounds?,
+            metrics: metric_policies,
+            scale_up: scale_up?,
+            scale_down: scale_down?,
+            fallback: fallback?,
+            guards: guards?,
+            interval: interval?,
+        },
+        metrics: metric_settings,
+        target: target?.value.clone(),
+    })
+}
+
+fn mode(raw: &RawWorkload) -> Mode {
+    match raw.mode.as_ref().map(|mode| mode.value) {
+        Some(RawMode::Apply) | None => Mode::Apply,
+        Some(RawMode::Preview) => Mode::Preview,
+        Some(RawMode::Shadow) => Mode::Shadow,
+    }
+}
+
+fn bounds(
+    id: &WorkloadId,
+    named_at: Place,
+    raw: &RawWorkload,
+    reader: &mut Reader<'_>,
+) -> Option<ReplicaBounds> {
+    let min_at = raw.min_replicas.as_ref()?;
+    let min = if min_at.value == 0 {
+        let finding = Finding::new(ProblemKind::Unsupported, "`min_replicas` of 0 needs a signal to start again on");
+        reader.report(finding.at(min_at.place).help("this version has none; set min_replicas = 1"));
+        None
+    } else {
+        reader.replicas("min_replicas", min_at, 1)
+    };
+    let Some(max_at) = &raw.max_replicas else {
+        let message = format!("workload `{id}` has no `max_replicas`");
+        reader.report(absent(message, named_at, "set max_replicas = 10: it limits what a wrong metric can cost"));
+        return None;
+    };
+    let max = reader.replicas("max_replicas", max_at, 1);
+    ReplicaBounds::new(min?, max?)
+        .map_err(|error| {
+            let finding = Finding::new(ProblemKind::BadValue, error.to_string());
+            reader.report(
+                finding.at(min_at.place).at(max_at.place).help("raise max_replicas or lower min_replicas"),
+            );
+        })
+        .ok()
+}
+
+fn interval(raw: &RawWorkload, reader: &mut Reader<'_>) -> Option<EvaluationInterval> {
+    let span = reader.duration(raw.interval.as_ref())?;
+    let help = "a window of five minutes could not be covered by rarer passes; runs from cron come when they come, and \
+                need no interval";
+    checked(EvaluationInterval::new(span.value), span.place, help, reader)
+}
+
+/// A value of the engine, or a problem at `place`.
+fn checked<T>(made: Result<T, PolicyError>, place: Place, help: &str, reader: &mut Reader<'_>) -> Option<T> {
+    made.map_err(|error| {
+        let message = match error {
+            PolicyError::Interval { span } => format!(
+                "an interval must be above zero and at most 10m, not {}",
+                words::duration_text(span)
+            ),
+            PolicyError::Window { span } => {
+                format!("a stabilization window must be at most 1h, not {}", words::duration_text(span))
+            }
+            PolicyError::Target { .. }
+            | PolicyError::Utilization { .. }
+            | PolicyError::NoStep
+            | PolicyError::Threshold { .. }
+            | PolicyError::EmptyStep
+            | PolicyError::CrossedSteps { .. }
+            | PolicyError::Tolerance { .. }
+            | PolicyError::EmptyLimit
+            | PolicyError::LimitPeriod { .. } => error.to_string(),
+        };
+        reader.report(Finding::new(ProblemKind::BadValue, message).at(place).help(help));
+    })
+    .ok()
+}
+
+fn tolerances(raw: &RawWorkload, reader: &mut Reader<'_>) -> Option<Tolerance> {
+    let of = |direction: Option<&RawDirection>, reader: &mut Reader<'_>| {
+        let own = direction.and_then(|direction| direction.tolerance.as_ref());
+        metrics::tolerance(own.or(raw.tolerance.as_ref())?, reader)
+    };
+    let up = of(raw.scale_up.as_ref(), reader);
+    let down = of(raw.scale_down.as_ref(), reader);
+    Tolerance::new(up?, down?).ok()
+}
+
+fn direction(raw: Option<&RawDirection>, reader: &mut Reader<'_>) -> Option<ScalingRules> {
+    let raw = raw?;
+    let window = reader.duration(raw.stabilization.as_ref()).and_then(|span| {
+        let help = "the HPA allows no longer one either";
+        checked(StabilizationWindow::new(span.value), span.place, help, reader)
+    });
+    let texts = raw.limit.as_ref()?;
+    let limits: Vec<_> =
+        texts.value.iter().map(|text| reader.word(words::change(&text.value.0), text.place)).collect();
+    Some(ScalingRules {
+        stabilization: window?,
+        limits: ChangeLimits {
+            select: match raw.select.as_ref().map(|select| select.value) {
+                Some(Select::Max) | None => LimitSelection::Max,
+                Some(Select::Min) => LimitSelection::Min,
+                Some(Select::Disabled) => LimitSelection::Disabled,
+            },
+            limits: limits.into_iter().collect::<Option<Vec<_>>>()?,
+        },
+    })
+}
+
+fn fallback(
+    at: &At<RawFallback>,
+    bounds: Option<ReplicaBounds>,
+    reader: &mut Reader<'_>,
+) -> Option<Fallback> {
+    let raw = &at.value;
+    let replicas = match &raw.replicas {
+        Some(number) => reader.replicas("fallback.replicas", number, 1),
+        None => {
+            reader.report(absent("`fallback` does not say how many replicas", at.place, "set replicas = 4"));
+            None
+        }
+    };
+    let after = match &raw.after {
+        Some(_) => reader.span("fallback.after", raw.after.as_ref()),
+        None => {
+            reader.report(absent("`fallback` does not say after how long", at.place, "set after = \"3m\""));
+            None
+        }
+    };
+    if let (Some(replicas), Some(bounds), Some(number)) = (replicas, bounds, &raw.replicas)
+        && !bounds.contains(replicas)
+    {
+        let meant: Replicas = bounds.clamp(replicas);
+        let warning =
+            format!("the fallback of {replicas} lies outside of {bounds}; {meant} is what it will be");
+        reader.warn(number.place, &warning);
+    }
+    Some(Fallback {
+        replicas: replicas?,
+        after: after?,
+    })
+}
+
+fn guards(raw: Option<&RawGuards>, reader: &mut Reader<'_>) -> Option<Guards> {
+    let raw = raw?;
+    let startup = reader.span("guards.startup", raw.startup.as_ref());
+    let number = raw.max_reversals.as_ref()?;
+    let max_reversals = u32::try_from(number.value).ok();
+    if max_reversals.is_none() {
+        let message = format!("`max_reversals` must be from 0 up, not {}", number.value);
+        reader.report(Finding::new(ProblemKind::BadValue, message).at(number.place));
+    }
+    Some(Guards {
+        startup: startup?,
+        max_reversals: max_reversals?,
+    })
+}

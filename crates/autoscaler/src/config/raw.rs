@@ -1,0 +1,389 @@
+//! The keys of the configuration, written once: their names, types and meaning.
+//!
+//! Flat structs whose every field is optional. Reading, type errors, suggestions, the schema and the reference page
+//! all come from here; the doc comments are the reference's text. What the values mean together is decided in
+//! `policy`; defaults stand in `defaults.toml`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    at::{At, Named},
+    words::{
+        AmountText, ChangeText, DurationText, PathText, PercentageText, PromqlText, SecretText,
+        SizeText, TargetText, UrlText,
+    },
+};
+
+/// A configuration of headroom.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawFile {
+    /// The cluster's name: `${cluster}`, and a field of every record. A DNS label.
+    #[schemars(example = "prod-eu")]
+    pub(super) cluster: Option<At<String>>,
+    /// Where state, locks and the logs of replicas live. `--state-dir` goes before it. When it is not set:
+    /// `.headroom` beside the files of the first `-c`.
+    #[schemars(example = "/var/lib/headroom")]
+    pub(super) state_dir: Option<At<PathText>>,
+    /// How long a source or a target may take to answer; what has not answered by then is missing.
+    pub(super) deadline: Option<At<DurationText>>,
+    /// How long a whole one-shot pass may take.
+    pub(super) pass_deadline: Option<At<DurationText>>,
+    /// Whether the environment variables of the old scaling script change what this file says.
+    pub(super) script_environment: Option<At<bool>>,
+    /// What is kept of past decisions.
+    pub(super) history: Option<RawHistory>,
+    /// Prometheus servers (also Mimir, Thanos, VictoriaMetrics), by a name of your choice.
+    pub(super) prometheus: Option<Named<RawPrometheus>>,
+    /// Who is told. Read and checked; this version sends nothing.
+    pub(super) notify: Option<RawNotify>,
+    /// What holds for every workload that does not say otherwise. The keys are those of a workload.
+    pub(super) defaults: Option<RawWorkload>,
+    /// What holds for every workload that names the template. The keys are those of a workload.
+    pub(super) template: Option<Named<RawWorkload>>,
+    /// The workloads, by identity: `[workload."namespace/name"]` or `[workload.name]`.
+    pub(super) workload: Option<Named<RawWorkload>>,
+}
+
+/// What is kept of past decisions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawHistory {
+    /// Decisions older than this go.
+    pub(super) keep_for: Option<At<DurationText>>,
+    /// The oldest decisions go when the state is larger than this.
+    pub(super) max_size: Option<At<SizeText>>,
+}
+
+/// A Prometheus server.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-table" = "prometheus"))]
+pub(super) struct RawPrometheus {
+    /// Its base URL, without `/api/v1`.
+    #[schemars(example = "http://prometheus:9090")]
+    pub(super) url: Option<At<UrlText>>,
+    /// The token of `Authorization: Bearer …`.
+    #[schemars(example = "file:/var/run/secrets/token")]
+    pub(super) bearer_token: Option<At<SecretText>>,
+    /// The user of `Authorization: Basic …`; needs `password`.
+    pub(super) username: Option<At<String>>,
+    /// The password of `Authorization: Basic …`; needs `username`.
+    #[schemars(example = "env:PROMETHEUS_PASSWORD")]
+    pub(super) password: Option<At<SecretText>>,
+    /// Further headers, such as `X-Scope-OrgID` of a Mimir tenant.
+    pub(super) headers: Option<Named<At<SecretText>>>,
+    /// The authorities to trust instead of the system's, as PEM.
+    #[schemars(example = "file:ca.pem")]
+    pub(super) ca: Option<At<SecretText>>,
+    /// Our certificate, as PEM, with its key unless `client_key` has that.
+    #[schemars(example = "file:client.pem")]
+    pub(super) client_certificate: Option<At<SecretText>>,
+    /// The key of our certificate, as PEM.
+    #[schemars(example = "file:client-key.pem")]
+    pub(super) client_key: Option<At<SecretText>>,
+    /// How long each query may take. When it is not set: `deadline`.
+    pub(super) timeout: Option<At<DurationText>>,
+    /// How many queries may be under way at once.
+    pub(super) max_concurrent: Option<At<i64>>,
+    /// How often it scrapes. When it is not set, it is asked (`/api/v1/targets`).
+    pub(super) scrape_interval: Option<At<DurationText>>,
+}
+
+/// Who is told.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawNotify {
+    /// Slack channels, by a name of your choice; `notify` calls one `slack.NAME`.
+    pub(super) slack: Option<Named<RawSlack>>,
+    /// Mail, by a name of your choice; `notify` calls one `email.NAME`.
+    pub(super) email: Option<Named<RawEmail>>,
+}
+
+/// A Slack channel.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawSlack {
+    /// Its incoming webhook.
+    #[schemars(example = "env:SLACK_WEBHOOK")]
+    pub(super) webhook: Option<At<SecretText>>,
+    /// What it is told of.
+    pub(super) on: Option<At<Vec<At<Event>>>>,
+}
+
+/// Mail.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawEmail {
+    /// The mail server, as a URL with its user and password.
+    #[schemars(example = "env:SMTP_URL")]
+    pub(super) smtp: Option<At<SecretText>>,
+    /// The address it comes from.
+    #[schemars(example = "headroom@example.com")]
+    pub(super) from: Option<At<String>>,
+    /// The addresses it goes to, separated by commas; or `env:NAME`, where they stand.
+    #[schemars(example = "env:EMAIL_RECIPIENTS")]
+    pub(super) to: Option<At<String>>,
+    /// What it is told of.
+    pub(super) on: Option<At<Vec<At<Event>>>>,
+}
+
+/// What people can be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Event {
+    Scaled,
+    AtMax,
+    Fallback,
+    Error,
+}
+
+/// The rules for one workload.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-table" = "workload"))]
+pub(super) struct RawWorkload {
+    /// The template whose keys hold where the workload does not say otherwise. A template may name another.
+    pub(super) template: Option<At<String>>,
+    /// Whether decisions are carried out (`apply`), only shown (`preview`), or recorded beside another scaler (`shadow`).
+    pub(super) mode: Option<At<Mode>>,
+    /// The channels that are told, such as `["slack.ops"]`. Read and checked; this version sends nothing.
+    pub(super) notify: Option<At<Vec<At<String>>>>,
+    /// An object in a Kubernetes cluster, as kubectl writes it: `KIND[.GROUP]/NAME`. Read and checked; not scaled by
+    /// this version.
+    #[schemars(example = "deployment/api")]
+    pub(super) scale_target: Option<At<TargetText>>,
+    /// Copies of a command on this machine, each with its own `PORT`.
+    pub(super) process: Option<At<RawProcess>>,
+    /// Whatever your own commands scale.
+    pub(super) command: Option<At<RawCommand>>,
+    /// The fewest replicas.
+    pub(super) min_replicas: Option<At<i64>>,
+    /// The most replicas. Has to be set.
+    #[schemars(example = 10)]
+    pub(super) max_replicas: Option<At<i64>>,
+    /// How often the workload is evaluated: at most 10 minutes, because a stabilization window could not be covered
+    /// beyond that.
+    pub(super) interval: Option<At<DurationText>>,
+    /// The band around a target inside which nothing changes. `scale_up.tolerance` and `scale_down.tolerance` go
+    /// before it, and a metric's own `tolerance` before those.
+    pub(super) tolerance: Option<At<PercentageText>>,
+    /// The Prometheus that queries go to. Needed where there are several.
+    #[schemars(example = &"main")]
+    pub(super) source: Option<At<String>>,
+    /// What the load is read from, by a name of your choice.
+    pub(super) metrics: Option<Named<RawMetric>>,
+    /// How the count may rise.
+    pub(super) scale_up: Option<RawDirection>,
+    /// How the count may fall.
+    pub(super) scale_down: Option<RawDirection>,
+    /// What to do when no metric is known for long. When it is not set, the count is held.
+    pub(super) fallback: Option<At<RawFallback>>,
+    /// When a direction is held although the load asks for it.
+    pub(super) guards: Option<RawGuards>,
+}
+
+/// Whether decisions are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mode {
+    Apply,
+    Preview,
+    Shadow,
+}
+
+/// Copies of a command on this machine.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-table" = "process"))]
+pub(super) struct RawProcess {
+    /// The program and its arguments.
+    #[schemars(example = &["./web"])]
+    pub(super) command: Option<At<Vec<At<String>>>>,
+    /// The directory it runs in. When it is not set: that of the file with the command.
+    pub(super) directory: Option<At<PathText>>,
+    /// Environment variables on top of headroom's own. Each replica also gets its `PORT`.
+    pub(super) environment: Option<Named<At<String>>>,
+    /// How a replica shows that it can serve. When it is not set, it is ready while it is alive.
+    pub(super) ready: Option<At<RawReady>>,
+    /// How long a replica may take to end after SIGTERM before it is killed.
+    pub(super) drain: Option<At<DurationText>>,
+}
+
+/// How a replica shows that it can serve.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-table" = "ready"))]
+pub(super) struct RawReady {
+    /// A GET of this path on its `PORT` answers with a status from 200 to 399.
+    #[schemars(example = "/healthz")]
+    pub(super) http: Option<At<String>>,
+    /// Its `PORT` accepts a connection.
+    pub(super) tcp: Option<At<bool>>,
+}
+
+/// Whatever your own commands scale.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-table" = "command"))]
+pub(super) struct RawCommand {
+    /// Prints the wanted count: the program and its arguments, without a shell.
+    #[schemars(example = &["./replicas"])]
+    pub(super) get: Option<At<Vec<At<String>>>>,
+    /// Sets the wanted count, which stands where `{replicas}` is written.
+    #[schemars(example = &["./scale", "{replicas}"])]
+    pub(super) set: Option<At<Vec<At<String>>>>,
+    /// Prints how many replicas are ready. When it is not set, readiness is unknown.
+    #[schemars(example = &["./ready"])]
+    pub(super) ready: Option<At<Vec<At<String>>>>,
+    /// The directory they run in. When it is not set: that of the file with `set`.
+    pub(super) directory: Option<At<PathText>>,
+    /// How long each may take. When it is not set: `deadline`.
+    pub(super) timeout: Option<At<DurationText>>,
+}
+
+/// The rules for one metric: where it comes from, and how its value becomes a count.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-table" = "metric"))]
+pub(super) struct RawMetric {
+    /// `false` removes a metric that a lower layer has.
+    pub(super) enabled: Option<At<bool>>,
+    /// A PromQL expression that gives one number.
+    #[schemars(example = "sum(rate(http_requests_total[2m]))")]
+    pub(super) query: Option<At<PromqlText>>,
+    /// A PromQL expression that counts the replicas that took part in the value. Below 80 % of the ready replicas the
+    /// value may raise the count and never lower it. Without it, lost targets cannot be told from less load.
+    #[schemars(example = "count(up{app=\"api\"} == 1)")]
+    pub(super) coverage: Option<At<PromqlText>>,
+    /// The Prometheus that is asked. When it is not set: the workload's `source`, or the only one.
+    pub(super) source: Option<At<String>>,
+    /// A series of the replicas' own `/metrics`, as a PromQL instant selector.
+    #[schemars(example = &"http_requests_total")]
+    pub(super) scrape: Option<At<PromqlText>>,
+    /// The path on each replica.
+    pub(super) path: Option<At<String>>,
+    /// For counters: the window over which the increase becomes a rate per second. Without it a gauge is read.
+    #[schemars(example = "10s")]
+    pub(super) rate_over: Option<At<DurationText>>,
+    /// How the values of several replicas become one.
+    pub(super) across: Option<At<AcrossReplicas>>,
+    /// Fixed base URLs to ask. When it is not set: the target's replicas, where the target knows them (processes).
+    #[schemars(example = &["http://10.0.0.5:8080"])]
+    pub(super) endpoints: Option<At<Vec<At<UrlText>>>>,
+    /// A recording (CSV or JSON lines) to read instead of a live source.
+    #[schemars(example = "load.csv")]
+    pub(super) recorded: Option<At<PathText>>,
+    /// The series in the recording. When it is not set: the metric's name.
+    pub(super) series: Option<At<String>>,
+    /// One container of the pods, for `cpu` and `memory` without a query. When it is not set: the whole pod.
+    #[schemars(example = &"app")]
+    pub(super) container: Option<At<String>>,
+    /// The wanted fraction of capacity in use (HPA `Utilization`). Without a query, the metric has to be called `cpu` or
+    /// `memory`, and is that of the pods against their requests.
+    #[schemars(example = "70%")]
+    pub(super) utilization: Option<At<PercentageText>>,
+    /// The value is a total: so much of it for each replica (HPA `AverageValue`).
+    #[schemars(example = 100)]
+    pub(super) per_replica: Option<At<AmountText>>,
+    /// The value itself is to be met; the count follows in proportion (HPA `Value`).
+    #[schemars(example = "200ms")]
+    pub(super) value: Option<At<AmountText>>,
+    /// Above this, `add` replicas are added once the breach has lasted `for`. Needs `add`.
+    #[schemars(example = "2s")]
+    pub(super) above: Option<At<AmountText>>,
+    /// Below this, `remove` replicas are removed once the breach has lasted `for`. Needs `remove`.
+    #[schemars(example = "200ms")]
+    pub(super) below: Option<At<AmountText>>,
+    /// How many replicas a step above adds.
+    #[schemars(example = 1)]
+    pub(super) add: Option<At<i64>>,
+    /// How many replicas a step below removes.
+    #[schemars(example = 1)]
+    pub(super) remove: Option<At<i64>>,
+    /// How long a breach has to last before a step, and between two steps. When it is not set: the first step at once,
+    /// then one for each stabilization window (at least two intervals).
+    #[serde(rename = "for")]
+    #[schemars(example = "1m")]
+    pub(super) lasting: Option<At<DurationText>>,
+    /// `false`: the metric may raise the count and never lower it.
+    pub(super) scale_down: Option<At<bool>>,
+    /// What an unknown value means: `block` scaling down, `ignore` the metric, or take it as `zero` (only for metrics
+    /// that are absent when idle).
+    pub(super) on_missing: Option<At<WhenMissing>>,
+    /// How old a value may be. When it is not set: 3 times the scrape interval, at least 1 minute; 2 minutes where
+    /// that is unknown.
+    #[schemars(example = "1m")]
+    pub(super) max_age: Option<At<DurationText>>,
+    /// The band around the target inside which nothing changes. When it is not set: the workload's.
+    pub(super) tolerance: Option<At<PercentageText>>,
+}
+
+/// How the values of several replicas become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AcrossReplicas {
+    Sum,
+    Average,
+}
+
+/// What an unknown value means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WhenMissing {
+    Block,
+    Ignore,
+    Zero,
+}
+
+/// How the count may move in one direction.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-table" = "direction"))]
+pub(super) struct RawDirection {
+    /// How far back recommendations count before the count moves: at most 1 hour (HPA `stabilizationWindowSeconds`).
+    pub(super) stabilization: Option<At<DurationText>>,
+    /// How much may change within any period, at most 30 minutes long (HPA `policies`). An empty list is no limit.
+    #[schemars(example = &["4 per 15s", "100% per 15s"])]
+    pub(super) limit: Option<At<Vec<At<ChangeText>>>>,
+    /// Which of several limits counts: the one that allows the most (`max`) or the least (`min`) change; `disabled`
+    /// switches the direction off (HPA `selectPolicy`).
+    pub(super) select: Option<At<Select>>,
+    /// The band around a target inside which the count does not move this way. When it is not set: the workload's
+    /// `tolerance`.
+    #[schemars(example = "5%")]
+    pub(super) tolerance: Option<At<PercentageText>>,
+}
+
+/// Which of several limits counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Select {
+    Max,
+    Min,
+    Disabled,
+}
+
+/// What to do when no metric is known for long.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawFallback {
+    /// At least so many replicas, within the bounds.
+    #[schemars(example = 4)]
+    pub(super) replicas: Option<At<i64>>,
+    /// After so long without knowledge.
+    #[schemars(example = "3m")]
+    pub(super) after: Option<At<DurationText>>,
+}
+
+/// When a direction is held although the load asks for it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawGuards {
+    /// How long a replica takes from its start to being ready. One that takes three times as long is stuck, and scaling
+    /// up beyond the ready ones is held.
+    pub(super) startup: Option<At<DurationText>>,
+    /// How many reversals of written changes within an hour are allowed before scaling down is held.
+    pub(super) max_reversals: Option<At<i64>>,
+}
