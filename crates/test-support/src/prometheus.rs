@@ -1,24 +1,28 @@
 //! The real Prometheus, scraping what a test names.
 //!
-//! Owns its config file, its data and its process. Targets come from files that it watches, so that a test can change
+//! Owns its process and the questions to it; [`builder`] owns its files. Targets come from files that it watches, so that a test can change
 //! them while it runs; it can be stopped and started again with the same port and data.
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
+
+mod builder;
+
+use builder::write_targets;
+pub use builder::{Job, PrometheusBuilder};
 
 use crate::{
     Process, free_port,
     process::{answers, http_client},
     servers::{PROMETHEUS, Servers, ServersError},
-    temp_dir, wait_for, wait_until,
+    wait_for, wait_until,
 };
 
 /// How long it may take to answer after it was started: replaying its log takes a while on a busy machine.
@@ -27,191 +31,6 @@ const START: Duration = Duration::from_secs(60);
 const WAIT: Duration = Duration::from_secs(60);
 /// How often another port is tried where the picked one was taken meanwhile.
 const PORTS: usize = 5;
-
-/// A job of the config: what is scraped under one name.
-#[derive(Clone, Debug)]
-pub struct Job {
-    name: String,
-    targets: Vec<String>,
-    metrics_path: String,
-    labels: Vec<(String, String)>,
-}
-
-impl Job {
-    /// A job without targets, scraped at `/metrics`.
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            targets: Vec::new(),
-            metrics_path: "/metrics".to_owned(),
-            labels: Vec::new(),
-        }
-    }
-
-    /// Scrapes these, each `host:port`.
-    #[must_use]
-    pub fn targets<T: ToString>(mut self, targets: impl IntoIterator<Item = T>) -> Self {
-        self.targets = targets.into_iter().map(|target| target.to_string()).collect();
-        self
-    }
-
-    /// Scrapes at another path than `/metrics`.
-    #[must_use]
-    pub fn metrics_path(mut self, path: &str) -> Self {
-        path.clone_into(&mut self.metrics_path);
-        self
-    }
-
-    /// Puts a label on every series of the job.
-    #[must_use]
-    pub fn label(mut self, name: &str, value: &str) -> Self {
-        self.labels.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// The file of targets that Prometheus watches, in its own format.
-    fn target_file(&self) -> Value {
-        let labels: serde_json::Map<String, Value> = self
-            .labels
-            .iter()
-            .map(|(name, value)| (name.clone(), json!(value)))
-            .collect();
-        json!([{ "targets": self.targets, "labels": labels }])
-    }
-}
-
-/// What a [`Prometheus`] is started with.
-#[derive(Clone, Debug)]
-pub struct PrometheusBuilder {
-    scrape_interval: Duration,
-    jobs: Vec<Job>,
-    rules: Vec<String>,
-    config: Option<String>,
-    history: Option<String>,
-    arguments: Vec<String>,
-}
-
-impl PrometheusBuilder {
-    /// How often it scrapes and evaluates rules, in whole milliseconds; by default once a second.
-    #[must_use]
-    pub fn scrape_interval(mut self, interval: Duration) -> Self {
-        self.scrape_interval = interval;
-        self
-    }
-
-    /// Scrapes another job.
-    #[must_use]
-    pub fn job(mut self, job: Job) -> Self {
-        self.jobs.push(job);
-        self
-    }
-
-    /// Loads another file of recording or alerting rules with this text.
-    #[must_use]
-    pub fn rules(mut self, text: &str) -> Self {
-        self.rules.push(text.to_owned());
-        self
-    }
-
-    /// Uses this text as the config file, in place of the interval, jobs and rules given here.
-    #[must_use]
-    pub fn config(mut self, text: &str) -> Self {
-        self.config = Some(text.to_owned());
-        self
-    }
-
-    /// Starts with this past: OpenMetrics text with timestamps in seconds, ended by `# EOF`.
-    #[must_use]
-    pub fn history(mut self, open_metrics: &str) -> Self {
-        self.history = Some(open_metrics.to_owned());
-        self
-    }
-
-    /// Another argument on the command line, such as `--query.lookback-delta=5s`.
-    #[must_use]
-    pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
-        self
-    }
-
-    /// Starts it, and waits until it answers and has found its targets.
-    ///
-    /// # Panics
-    ///
-    /// When it has not been built (`cargo xtask servers` does), refuses the config, or does not answer in time.
-    pub async fn start(self) -> Prometheus {
-        let directory = temp_dir();
-        self.write_files(directory.path());
-        if let Some(history) = &self.history {
-            import(history, directory.path());
-        }
-        let mut port = free_port();
-        let mut tries = 1;
-        let process = loop {
-            match launch(directory.path(), port, &self.arguments).await {
-                Ok(process) => break process,
-                Err(refusal) if refusal.port_is_taken() && tries < PORTS => {
-                    tries += 1;
-                    port = free_port();
-                }
-                Err(refusal) => refusal.fail(),
-            }
-        };
-        let prometheus = Prometheus {
-            process: Some(process),
-            port,
-            jobs: self.jobs,
-            arguments: self.arguments,
-            client: http_client(),
-            directory,
-        };
-        prometheus.wait_for_targets().await;
-        prometheus
-    }
-
-    fn write_files(&self, directory: &Path) {
-        for name in ["targets", "rules"] {
-            must("create", name, fs::create_dir(directory.join(name)));
-        }
-        for job in &self.jobs {
-            write_targets(directory, job);
-        }
-        for (number, text) in self.rules.iter().enumerate() {
-            write(&directory.join(format!("rules/{number}.yml")), text);
-        }
-        let config = self.config.clone().unwrap_or_else(|| self.generated_config());
-        write(&directory.join("prometheus.yml"), &config);
-    }
-
-    /// JSON, which is YAML too.
-    fn generated_config(&self) -> String {
-        let interval = format!("{}ms", self.scrape_interval.as_millis());
-        let jobs: Vec<Value> = self
-            .jobs
-            .iter()
-            .map(|job| {
-                json!({
-                    "job_name": job.name,
-                    "metrics_path": job.metrics_path,
-                    "file_sd_configs": [{
-                        "files": [format!("targets/{}.json", job.name)],
-                        "refresh_interval": "1s",
-                    }],
-                })
-            })
-            .collect();
-        json!({
-            "global": {
-                "scrape_interval": interval,
-                "scrape_timeout": interval,
-                "evaluation_interval": interval,
-            },
-            "rule_files": ["rules/*.yml"],
-            "scrape_configs": jobs,
-        })
-        .to_string()
-    }
-}
 
 /// A running Prometheus with data of its own. Dropping it stops it and removes the data.
 #[derive(Debug)]
@@ -228,14 +47,34 @@ pub struct Prometheus {
 impl Prometheus {
     /// One that scrapes nothing yet, once a second.
     pub fn builder() -> PrometheusBuilder {
-        PrometheusBuilder {
-            scrape_interval: Duration::from_secs(1),
-            jobs: Vec::new(),
-            rules: Vec::new(),
-            config: None,
-            history: None,
-            arguments: Vec::new(),
-        }
+        PrometheusBuilder::new()
+    }
+
+    /// Starts one on the files in `directory`, on a port that the system picks.
+    async fn start(directory: TempDir, jobs: Vec<Job>, arguments: Vec<String>) -> Self {
+        let mut port = free_port();
+        let mut tries = 1;
+        let process = loop {
+            match launch(directory.path(), port, &arguments).await {
+                Ok(process) => break process,
+                Err(refusal) if refusal.port_is_taken() && tries < PORTS => {
+                    tries += 1;
+                    port = free_port();
+                }
+                Err(refusal) => refusal.fail(),
+            }
+        };
+        let client = http_client();
+        let prometheus = Self {
+            process: Some(process),
+            port,
+            jobs,
+            arguments,
+            client,
+            directory,
+        };
+        prometheus.wait_for_targets().await;
+        prometheus
     }
 
     /// Its address, such as `http://127.0.0.1:34567`. It stays the same when it is started again.
@@ -428,6 +267,7 @@ fn one_value(result: &Value) -> Option<f64> {
 }
 
 /// A start that came to nothing.
+#[derive(Debug)]
 struct Refusal {
     log: String,
 }
@@ -467,47 +307,12 @@ async fn launch(directory: &Path, port: u16, arguments: &[String]) -> Result<Pro
         ready.then_some(true)
     })
     .await;
-    if ready && process.exit_status().is_none() {
+    if ready {
         Ok(process)
     } else {
         Err(Refusal {
             log: process.stderr(),
         })
-    }
-}
-
-/// Turns OpenMetrics text into blocks of the database.
-#[expect(clippy::panic, reason = "without its data the test cannot run")]
-fn import(open_metrics: &str, directory: &Path) {
-    let file = directory.join("history.txt");
-    write(&file, open_metrics);
-    let output = Command::new(binary("promtool"))
-        .current_dir(directory)
-        .args(["tsdb", "create-blocks-from", "openmetrics", "history.txt", "data"])
-        .stdin(Stdio::null())
-        .output();
-    match output {
-        Ok(output) if output.status.success() => {}
-        other => panic!("promtool could not import the history: {other:?}"),
-    }
-}
-
-/// In one step, so that Prometheus never reads half a file.
-fn write_targets(directory: &Path, job: &Job) {
-    let path = directory.join(format!("targets/{}.json", job.name));
-    let fresh = path.with_extension("new");
-    write(&fresh, &job.target_file().to_string());
-    must("rename", "a file of targets", fs::rename(&fresh, &path));
-}
-
-fn write(path: &Path, text: &str) {
-    must("write", &path.to_string_lossy(), fs::write(path, text));
-}
-
-#[expect(clippy::panic, reason = "without its files the test cannot run")]
-fn must(what: &str, path: &str, result: std::io::Result<()>) {
-    if let Err(error) = result {
-        panic!("could not {what} {path}: {error}");
     }
 }
 
@@ -517,4 +322,46 @@ fn binary(name: &str) -> PathBuf {
     found.unwrap_or_else(|error: ServersError| {
         panic!("{error}\nhelp: {}", error.help().unwrap_or_default());
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, net::TcpListener};
+
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs the real servers: run `cargo xtask test`"]
+    async fn a_port_that_was_taken_meanwhile_is_told_from_other_failures() {
+        let directory = crate::temp_dir();
+        let config = directory.path().join("prometheus.yml");
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+
+        fs::write(&config, "{}").unwrap();
+        let refusal = launch(directory.path(), port, &[]).await.map(drop).unwrap_err();
+        assert!(refusal.port_is_taken(), "{}", refusal.log);
+
+        fs::write(&config, "no: config").unwrap();
+        let refusal = launch(directory.path(), port, &[]).await.map(drop).unwrap_err();
+        assert!(!refusal.port_is_taken(), "{}", refusal.log);
+    }
+
+    #[test]
+    fn one_value_is_one_and_not_several() {
+        let check = |result: &str, expected| {
+            assert_eq!(
+                one_value(&serde_json::from_str(result).unwrap()),
+                expected,
+                "{result}"
+            );
+        };
+        check("[]", None);
+        check(r#"[{"metric": {}, "value": [1.5, "2"]}]"#, Some(2.0));
+        check(
+            r#"[{"metric": {}, "value": [1.5, "2"]}, {"metric": {}, "value": [1.5, "3"]}]"#,
+            None,
+        );
+        check(r#"[1.5, "4"]"#, Some(4.0));
+    }
 }

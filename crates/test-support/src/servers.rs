@@ -8,7 +8,6 @@
 use std::{
     env,
     ffi::OsString,
-    fmt,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -17,91 +16,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sha2::{Digest, Sha256};
-use thiserror::Error;
-
+mod error;
+mod pins;
+mod progress;
 #[cfg(test)]
 mod tests;
 
-/// Prometheus and promtool.
-///
-/// `remove_all_sd` leaves static targets and files of targets, which is all that tests use, and halves the build.
-pub const PROMETHEUS: Server = Server {
-    name: "prometheus",
-    go_mod: include_str!("../servers/prometheus/go.mod"),
-    go_sum: include_str!("../servers/prometheus/go.sum"),
-    version_of: "github.com/prometheus/prometheus",
-    tags: "netgo,remove_all_sd",
-    link_flags: "-s -w",
-    binaries: &["prometheus", "promtool"],
-    minutes: 4,
+pub use self::{
+    error::ServersError,
+    pins::{ALL, PROMETHEUS, Server},
+    progress::Progress,
 };
-
-/// Every server that tests use.
-pub const ALL: &[Server] = &[PROMETHEUS];
 
 /// How often a build that goes on says so.
 const SAY_SO_EVERY: Duration = Duration::from_secs(15);
-
-/// One pinned Go module, and what becomes of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Server {
-    name: &'static str,
-    go_mod: &'static str,
-    go_sum: &'static str,
-    /// The module whose version is the server's.
-    version_of: &'static str,
-    tags: &'static str,
-    link_flags: &'static str,
-    binaries: &'static [&'static str],
-    /// How long the first build takes on two cores, to tell people.
-    minutes: u32,
-}
-
-impl Server {
-    /// The server's name, also that of its folder of pins.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The pinned version, such as `v0.316.0`.
-    pub fn version(&self) -> &'static str {
-        directive(self.go_mod, self.version_of).unwrap_or("unknown")
-    }
-
-    /// The oldest Go that builds it, such as `1.26.7`.
-    pub fn go_version(&self) -> &'static str {
-        directive(self.go_mod, "go").unwrap_or("unknown")
-    }
-
-    /// Names the folder of the binaries: other pins, flags or machines give another hash.
-    fn hash(&self) -> String {
-        let mut hash = Sha256::new();
-        let parts = [
-            ("name", self.name),
-            ("go.mod", self.go_mod),
-            ("go.sum", self.go_sum),
-            ("tags", self.tags),
-            ("ldflags", self.link_flags),
-            ("os", env::consts::OS),
-            ("arch", env::consts::ARCH),
-        ];
-        for (name, content) in parts {
-            // Lengths keep two neighbours from trading characters.
-            hash.update(format!("{name} {}\n{content}\n", content.len()));
-        }
-        let digest = hash.finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-/// The word after `name` on the first line of a `go.mod` that starts with it.
-fn directive(go_mod: &'static str, name: &str) -> Option<&'static str> {
-    go_mod.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        (words.next()? == name).then(|| words.next())?
-    })
-}
 
 /// The folder that holds the servers of this machine, and the Go that builds them.
 #[derive(Clone, Debug)]
@@ -288,35 +216,21 @@ impl Servers {
         command
     }
 
-    /// Asks Go for its version beside the pins, where it refuses if it is too old for them.
+    /// Asks Go about the pins, which it refuses to read if it is too old for them.
     fn check_go(&self, server: &Server, module: &Path) -> Result<(), ServersError> {
         let needed = server.go_version();
-        let output = match self
-            .go(module)
-            .args(["env", "GOVERSION"])
-            .stdin(Stdio::null())
-            .output()
-        {
-            Ok(output) => output,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ServersError::NoGo {
-                    server: server.name,
-                    needed,
-                });
+        match self.go(module).args(["list", "-m"]).stdin(Stdio::null()).output() {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                Err(ServersError::GoRefused { needed, said })
             }
-            Err(source) => return Err(at("run", Path::new(&self.go))(source)),
-        };
-        // `go env` answers even where the toolchain is too old for the module; `go list` does not.
-        let list = self.go(module).args(["list", "-m"]).stdin(Stdio::null()).output();
-        let list = list.map_err(at("run", Path::new(&self.go)))?;
-        if output.status.success() && list.status.success() {
-            return Ok(());
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ServersError::NoGo {
+                server: server.name(),
+                needed,
+            }),
+            Err(source) => Err(at("run", Path::new(&self.go))(source)),
         }
-        let said = [output.stderr, list.stderr].concat();
-        Err(ServersError::GoRefused {
-            needed,
-            said: String::from_utf8_lossy(&said).trim().to_owned(),
-        })
     }
 }
 
@@ -355,173 +269,6 @@ fn follow(
             });
         }
         thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// What [`Servers::ensure`] is doing. Its `Display` is a line for people.
-#[derive(Clone, Debug)]
-pub enum Progress {
-    /// Nothing had to be done.
-    Present {
-        /// The server.
-        server: Server,
-        /// Where its binaries are.
-        directory: PathBuf,
-    },
-    /// Another process is building it.
-    Waiting {
-        /// The server.
-        server: Server,
-    },
-    /// The build begins.
-    Building {
-        /// The server.
-        server: Server,
-    },
-    /// The build goes on.
-    Still {
-        /// The server.
-        server: Server,
-        /// Time since it began.
-        elapsed: Duration,
-        /// The last line that Go wrote, or nothing.
-        said: String,
-    },
-    /// The build is done.
-    Built {
-        /// The server.
-        server: Server,
-        /// Where its binaries are.
-        directory: PathBuf,
-        /// Time it took.
-        elapsed: Duration,
-    },
-}
-
-impl fmt::Display for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Present { server, directory } => {
-                write!(
-                    f,
-                    "{} {} is there: {}",
-                    server.name,
-                    server.version(),
-                    directory.display()
-                )
-            }
-            Self::Waiting { server } => {
-                write!(
-                    f,
-                    "{}: waiting for another process that is building it …",
-                    server.name
-                )
-            }
-            Self::Building { server } => write!(
-                f,
-                "building {} {} (about {} minutes the first time) …",
-                server.binaries.join(" and "),
-                server.version(),
-                server.minutes
-            ),
-            Self::Still {
-                server,
-                elapsed,
-                said,
-            } => {
-                write!(
-                    f,
-                    "  {}: still building after {} s",
-                    server.name,
-                    elapsed.as_secs()
-                )?;
-                if said.is_empty() {
-                    Ok(())
-                } else {
-                    write!(f, ": {said}")
-                }
-            }
-            Self::Built {
-                server,
-                directory,
-                elapsed,
-            } => {
-                write!(
-                    f,
-                    "built {} in {} s: {}",
-                    server.name,
-                    elapsed.as_secs(),
-                    directory.display()
-                )
-            }
-        }
-    }
-}
-
-/// Why a server is not there.
-#[derive(Debug, Error)]
-pub enum ServersError {
-    /// No place to keep them.
-    #[error("neither XDG_CACHE_HOME nor HOME names a directory")]
-    NoCacheDirectory,
-    /// Go is not installed.
-    #[error("Go is not installed, and {server} is built from source with it")]
-    NoGo {
-        /// The server that was to be built.
-        server: &'static str,
-        /// The oldest Go that will do.
-        needed: &'static str,
-    },
-    /// Go is too old, or cannot read the pins.
-    #[error("Go refused the pinned module, which needs Go {needed}:\n{said}")]
-    GoRefused {
-        /// The oldest Go that will do.
-        needed: &'static str,
-        /// What it said.
-        said: String,
-    },
-    /// Go ended with an error.
-    #[error("building {server} failed:\n{said}")]
-    Failed {
-        /// The server that was to be built.
-        server: &'static str,
-        /// The end of what it said.
-        said: String,
-    },
-    /// A binary that a test wants has not been built.
-    #[error("{binary} has not been built: {} is not there", .path.display())]
-    NotBuilt {
-        /// The binary's name.
-        binary: String,
-        /// Where it would be.
-        path: PathBuf,
-    },
-    /// A file or process could not be used.
-    #[error("could not {what} {}", .path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On which path.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
-impl ServersError {
-    /// What a person can do about it.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::NoCacheDirectory => Some("set XDG_CACHE_HOME to an absolute path".to_owned()),
-            Self::NoGo { needed, .. } | Self::GoRefused { needed, .. } => Some(format!(
-                "install Go {needed} or newer (https://go.dev/dl/), see that `go version` answers, and run this again"
-            )),
-            Self::Failed { .. } => {
-                Some("the first build fetches Go modules: is a Go module proxy reachable?".to_owned())
-            }
-            Self::NotBuilt { .. } => Some("run `cargo xtask servers`".to_owned()),
-            Self::Io { .. } => None,
-        }
     }
 }
 

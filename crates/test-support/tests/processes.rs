@@ -36,6 +36,17 @@ fn dropping_stops_the_process_and_its_children() {
 }
 
 #[test]
+fn dropping_asks_before_it_kills() {
+    let folder = temp_dir();
+    let [ready, asked] = ["ready", "asked"].map(|name| folder.path().join(name));
+    let script = "trap 'touch asked; exit' TERM; touch ready; sleep 600 & wait";
+    let process = Process::start("polite", shell(script).current_dir(folder.path()));
+    wait_until_blocking(DEADLINE, "it is ready", || ready.exists());
+    drop(process);
+    assert!(asked.exists());
+}
+
+#[test]
 fn a_process_that_ignores_sigterm_can_be_killed() {
     let leftovers = LeftoverCheck::new();
     let script = "trap '' TERM; while :; do sleep 600; done";
@@ -110,8 +121,10 @@ fn what_a_failed_check_finds_is_killed() {
 
 #[test]
 fn ports_and_folders_are_usable() {
-    let port = free_port();
-    std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    // Another process may take it first, which is why whoever uses one tries again.
+    wait_until_blocking(DEADLINE, "a port is free", || {
+        std::net::TcpListener::bind(("127.0.0.1", free_port())).is_ok()
+    });
     let path = {
         let folder = temp_dir();
         std::fs::write(folder.path().join("file"), "").unwrap();

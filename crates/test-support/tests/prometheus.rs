@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use headroom_test_support::{Job, Process, Prometheus, free_port};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 
@@ -21,19 +21,23 @@ impl Exporter {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server = tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut request = [0; 4096];
-                drop(stream.read(&mut request).await);
-                let body = format!("load {gauge}\n");
-                let answer = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                drop(stream.write_all(answer.as_bytes()).await);
+            // Each connection for itself: a scrape that was given up leaves one on which nothing is ever asked.
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, gauge));
             }
         });
         Self { address, server }
     }
+}
+
+async fn answer(mut stream: TcpStream, gauge: f64) {
+    let mut request = [0; 4096];
+    drop(stream.read(&mut request).await);
+    let body = format!("load {gauge}\n");
+    let length = body.len();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close";
+    let answer = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+    drop(stream.write_all(answer.as_bytes()).await);
 }
 
 impl Drop for Exporter {
