@@ -8,6 +8,7 @@ mod error;
 pub mod exposition;
 mod prometheus;
 mod query;
+mod recorded;
 mod scrape;
 mod source;
 #[cfg(feature = "testing")]
@@ -20,6 +21,7 @@ pub use prometheus::{
     PrometheusSource, ServerInfo,
 };
 pub use query::{Across, Endpoint, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery};
+pub use recorded::{RecordedError, RecordedFlaw, RecordedProblem, RecordedSource};
 pub use scrape::{
     FirstRate, ReadingsVersionError, ScrapeOptions, ScrapeReadings, ScrapeSetupError, ScrapeSource, Selector,
     SelectorError,

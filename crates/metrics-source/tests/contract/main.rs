@@ -1,5 +1,7 @@
 //! What every source keeps to, whatever it reads: one suite, and a subject for each adapter.
 
 mod prometheus;
+mod recorded;
+mod scrape;
 mod scripted;
 mod suite;
