@@ -1,6 +1,8 @@
 //! Text to policies, assembly of adapters, the pass, state and history.
 
+mod assembly;
 mod clock;
+pub mod config;
 mod lock;
 mod notice;
 mod pass;
@@ -10,6 +12,7 @@ mod run_loop;
 mod settings;
 mod store;
 
+pub use assembly::{Assembly, AssemblyError, Purpose};
 pub use clock::{Clock, FollowingClock, SystemClock};
 pub use lock::{Holder, LeaderHolder, LeaderLock, Leadership, LockError};
 pub use notice::Notice;
@@ -22,6 +25,4 @@ pub use settings::{
     PlainSecret, PrometheusSettings, Remark, RemarkKind, Secret, Settings, TargetSettings, TlsSettings,
     WorkloadSettings,
 };
-pub use store::{
-    History, HistoryQuery, HistoryRow, Intent, Opened, Store, StoreError, WorkloadStatus,
-};
+pub use store::{History, HistoryQuery, HistoryRow, Intent, Opened, Store, StoreError, WorkloadStatus};

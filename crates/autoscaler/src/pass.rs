@@ -12,7 +12,7 @@ mod targets;
 
 use std::{sync::Arc, time::Duration};
 
-use headroom_actuator::{Access, ScaleTarget};
+use headroom_actuator::{Access, ProcessActuator, ScaleTarget};
 use headroom_metrics_source::ScrapeSource;
 use headroom_policy_engine::{Timestamp, WorkloadId};
 use thiserror::Error;
@@ -20,7 +20,12 @@ use tokio::sync::broadcast;
 
 pub use self::observe::{SourceId, Sources};
 pub(crate) use self::report::in_one_line;
-use self::{report::Outages, states::States, targets::Due};
+use self::{
+    cohort::Cohort,
+    report::Outages,
+    states::{States, Taken},
+    targets::{Due, Reads},
+};
 use crate::{
     Clock, DecisionRecord, LockError, Notice, PassRecord, Pauses, Store, StoreError, WorkloadSettings,
     lock::{PassGuard, PassLock},
@@ -29,6 +34,8 @@ use crate::{
 
 /// How many passes a listener may fall behind before it misses some.
 const LISTENER_BACKLOG: usize = 64;
+/// The targets that have answered by then go on without the others.
+const AT_ONCE: Duration = Duration::from_millis(500);
 /// Passes farther apart than this cannot scale down: no recommendation reaches that far.
 const LONGEST_REACH: Duration = Duration::from_secs(15 * 60);
 
@@ -38,6 +45,7 @@ pub struct Autoscaler {
     workloads: Vec<Managed>,
     sources: Sources,
     scrape: Option<Arc<ScrapeSource>>,
+    processes: Option<Arc<ProcessActuator>>,
     store: Arc<Store>,
     states: Arc<States>,
     pauses: Pauses,
@@ -60,6 +68,8 @@ pub struct Parts {
     pub sources: Sources,
     /// The source among them that keeps readings of replicas, which belong to the state.
     pub scrape: Option<Arc<ScrapeSource>>,
+    /// What keeps the processes of this machine, if there is such a thing.
+    pub processes: Option<Arc<ProcessActuator>>,
     /// The state.
     pub store: Arc<Store>,
     /// What the first pass has to say.
@@ -126,12 +136,19 @@ impl Autoscaler {
             workloads,
             sources,
             scrape,
+            processes,
             store,
-            notices,
+            mut notices,
             command,
             deadline,
             pass_deadline,
         } = parts;
+        // A state that was set aside has said so already.
+        if store.is_new() && notices.is_empty() {
+            notices.push(Notice::NoMemory {
+                state_dir: store.state_dir().to_owned(),
+            });
+        }
         let writes = !store.is_read_only();
         Self {
             pauses: Pauses::new(store.state_dir()),
@@ -140,6 +157,7 @@ impl Autoscaler {
             workloads,
             sources,
             scrape,
+            processes,
             store,
             command,
             deadline,
@@ -160,6 +178,12 @@ impl Autoscaler {
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// What keeps the processes of this machine, for who wants to end them; `None` where nothing may be written.
+    #[must_use]
+    pub const fn processes(&self) -> Option<&Arc<ProcessActuator>> {
+        self.processes.as_ref()
     }
 
     /// Every pass from now on. A listener that is slow misses the oldest ones, and delays nothing.
@@ -208,13 +232,8 @@ impl Autoscaler {
         pass.notices.extend(checked_out.notices);
         pass.note_spacing(&checked_out.taken);
 
-        let (in_time, late) = targets::read(self, checked_out.taken, now).await;
-        // Those whose targets are slow follow on their own, so that they delay nobody.
-        let (first, second) = futures::join!(self.cohort(&pass, in_time), async {
-            self.cohort(&pass, late.await).await
-        });
         let mut decided: Vec<(usize, DecisionRecord)> = Vec::new();
-        for cohort in [first, second] {
+        for cohort in self.cohorts(&pass, checked_out.taken).await {
             decided.extend(cohort.records);
             pass.notices.extend(cohort.notice);
         }
@@ -227,6 +246,20 @@ impl Autoscaler {
         };
         self.hand_on(&record);
         Ok(record)
+    }
+
+    /// Takes the workloads through the pass: those whose targets answer at once together, so that what is asked for them is
+    /// asked together; slower ones follow, so that they delay nobody.
+    async fn cohorts(&self, pass: &Pass, taken: Vec<Taken>) -> [Cohort; 3] {
+        let mut reads = Reads::begin(self, taken, pass.now);
+        let at_once = reads.within(AT_ONCE.min(self.deadline)).await;
+        let slower = async {
+            let in_time = reads.within(self.deadline).await;
+            let late = async { self.cohort(pass, reads.rest().await).await };
+            futures::join!(self.cohort(pass, in_time), late)
+        };
+        let (first, (second, third)) = futures::join!(self.cohort(pass, at_once), slower);
+        [first, second, third]
     }
 
     /// Gives the record to whoever listens. None of them can delay the next pass.
@@ -275,7 +308,7 @@ impl Pass {
     }
 
     /// Says so when no workload was looked at for so long that nothing remembered reaches to now.
-    fn note_spacing(&mut self, taken: &[states::Taken]) {
+    fn note_spacing(&mut self, taken: &[Taken]) {
         let last = taken
             .iter()
             .filter_map(|taken| taken.remembered().memory.last_evaluated())

@@ -110,9 +110,10 @@ pub enum StoreError {
 
 /// SQLite's own words, such as `disk I/O error`.
 fn shown(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::SqliteFailure(_, Some(words)) => words.clone(),
-        other => other.to_string(),
+    if let rusqlite::Error::SqliteFailure(_, Some(words)) = error {
+        words.clone()
+    } else {
+        error.to_string()
     }
 }
 

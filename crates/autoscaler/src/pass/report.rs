@@ -59,7 +59,7 @@ fn log_decision(record: &DecisionRecord) {
                     warn!(%workload, %from, %to, ?reason, error, "the new count was not written");
                 }
                 (Some(_), Outcome::NotAttempted) => {
-                    info!(%workload, %from, %to, ?reason, error, "would scale")
+                    info!(%workload, %from, %to, ?reason, error, "would scale");
                 }
                 (None, _) => debug!(%workload, at = %from, ?reason, error, "held"),
             }

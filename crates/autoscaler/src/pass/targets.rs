@@ -1,13 +1,13 @@
 //! Tending and reading targets, each with a deadline of its own.
 
-use std::{future::Future, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream::FuturesUnordered};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use headroom_actuator::{ScaleTarget, TargetError, TargetState};
 use headroom_policy_engine::Timestamp;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{Autoscaler, Managed, report::in_one_line, states::Taken};
@@ -26,41 +26,52 @@ pub(super) struct Due {
     pub(super) tend_error: Option<String>,
 }
 
-/// Tends and reads the targets of `taken`. Returns those that answered within the deadline, and, to be waited for, the
-/// others.
-pub(super) async fn read(
-    autoscaler: &Autoscaler,
-    taken: Vec<Taken>,
-    now: Timestamp,
-) -> (Vec<Due>, impl Future<Output = Vec<Due>>) {
-    let permits = std::sync::Arc::new(Semaphore::new(AT_ONCE));
-    let mut reads: FuturesUnordered<_> = taken
-        .into_iter()
-        .map(|taken| {
+/// The targets of a pass while they are tended and read.
+pub(super) struct Reads<'a> {
+    begun: Instant,
+    reads: FuturesUnordered<BoxFuture<'a, Due>>,
+}
+
+impl<'a> Reads<'a> {
+    /// Begins to tend and read the targets of `taken`.
+    pub(super) fn begin(autoscaler: &'a Autoscaler, taken: Vec<Taken>, now: Timestamp) -> Self {
+        let permits = Arc::new(Semaphore::new(AT_ONCE));
+        let read = |taken: Taken| {
             let managed = &autoscaler.workloads[taken.index];
             let patience = patience(&managed.target, autoscaler.deadline);
-            let permits = std::sync::Arc::clone(&permits);
-            async move {
+            let permits = Arc::clone(&permits);
+            let read = async move {
                 // Never closed, so there is always a permit to wait for.
                 let _permit = permits.acquire().await;
-                let tend_error = tend(managed, patience, now)
-                    .await
-                    .err()
-                    .map(|error| in_one_line(&error));
+                let tended = tend(managed, patience, now).await;
                 Due {
                     read: read_one(managed, patience, now).await,
                     taken,
-                    tend_error,
+                    tend_error: tended.err().map(|error| in_one_line(&error)),
                 }
-            }
-        })
-        .collect();
-    let deadline = Instant::now() + autoscaler.deadline;
-    let mut in_time = Vec::with_capacity(reads.len());
-    while let Ok(Some(due)) = tokio::time::timeout_at(deadline, reads.next()).await {
-        in_time.push(due);
+            };
+            read.boxed()
+        };
+        Self {
+            begun: Instant::now(),
+            reads: taken.into_iter().map(read).collect(),
+        }
     }
-    (in_time, reads.collect())
+
+    /// Those that have answered when `span` has passed since the beginning, or all when they have before.
+    pub(super) async fn within(&mut self, span: Duration) -> Vec<Due> {
+        let end = self.begun + span;
+        let mut answered = Vec::with_capacity(self.reads.len());
+        while let Ok(Some(due)) = timeout_at(end, self.reads.next()).await {
+            answered.push(due);
+        }
+        answered
+    }
+
+    /// All that are left. Each has a deadline.
+    pub(super) async fn rest(self) -> Vec<Due> {
+        self.reads.collect().await
+    }
 }
 
 async fn tend(managed: &Managed, patience: Duration, now: Timestamp) -> Result<(), TargetError> {

@@ -27,6 +27,19 @@ enum Refusal {
     Unusable(String),
     /// It may be fine, and something else is wrong.
     Failed(rusqlite::Error),
+    /// It cannot be made or looked at.
+    Io { path: PathBuf, error: std::io::Error },
+}
+
+impl Refusal {
+    /// The error, unless the file is to be set aside for the reason given.
+    fn unusable(self) -> Result<String, StoreError> {
+        match self {
+            Self::Unusable(reason) => Ok(reason),
+            Self::Failed(source) => Err(source.into()),
+            Self::Io { path, error } => Err(io("used", &path, error)),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Refusal {
@@ -46,26 +59,25 @@ pub(super) fn writable(dir: &Path, history: HistorySettings, now: Timestamp) -> 
     // Two that find the same file unusable must not set each other's new one aside.
     let _alone = alone(dir)?;
     let mut notices = Vec::new();
-    let connection = match open_writable(&path) {
+    let connection = match look(&path).and_then(|_| open_writable(&path)) {
         Ok(connection) => connection,
-        Err(Refusal::Failed(source)) => return Err(source.into()),
-        Err(Refusal::Unusable(reason)) => {
+        Err(refusal) => {
+            let reason = refusal.unusable()?;
             let to = set_aside(&path, now)?;
             notices.push(Notice::StateSetAside {
                 from: path.clone(),
                 to,
                 reason,
             });
-            open_writable(&path).map_err(|refusal| match refusal {
-                Refusal::Failed(source) => source.into(),
-                Refusal::Unusable(reason) => StoreError::Encode {
+            open_writable(&path).map_err(|refusal| match refusal.unusable() {
+                Err(error) => error,
+                Ok(reason) => StoreError::Encode {
                     what: "a new state",
                     reason,
                 },
             })?
         }
     };
-    make_private(&path).map_err(|source| io("made private", &path, source))?;
     opened(dir, Rights::Write, connection, history, notices)
 }
 
@@ -83,14 +95,14 @@ fn alone(dir: &Path) -> Result<fs::File, StoreError> {
 
 pub(super) fn read_only(dir: &Path, history: HistorySettings) -> Result<Opened, StoreError> {
     let path = dir.join(FILE);
-    if !path.try_exists().map_err(|source| io("read", &path, source))? {
-        return opened(dir, Rights::Read, empty()?, history, Vec::new());
-    }
-    match open_read_only(&path) {
-        Ok(connection) => opened(dir, Rights::Read, connection, history, Vec::new()),
-        Err(Refusal::Failed(source)) => Err(source.into()),
-        Err(Refusal::Unusable(reason)) => {
-            let notice = Notice::StateUnusable { path, reason };
+    match look(&path) {
+        Ok(Some(connection)) => opened(dir, Rights::Read, connection, history, Vec::new()),
+        Ok(None) => opened(dir, Rights::Read, empty()?, history, Vec::new()),
+        Err(refusal) => {
+            let notice = Notice::StateUnusable {
+                reason: refusal.unusable()?,
+                path,
+            };
             opened(dir, Rights::Read, empty()?, history, vec![notice])
         }
     }
@@ -116,22 +128,31 @@ fn opened(
 }
 
 fn open_writable(path: &Path) -> Result<Connection, Refusal> {
+    // Made before SQLite would, because what SQLite makes beside it gets the rights it has.
+    create_private(path).map_err(|error| Refusal::Io {
+        path: path.to_owned(),
+        error,
+    })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
-    // Looked at before anything is set, so that a file which is not ours is not changed.
-    let found = version(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    if found.is_none() {
+    if version(&connection)?.is_none() {
         create(&mut connection)?;
     }
-    check(&connection)?;
     Ok(connection)
+}
+
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path)?;
+    make_private(path)
 }
 
 /// Makes the tables, unless another process has done so in the meantime.
@@ -152,30 +173,41 @@ fn empty() -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the file so that nothing beside it is made.
+/// Opens the file only to read it and checks it; `None` where there is none, or an empty one.
 ///
-/// A file without a log is taken as unchanging, because SQLite would make a log and its index otherwise. If a writer
-/// comes while it is looked at, the look is repeated with its log.
-fn open_read_only(path: &Path) -> Result<Connection, Refusal> {
-    let has_log = || beside(path, COMPANIONS[0]).exists();
-    let open = |quiet: bool| -> Result<Connection, Refusal> {
-        let suffix = if quiet { "?immutable=1" } else { "" };
-        let uri = format!("file:{}{suffix}", escaped(path));
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(uri, flags)?;
-        connection.busy_timeout(BUSY)?;
-        if version(&connection)?.is_none() {
-            return Err(Refusal::Unusable("it is empty".to_owned()));
+/// Nothing beside the file is made or removed: a file without a log is taken as unchanging, because SQLite would make a
+/// log and its index otherwise. If a writer comes while it is looked at, the look is repeated with its log.
+fn look(path: &Path) -> Result<Option<Connection>, Refusal> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() > 0 => {}
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Refusal::Io {
+                path: path.to_owned(),
+                error,
+            });
         }
-        check(&connection)?;
-        Ok(connection)
-    };
-    if has_log() {
-        return open(false);
     }
-    let quiet = open(true);
-    if has_log() { open(false) } else { quiet }
+    let has_log = || beside(path, COMPANIONS[0]).exists();
+    if has_log() {
+        return look_with(path, "");
+    }
+    let quiet = look_with(path, "?immutable=1");
+    if has_log() { look_with(path, "") } else { quiet }
+}
+
+fn look_with(path: &Path, parameters: &str) -> Result<Option<Connection>, Refusal> {
+    let uri = format!("file:{}{parameters}", escaped(path));
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(uri, flags)?;
+    connection.busy_timeout(BUSY)?;
+    if version(&connection)?.is_none() {
+        return Ok(None);
+    }
+    check(&connection)?;
+    Ok(Some(connection))
 }
 
 /// The path as it stands in a URI.

@@ -1,0 +1,438 @@
+//! From a configuration to an autoscaler: sources, targets and state put together for what is about to be done.
+//!
+//! Secrets are read here, and only those of parts that are used. What writes to targets is made only where something may
+//! be written.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use headroom_actuator::{
+    Access, CommandActuator, CommandReader, ProcessActuator, ProcessReader, ProcessRecords, ScaleTarget,
+};
+use headroom_metrics_source::{
+    ClientCertificate, FirstRate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
+    PrometheusSource, RecordedError, RecordedSource, ScrapeOptions, ScrapeSetupError, ScrapeSource,
+};
+use headroom_policy_engine::{MetricName, WorkloadId};
+use thiserror::Error;
+use tracing::warn;
+
+use crate::{
+    Autoscaler, Clock as _, Configuration, Credentials, Managed, MetricOrigin, Mode, Opened, Parts,
+    PlainSecret, PrometheusSettings, Secret, Settings, SourceId, Sources, Store, StoreError, SystemClock,
+    TargetSettings, WorkloadSettings,
+    config::{Environment, SecretError},
+    pass::in_one_line,
+};
+
+/// What a source may take beyond the deadline of its own requests, to hand over what did come.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What an autoscaler is put together for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Passes again and again: a rate that needs an earlier reading waits for the next pass.
+    Apply,
+    /// One pass: a rate that needs an earlier reading is read twice.
+    Once,
+    /// To look ahead. Nothing is written: no target, no state, no lock.
+    ReadOnly,
+}
+
+impl Purpose {
+    const fn writes(self) -> bool {
+        match self {
+            Self::Apply | Self::Once => true,
+            Self::ReadOnly => false,
+        }
+    }
+}
+
+/// Puts an autoscaler together.
+#[derive(Debug)]
+pub struct Assembly<'a> {
+    settings: &'a Settings,
+    environment: &'a Environment,
+    purpose: Purpose,
+}
+
+/// Why the parts could not be put together.
+#[derive(Debug, Error)]
+pub enum AssemblyError {
+    /// Targets in Kubernetes, which this version does not scale.
+    #[error("this version does not scale targets in Kubernetes yet: {}", list(workloads))]
+    Kubernetes {
+        /// Whose targets.
+        workloads: Vec<WorkloadId>,
+    },
+    /// Kubernetes' resource metrics, which this version does not read.
+    #[error("this version does not read Kubernetes' resource metrics yet: {workload}, {metric}")]
+    Resource {
+        /// Whose metric.
+        workload: WorkloadId,
+        /// Which metric.
+        metric: MetricName,
+    },
+    /// A metric names a server that is not configured.
+    #[error("{workload} asks prometheus.{server}, which is not configured")]
+    UnknownServer {
+        /// Whose metric.
+        workload: WorkloadId,
+        /// The name of the server.
+        server: String,
+    },
+    /// A secret cannot be had.
+    #[error("the {what} of prometheus.{server} cannot be had")]
+    Secret {
+        /// The name of the server.
+        server: String,
+        /// What the secret is for.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: SecretError,
+    },
+    /// A Prometheus cannot be asked as it is configured.
+    #[error("prometheus.{server} cannot be asked")]
+    Prometheus {
+        /// The name of the server.
+        server: String,
+        /// Why not.
+        #[source]
+        source: PrometheusSetupError,
+    },
+    /// A recording cannot be used.
+    #[error("the recording {} cannot be used", file.display())]
+    Recorded {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: RecordedError,
+    },
+    /// The replicas' own metrics cannot be asked for.
+    #[error("the replicas' own metrics cannot be asked for")]
+    Scrape(#[from] ScrapeSetupError),
+    /// The state cannot be used.
+    #[error("the state cannot be used")]
+    State(#[from] StoreError),
+}
+
+impl AssemblyError {
+    /// What the user can do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Kubernetes { .. } => {
+                "scale it by a command for now: command = { get = [\"kubectl\", \"get\", …], set = [\"kubectl\", \
+                 \"scale\", …] }, as examples/devtrip does; or leave it out by naming the other workloads"
+            }
+            Self::Resource { .. } => {
+                "read it from Prometheus for now: give the metric a query, as examples/devtrip does"
+            }
+            Self::UnknownServer { .. } => {
+                "add the server under [prometheus.NAME], or change the metric's source"
+            }
+            Self::Secret { .. } => {
+                "set the variable or make the file readable for the user that runs headroom"
+            }
+            Self::Prometheus { .. } => "mend what the message names under [prometheus.NAME]",
+            Self::Recorded { .. } => "mend or replace the file, or change the metric's `recorded`",
+            Self::Scrape(_) => "check the TLS setup of this machine",
+            Self::State(_) => {
+                "give the user that runs headroom a directory it can write: state_dir, or --state-dir"
+            }
+        }
+    }
+}
+
+fn list(workloads: &[WorkloadId]) -> String {
+    workloads
+        .iter()
+        .map(WorkloadId::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Assembly<'_> {
+    /// An autoscaler for the workloads of `configuration`, with secrets from `environment` and from files.
+    ///
+    /// # Errors
+    /// When something in the configuration cannot be had or is not carried out by this version.
+    pub fn build(
+        configuration: Configuration,
+        environment: &Environment,
+        purpose: Purpose,
+    ) -> Result<Autoscaler, AssemblyError> {
+        let Configuration {
+            settings, workloads, ..
+        } = configuration;
+        refuse_kubernetes(&workloads)?;
+        let assembly = Assembly {
+            settings: &settings,
+            environment,
+            purpose,
+        };
+        // Before the state is touched: what cannot be asked leaves no trace.
+        let (sources, scrape) = assembly.sources(&workloads)?;
+        let Opened { store, notices } = assembly.open_store()?;
+        let store = Arc::new(store);
+        if let Some(scrape) = &scrape {
+            restore_readings(scrape, &store)?;
+        }
+        let targets = Targets::new(&store, purpose);
+        let workloads = workloads
+            .into_iter()
+            .filter_map(|settings| targets.manage(settings))
+            .collect();
+        Ok(Autoscaler::new(Parts {
+            workloads,
+            sources,
+            scrape,
+            processes: targets.actuators.map(|actuators| actuators.process),
+            store,
+            notices,
+            command: this_command(),
+            deadline: settings.deadline,
+            pass_deadline: settings.pass_deadline,
+        }))
+    }
+
+    fn open_store(&self) -> Result<Opened, StoreError> {
+        let (dir, history) = (&self.settings.state_dir, self.settings.history);
+        if self.purpose.writes() {
+            Store::open(dir, history, SystemClock.now())
+        } else {
+            Store::open_read_only(dir, history)
+        }
+    }
+
+    /// The sources that some workload asks, and no others.
+    fn sources(
+        &self,
+        workloads: &[WorkloadSettings],
+    ) -> Result<(Sources, Option<Arc<ScrapeSource>>), AssemblyError> {
+        let mut sources = Sources::new();
+        let mut servers: BTreeMap<&str, &WorkloadId> = BTreeMap::new();
+        let mut recordings: BTreeSet<&Path> = BTreeSet::new();
+        let mut longest_rate: Option<Duration> = None;
+        for workload in workloads {
+            for (metric, policy) in workload.metrics.iter().zip(&workload.policy.metrics) {
+                match &metric.origin {
+                    MetricOrigin::Prometheus { server, .. } => {
+                        servers.entry(server).or_insert(&workload.id);
+                    }
+                    MetricOrigin::Scrape { rate_over, .. } => {
+                        longest_rate = longest_rate.max(Some(rate_over.unwrap_or_default()));
+                    }
+                    MetricOrigin::Recorded { file, .. } => {
+                        recordings.insert(file);
+                    }
+                    MetricOrigin::Resource { .. } => {
+                        return Err(AssemblyError::Resource {
+                            workload: workload.id.clone(),
+                            metric: policy.name.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        for (server, workload) in servers {
+            let Some(settings) = self.settings.prometheus.get(server) else {
+                return Err(AssemblyError::UnknownServer {
+                    workload: workload.clone(),
+                    server: server.to_owned(),
+                });
+            };
+            let source = self.prometheus(server, settings)?;
+            sources.insert(
+                SourceId::Prometheus(server.to_owned()),
+                Arc::new(source),
+                settings.timeout + GRACE,
+            );
+        }
+        for file in recordings {
+            let source = RecordedSource::from_file(file).map_err(|source| AssemblyError::Recorded {
+                file: file.to_owned(),
+                source,
+            })?;
+            sources.insert(
+                SourceId::Recorded(file.to_owned()),
+                Arc::new(source),
+                self.settings.deadline,
+            );
+        }
+        let scrape = longest_rate
+            .map(|longest| self.scrape(longest, &mut sources))
+            .transpose()?;
+        Ok((sources, scrape))
+    }
+
+    fn scrape(
+        &self,
+        longest_rate: Duration,
+        sources: &mut Sources,
+    ) -> Result<Arc<ScrapeSource>, AssemblyError> {
+        let deadline = self.settings.deadline;
+        let longest_wait = self.settings.pass_deadline / 2;
+        let (first_rate, outer) = match self.purpose {
+            Purpose::Apply => (FirstRate::default(), deadline),
+            Purpose::Once | Purpose::ReadOnly => (
+                FirstRate::ReadTwice { longest_wait },
+                deadline * 2 + longest_rate.min(longest_wait),
+            ),
+        };
+        let source = Arc::new(ScrapeSource::new(ScrapeOptions {
+            deadline,
+            first_rate,
+            ..ScrapeOptions::default()
+        })?);
+        sources.insert(SourceId::Scrape, Arc::clone(&source) as _, outer + GRACE);
+        Ok(source)
+    }
+
+    fn prometheus(
+        &self,
+        server: &str,
+        settings: &PrometheusSettings,
+    ) -> Result<PrometheusSource, AssemblyError> {
+        let read = |secret: &Secret, what| {
+            let read = secret.resolve(self.environment);
+            read.map(|PlainSecret(text)| text)
+                .map_err(|source| AssemblyError::Secret {
+                    server: server.to_owned(),
+                    what,
+                    source,
+                })
+        };
+        let bytes = |secret: &Option<Secret>, what| {
+            let text = secret.as_ref().map(|secret| read(secret, what)).transpose();
+            text.map(|text| text.map(String::into_bytes))
+        };
+        let credentials = match &settings.credentials {
+            Credentials::None => PrometheusCredentials::None,
+            Credentials::Bearer(token) => PrometheusCredentials::Bearer(Hidden(read(token, "bearer token")?)),
+            Credentials::Basic { username, password } => PrometheusCredentials::Basic {
+                username: username.clone(),
+                password: Hidden(read(password, "password")?),
+            },
+        };
+        let headers = settings.headers.iter();
+        let headers = headers.map(|(name, value)| Ok((name.clone(), Hidden(read(value, "header")?))));
+        let key = bytes(&settings.tls.client_key, "client key")?;
+        let certificate = bytes(&settings.tls.client_certificate, "client certificate")?;
+        let options = PrometheusOptions {
+            url: settings.url.clone(),
+            credentials,
+            headers: headers.collect::<Result<_, AssemblyError>>()?,
+            ca: bytes(&settings.tls.ca, "private CA")?,
+            client_certificate: certificate.map(|certificate| ClientCertificate {
+                certificate: Hidden(certificate),
+                key: key.map(Hidden),
+            }),
+            timeout: settings.timeout,
+            max_concurrent: settings.max_concurrent,
+            scrape_interval: settings.scrape_interval,
+        };
+        PrometheusSource::new(&options).map_err(|source| AssemblyError::Prometheus {
+            server: server.to_owned(),
+            source,
+        })
+    }
+}
+
+fn refuse_kubernetes(workloads: &[WorkloadSettings]) -> Result<(), AssemblyError> {
+    let in_kubernetes = workloads.iter().filter(|workload| match workload.target {
+        TargetSettings::Kubernetes(_) => true,
+        TargetSettings::Scale(_) => false,
+    });
+    let workloads: Vec<_> = in_kubernetes.map(|workload| workload.id.clone()).collect();
+    if workloads.is_empty() {
+        Ok(())
+    } else {
+        Err(AssemblyError::Kubernetes { workloads })
+    }
+}
+
+/// Takes up the readings of the run before. Those that cannot be read only cost a second reading.
+fn restore_readings(scrape: &ScrapeSource, store: &Store) -> Result<(), StoreError> {
+    let Some(bytes) = store.readings()? else {
+        return Ok(());
+    };
+    let restored = match postcard::from_bytes(&bytes) {
+        Ok(readings) => scrape.restore(readings).map_err(|error| in_one_line(&error)),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = restored {
+        warn!(
+            error,
+            "the readings of replicas of the run before cannot be used, so rates start anew"
+        );
+    }
+    Ok(())
+}
+
+/// What reaches targets: readers always, and what writes only where something may be written.
+struct Targets {
+    process: Arc<ProcessReader>,
+    command: Arc<CommandReader>,
+    actuators: Option<Actuators>,
+}
+
+struct Actuators {
+    process: Arc<ProcessActuator>,
+    command: Arc<CommandActuator>,
+}
+
+impl Targets {
+    fn new(store: &Arc<Store>, purpose: Purpose) -> Self {
+        let records = || Arc::clone(store) as Arc<dyn ProcessRecords>;
+        Self {
+            process: Arc::new(ProcessReader::new(records())),
+            command: Arc::new(CommandReader),
+            actuators: purpose.writes().then(|| Actuators {
+                process: Arc::new(ProcessActuator::new(records())),
+                command: Arc::new(CommandActuator),
+            }),
+        }
+    }
+
+    /// The workload with its target; `None` for a target that is refused before.
+    fn manage(&self, settings: WorkloadSettings) -> Option<Managed> {
+        let TargetSettings::Scale(target) = &settings.target else {
+            return None;
+        };
+        let writer = match settings.mode {
+            Mode::Apply => self.actuators.as_ref(),
+            Mode::Preview | Mode::Shadow => None,
+        };
+        let access = match (target, writer) {
+            (ScaleTarget::Process(_), Some(write)) => Access::Write(Arc::clone(&write.process) as _),
+            (ScaleTarget::Process(_), None) => Access::ReadOnly(Arc::clone(&self.process) as _),
+            (ScaleTarget::Command(_), Some(write)) => Access::Write(Arc::clone(&write.command) as _),
+            (ScaleTarget::Command(_), None) => Access::ReadOnly(Arc::clone(&self.command) as _),
+        };
+        Some(Managed {
+            target: target.clone(),
+            settings,
+            access,
+        })
+    }
+}
+
+/// What this process was started as, for those who find its lock: the program's name and its arguments.
+fn this_command() -> String {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let name = Path::new(&program)
+        .file_name()
+        .unwrap_or(&program)
+        .to_string_lossy()
+        .into_owned();
+    let rest = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    std::iter::once(name).chain(rest).collect::<Vec<_>>().join(" ")
+}

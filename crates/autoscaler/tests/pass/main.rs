@@ -1,0 +1,16 @@
+//! The pass, its state and the loop, in a world where load and targets do as they are told.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "where a part of the world is missing, the test has failed"
+)]
+
+mod crash;
+mod history;
+mod loop_times;
+mod order;
+mod restart;
+mod state_files;
+mod world;

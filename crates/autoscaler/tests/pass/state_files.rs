@@ -1,0 +1,257 @@
+//! The files of a state: one that cannot be used is set aside and never overwritten, and only its owner may read it.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::world::*;
+use headroom_autoscaler::{Notice, Pause, Store};
+use rusqlite::Connection;
+
+/// A world with a state in which the window of scaling down is known, closed.
+async fn with_state() -> World {
+    let world = World::new(&["api", "web"]);
+    world.load("web", 800.0);
+    let autoscaler = world.start();
+    for number in 0..8 {
+        pass(&autoscaler, at(number * 30)).await;
+        world.load("web", 300.0);
+    }
+    assert_eq!(world.count("web"), 3);
+    drop(autoscaler);
+    world
+}
+
+fn file(world: &World) -> PathBuf {
+    world.state_dir().join("state.db")
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The state is set aside with this reason and unchanged, and the pass goes on as a first one.
+async fn check_set_aside(world: &World, reason: &str) {
+    let before = fs::read(file(world)).unwrap();
+    let record = pass(&world.start(), at(240)).await;
+    let [
+        Notice::StateSetAside {
+            from,
+            to,
+            reason: given,
+        },
+    ] = &record.notices[..]
+    else {
+        panic!("{:?}", record.notices);
+    };
+    assert_eq!(*from, file(world));
+    assert!(given.contains(reason), "{given}");
+    assert_eq!(fs::read(to).unwrap(), before);
+    assert!(
+        to.file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("state.db.set-aside-2026"),
+        "{to:?}"
+    );
+    assert!(record.notices[0].to_string().contains(&to.display().to_string()));
+    world.load("web", 100.0);
+    assert_eq!(
+        told(about(&pass(&world.start(), at(270)).await, "web")),
+        "3 Stabilizing"
+    );
+    assert!(to.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_set_aside() {
+    let world = with_state().await;
+    fs::write(
+        file(&world),
+        b"no database, but something somebody put here".repeat(100),
+    )
+    .unwrap();
+    check_set_aside(&world, "file is not a database").await;
+}
+
+#[tokio::test]
+async fn a_truncated_state_is_set_aside() {
+    let world = with_state().await;
+    let whole = fs::read(file(&world)).unwrap();
+    fs::write(file(&world), &whole[..whole.len() / 3]).unwrap();
+    check_set_aside(&world, "").await;
+}
+
+#[tokio::test]
+async fn a_state_with_random_bytes_in_it_is_set_aside() {
+    let world = with_state().await;
+    let mut bytes = fs::read(file(&world)).unwrap();
+    let mut random: u64 = 7;
+    for byte in &mut bytes[2000..20_000] {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = u8::try_from(random >> 56).unwrap();
+    }
+    fs::write(file(&world), bytes).unwrap();
+    check_set_aside(&world, "").await;
+}
+
+#[tokio::test]
+async fn a_state_of_a_newer_version_is_set_aside() {
+    let world = with_state().await;
+    let newer = Connection::open(file(&world)).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    newer.close().unwrap();
+    check_set_aside(&world, "it is of version 99, written by a newer headroom").await;
+}
+
+#[tokio::test]
+async fn a_database_of_somebody_else_is_set_aside() {
+    let world = World::new(&["api", "web"]);
+    world.actuator.put(&id("web"), replicas(3));
+    fs::create_dir_all(world.state_dir()).unwrap();
+    let other = Connection::open(file(&world)).unwrap();
+    other
+        .execute_batch("CREATE TABLE addresses (name TEXT); INSERT INTO addresses VALUES ('ada')")
+        .unwrap();
+    other.close().unwrap();
+    check_set_aside(&world, "it is not a state of headroom").await;
+}
+
+#[tokio::test]
+async fn two_states_set_aside_in_the_same_second_are_both_kept() {
+    let world = with_state().await;
+    for text in ["the first", "the second", "the third"] {
+        fs::write(file(&world), text.repeat(200)).unwrap();
+        drop(world.start());
+    }
+    let aside: Vec<_> = names(&world.state_dir())
+        .into_iter()
+        .filter(|name| name.contains("aside"))
+        .collect();
+    assert_eq!(aside.len(), 3, "{aside:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_belongs_to_an_unusable_state_goes_with_it() {
+    let world = with_state().await;
+    fs::write(file(&world), "no database".repeat(500)).unwrap();
+    fs::write(world.state_dir().join("state.db-wal"), "its log").unwrap();
+    drop(world.start());
+    let logs: Vec<_> = names(&world.state_dir())
+        .into_iter()
+        .filter(|name| name.ends_with("-wal"))
+        .collect();
+    assert!(logs.iter().any(|name| name.contains("aside")), "{logs:?}");
+}
+
+#[tokio::test]
+async fn pauses_survive_when_the_state_is_set_aside() {
+    let world = with_state().await;
+    let pause = Pause {
+        workload: id("web"),
+        since: at(0),
+        until: None,
+        reason: None,
+        by: Some("ada".to_owned()),
+    };
+    world.pauses().pause(pause.clone()).unwrap();
+    fs::write(file(&world), "no database".repeat(500)).unwrap();
+    world.load("web", 900.0);
+    let record = pass(&world.start(), at(240)).await;
+    assert_eq!(told(about(&record, "web")), "3 Paused");
+    assert_eq!(world.pauses().list().unwrap(), [pause]);
+}
+
+#[tokio::test]
+async fn a_look_ahead_leaves_an_unusable_state_where_it_is() {
+    let world = with_state().await;
+    fs::write(file(&world), "no database".repeat(500)).unwrap();
+    let before = names(&world.state_dir());
+    let record = pass(&world.look(), at(240)).await;
+    assert!(
+        matches!(record.notices[..], [Notice::StateUnusable { .. }]),
+        "{:?}",
+        record.notices
+    );
+    assert_eq!(names(&world.state_dir()), before);
+}
+
+#[tokio::test]
+async fn one_memory_that_cannot_be_read_costs_only_its_own_workload() {
+    let world = with_state().await;
+    world.load("web", 100.0);
+    world.load("api", 100.0);
+    for number in 8..11 {
+        pass(&world.start(), at(number * 30)).await;
+    }
+    let connection = Connection::open(file(&world)).unwrap();
+    connection
+        .execute("UPDATE workload SET memory = x'ff00ff' WHERE id = 'web'", [])
+        .unwrap();
+    connection.close().unwrap();
+    let record = pass(&world.start(), at(360)).await;
+    let [Notice::MemorySetAside { workload, .. }] = &record.notices[..] else {
+        panic!("{:?}", record.notices);
+    };
+    assert_eq!(*workload, id("web"));
+    assert_eq!(told(about(&record, "api")), "2 -> 1 Written");
+    assert_eq!(told(about(&record, "web")), "3 Stabilizing");
+    assert_eq!(pass(&world.start(), at(390)).await.notices, []);
+    let connection = Connection::open(file(&world)).unwrap();
+    let aside: Vec<u8> = connection
+        .query_row(
+            "SELECT memory FROM memory_aside WHERE workload = 'web'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(aside, [0xff, 0x00, 0xff]);
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read_the_state_and_its_directory() {
+    let world = World::new(&["web"]);
+    let autoscaler = world.start();
+    autoscaler
+        .locked_pass(&headroom_autoscaler::SystemClock, headroom_autoscaler::Which::All)
+        .await
+        .unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&world.state_dir()), 0o700);
+    let files = names(&world.state_dir());
+    assert!(files.len() >= 3, "{files:?}");
+    for name in files {
+        assert_eq!(mode(&world.state_dir().join(&name)), 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_an_error_that_names_it() {
+    let world = World::new(&["web"]);
+    fs::write(world.state_dir(), "a file is in the way").unwrap();
+    let error = Store::open(&world.state_dir(), world.history, at(0)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(&world.state_dir().display().to_string()),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_state_in_a_directory_with_a_strange_name_can_be_read() {
+    let mut world = World::new(&["web"]);
+    let strange = world.dir.path().join("100% öd?#");
+    fs::create_dir(&strange).unwrap();
+    world.dir = tempfile::tempdir_in(strange).unwrap();
+    pass(&world.start(), at(0)).await;
+    assert_eq!(world.rows("web").len(), 1);
+}
