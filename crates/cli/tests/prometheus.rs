@@ -1,0 +1,289 @@
+//! The whole way on real parts: a real Prometheus scrapes real replicas of the demo service, and `headroom run --once`
+//! scales them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use headroom_test_support::{Job, LeftoverCheck, Prometheus, install_tls, temp_dir, wait_until};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+const WINDOW: Duration = Duration::from_secs(5);
+const SPACING: Duration = Duration::from_secs(2);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A policy over a real Prometheus and real processes, in a directory of its own.
+struct World {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+    mark: LeftoverCheck,
+    prometheus: Prometheus,
+    load: Load,
+}
+
+impl World {
+    async fn start() -> Self {
+        install_tls();
+        let directory = temp_dir();
+        let path = directory.path().to_owned();
+        let prometheus = Prometheus::builder().job(Job::new("web")).start().await;
+        let policy = format!(
+            r#"
+            [prometheus.main]
+            url = "{url}"
+            scrape_interval = "1s"
+
+            [workload.web]
+            min_replicas = 1
+            max_replicas = 6
+            interval = "2s"
+            process = {{ command = ['{program}', "demo", "service", "--startup-millis", "100"], ready = {{ http = "/healthz" }}, drain = "2s" }}
+            scale_down = {{ stabilization = "{window}s" }}
+
+            [workload.web.metrics.request_rate]
+            query = 'sum(rate(http_requests_total{{job="web"}}[4s]))'
+            coverage = 'count(up{{job="web"}} == 1)'
+            per_replica = 50
+            max_age = "10s"
+            "#,
+            url = prometheus.url(),
+            program = env!("CARGO_BIN_EXE_headroom"),
+            window = WINDOW.as_secs(),
+        );
+        fs::write(path.join("headroom.toml"), policy).unwrap();
+        let load = Load::start();
+        Self {
+            _directory: directory,
+            path,
+            mark: LeftoverCheck::new(),
+            prometheus,
+            load,
+        }
+    }
+
+    /// One pass, after the replicas that are up have been told to Prometheus and the load.
+    async fn pass(&mut self) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headroom"));
+        command
+            .args(["run", "--once"])
+            .current_dir(&self.path)
+            .stdin(Stdio::null());
+        command.env_remove("HEADROOM_CONFIG").env_remove("DEBUG");
+        self.mark.mark(&mut command);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap();
+        let ports = self.ports();
+        self.prometheus
+            .set_targets("web", ports.iter().map(|port| format!("127.0.0.1:{port}")))
+            .await;
+        self.load.to(ports);
+        output
+    }
+
+    /// The ports of the replicas that are alive.
+    fn ports(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> = self
+            .mark
+            .pids()
+            .into_iter()
+            .filter_map(|pid| port_of(pid))
+            .collect();
+        ports.sort_unstable();
+        ports
+    }
+
+    /// Whether a pass with several replicas held them because of what the window had asked for.
+    fn held_for_its_window(&self) -> bool {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headroom"));
+        command
+            .args(["history", "--format", "json"])
+            .current_dir(&self.path)
+            .stdin(Stdio::null());
+        let history: serde_json::Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        history["rows"].as_array().unwrap().iter().any(|row| {
+            let decision = &row["decision"];
+            decision["reason"] == "stabilizing" && decision["current"].as_u64() >= Some(4)
+        })
+    }
+
+    /// Passes as cron would make them, until `done` holds for what one said and the replicas that are left.
+    async fn passes_until(&mut self, what: &str, mut done: impl FnMut(&Output, usize) -> bool) {
+        let deadline = Instant::now() + MINUTE;
+        loop {
+            let next = Instant::now() + SPACING;
+            let output = self.pass().await;
+            if done(&output, self.ports().len()) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{what}: not within a minute; {}",
+                said(&output)
+            );
+            tokio::time::sleep_until(next).await;
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.load.stop();
+    }
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "{}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    )
+}
+
+fn port_of(pid: u32) -> Option<u16> {
+    let environment = fs::read(Path::new("/proc").join(pid.to_string()).join("environ")).ok()?;
+    let port = environment
+        .split(|&byte| byte == 0)
+        .find_map(|entry| entry.strip_prefix(b"PORT="))?;
+    std::str::from_utf8(port).ok()?.parse().ok()
+}
+
+/// Requests at a rate that can be changed, to replicas that can be changed.
+struct Load {
+    per_second: Arc<AtomicU32>,
+    ports: Arc<Mutex<Vec<u16>>>,
+    sending: JoinHandle<()>,
+}
+
+impl Load {
+    fn start() -> Self {
+        let per_second = Arc::new(AtomicU32::new(0));
+        let ports = Arc::new(Mutex::new(Vec::new()));
+        let sending = tokio::spawn(send(Arc::clone(&per_second), Arc::clone(&ports)));
+        Self {
+            per_second,
+            ports,
+            sending,
+        }
+    }
+
+    fn rate(&self, per_second: u32) {
+        self.per_second.store(per_second, Ordering::Relaxed);
+    }
+
+    fn to(&self, ports: Vec<u16>) {
+        *self.ports.lock().unwrap() = ports;
+    }
+
+    fn stop(&self) {
+        self.sending.abort();
+    }
+}
+
+async fn send(per_second: Arc<AtomicU32>, ports: Arc<Mutex<Vec<u16>>>) {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(2))
+        .build()
+        .unwrap();
+    let mut beat = tokio::time::interval(Duration::from_millis(20));
+    let (mut due, mut turn) = (0.0, 0_usize);
+    loop {
+        beat.tick().await;
+        due += f64::from(per_second.load(Ordering::Relaxed)) / 50.0;
+        let ports = ports.lock().unwrap().clone();
+        while due >= 1.0 {
+            due -= 1.0;
+            turn += 1;
+            let Some(port) = turn.checked_rem(ports.len()).and_then(|index| ports.get(index)) else {
+                continue;
+            };
+            let request = client.get(format!("http://127.0.0.1:{port}/"));
+            tokio::spawn(async move { drop(request.send().await) });
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn replicas_follow_the_load_and_a_dead_prometheus_lowers_nothing() {
+    let mut world = World::start().await;
+
+    // Nothing was ever started: the minimum comes at once.
+    let first = world.pass().await;
+    wait_until(MINUTE, "the first replica is up", async || {
+        world.ports().len() == 1
+    })
+    .await;
+    assert!(
+        String::from_utf8_lossy(&first.stderr).contains("no memory"),
+        "{}",
+        said(&first)
+    );
+
+    // Load goes up, and so do the replicas.
+    world.load.rate(180);
+    world
+        .passes_until("180 requests per second need 4 replicas", |_, replicas| {
+            replicas >= 4
+        })
+        .await;
+
+    // Load goes down. The count holds for the window, then comes down.
+    world.load.rate(10);
+    let fell = Instant::now();
+    world
+        .passes_until("10 requests per second need 1 replica", |_, replicas| {
+            replicas == 1
+        })
+        .await;
+    assert!(world.held_for_its_window(), "it never held for the window");
+    assert!(
+        fell.elapsed() >= WINDOW,
+        "it came down before the window was over"
+    );
+
+    // Up again; then Prometheus is killed. Nothing scales down, and the exit code says that the pass was blind.
+    world.load.rate(180);
+    world
+        .passes_until("4 replicas again", |_, replicas| replicas >= 4)
+        .await;
+    world.load.rate(10);
+    world.prometheus.kill();
+    for _ in 0..4 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headroom"));
+        command
+            .args(["run", "--once"])
+            .current_dir(&world.path)
+            .stdin(Stdio::null());
+        command.env_remove("HEADROOM_CONFIG").env_remove("DEBUG");
+        world.mark.mark(&mut command);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        assert!(
+            world.ports().len() >= 4,
+            "it scaled down while blind: {}",
+            said(&output)
+        );
+        // Passes are two seconds apart, as cron would have them.
+        sleep(SPACING).await;
+    }
+}
