@@ -1,0 +1,134 @@
+//! `headroom check`: is the policy right, and do the sources and targets answer?
+
+mod live;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use headroom_autoscaler::{
+    Remark,
+    config::{Problems, SecretCheck},
+};
+use serde::Serialize;
+
+use super::block_on;
+use crate::{
+    args::{ConfigArgs, OutputArgs},
+    configuration,
+    error::CliError,
+    exit::ExitCode,
+    json,
+    output::{Format, Output, Tone},
+    report::pass::workloads,
+};
+
+/// Checks a policy: every problem at once, each with its place and a way out.
+///
+/// With --live, also asks: does every source answer each query with one number, and can every target be read?
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  headroom check                                headroom.toml in this directory
+  headroom check policies/                      all *.toml of a directory
+  headroom check 00-platform.toml shop.toml     layers, as with -c
+  headroom check --live                         also asks Prometheus and the targets
+
+The smallest policy:
+  [workload.web]
+  min_replicas = 1
+  max_replicas = 8
+  process = { command = [\"./web\"], ready = { http = \"/healthz\" } }
+  metrics.rps = { scrape = \"http_requests_total\", rate_over = \"10s\", per_replica = 100 }
+
+Exit codes: 0 good; 2 a problem in the policy; 1 with --live, when something does not answer.")]
+pub(crate) struct CheckArgs {
+    /// Files or directories, one layer each, as with -c.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Also asks the sources and reads the targets. Changes nothing.
+    #[arg(long)]
+    live: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// What was checked, as an object.
+#[derive(Debug, Serialize)]
+struct CheckObject<'a> {
+    version: u32,
+    valid: bool,
+    workloads: usize,
+    problems: Option<&'a Problems>,
+    remarks: &'a [Remark],
+    /// What `--live` found; `null` without it.
+    live: Option<&'a live::Findings>,
+}
+
+pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Result<ExitCode, CliError> {
+    let mut config = before.with(&args.config);
+    config.config.extend(args.paths.iter().cloned());
+    let secrets = if args.live {
+        SecretCheck::Sources
+    } else {
+        SecretCheck::None
+    };
+    let loaded = match configuration::load(&config, secrets) {
+        Ok(loaded) => loaded,
+        Err(CliError::Policy(problems)) if output.format() == Format::Json => {
+            output.object(&CheckObject {
+                version: json::VERSION,
+                valid: false,
+                workloads: 0,
+                problems: Some(&problems),
+                remarks: &[],
+                live: None,
+            });
+            return Ok(ExitCode::Refused);
+        }
+        Err(error) => return Err(error),
+    };
+    let configuration = &loaded.configuration;
+    if output.format() == Format::Human {
+        configuration::say(&configuration.remarks, output);
+        let good = output.paint().paint(Tone::Good, "ok");
+        let metrics: usize = configuration
+            .workloads
+            .iter()
+            .map(|workload| workload.metrics.len())
+            .sum();
+        let metrics = if metrics == 1 {
+            "1 metric".to_owned()
+        } else {
+            format!("{metrics} metrics")
+        };
+        output.line(format_args!(
+            "{good}: {} with {metrics}",
+            workloads(configuration.workloads.len())
+        ));
+    }
+    let findings = if args.live {
+        Some(block_on(live::ask(configuration))?)
+    } else {
+        None
+    };
+    match (output.format(), &findings) {
+        (Format::Json, _) => output.object(&CheckObject {
+            version: json::VERSION,
+            valid: true,
+            workloads: configuration.workloads.len(),
+            problems: None,
+            remarks: &configuration.remarks,
+            live: findings.as_ref(),
+        }),
+        (Format::Human, Some(findings)) => findings.show(output),
+        (Format::Human, None) => {}
+    }
+    let found_something = findings.is_some_and(|findings| !findings.is_good());
+    Ok(if found_something {
+        ExitCode::CouldNot
+    } else {
+        ExitCode::Done
+    })
+}

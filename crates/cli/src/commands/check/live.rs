@@ -1,0 +1,225 @@
+//! What `check --live` asks: every source for each query, every target for its count.
+//!
+//! It makes the look ahead of `plan`, and reads from it what answered.
+
+use std::collections::BTreeSet;
+
+use headroom_autoscaler::{
+    Configuration, DecisionRecord, MetricOrigin, MetricRecord, TargetSettings, Verdict, WorkloadSettings,
+};
+use headroom_policy_engine::{Observation, Proposal, Readiness, Step, WorkloadId};
+use serde::Serialize;
+
+use crate::{
+    commands::pass,
+    error::CliError,
+    output::{Output, Tone},
+    report::table::{Align, table},
+};
+
+/// What came of asking one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    /// It answered as it should.
+    Ok,
+    /// It answered, and a person should look at it.
+    Look,
+    /// It did not answer as it should.
+    Failed,
+    /// This version cannot ask it.
+    NotAsked,
+}
+
+/// One thing that was asked.
+#[derive(Debug, Serialize)]
+struct Finding {
+    answer: Answer,
+    /// The workload or server.
+    subject: String,
+    /// The metric, or `target`.
+    part: String,
+    text: String,
+}
+
+/// Everything that was asked.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Findings(Vec<Finding>);
+
+/// Asks everything that this version can ask.
+///
+/// # Errors
+/// When the parts cannot be put together, or asking did not end in time.
+pub(super) async fn ask(configuration: &Configuration) -> Result<Findings, CliError> {
+    let (can, cannot): (Vec<_>, Vec<_>) = configuration
+        .workloads
+        .iter()
+        .partition(|workload| can_be_asked(workload));
+    let ids: Vec<WorkloadId> = can.iter().map(|workload| workload.id.clone()).collect();
+    let record = pass::look_ahead(configuration, &ids).await?;
+    let mut findings: Vec<Finding> = record.decisions.iter().flat_map(of_workload).collect();
+    findings.extend(
+        record
+            .notices
+            .iter()
+            .filter(|notice| notice.is_failure())
+            .map(|notice| Finding {
+                answer: Answer::Failed,
+                subject: "state".to_owned(),
+                part: String::new(),
+                text: notice.to_string(),
+            }),
+    );
+    findings.extend(cannot.iter().map(|workload| Finding {
+        answer: Answer::NotAsked,
+        subject: workload.id.to_string(),
+        part: String::new(),
+        text: "this version cannot ask Kubernetes".to_owned(),
+    }));
+    findings.extend(idle_servers(configuration, &can));
+    Ok(Findings(findings))
+}
+
+fn can_be_asked(workload: &WorkloadSettings) -> bool {
+    let reads = |metric: &headroom_autoscaler::MetricSettings| {
+        !matches!(metric.origin, MetricOrigin::Resource { .. })
+    };
+    matches!(workload.target, TargetSettings::Scale(_)) && workload.metrics.iter().all(reads)
+}
+
+/// The servers that no workload asks, so that nothing is known of them.
+fn idle_servers(configuration: &Configuration, asked: &[&WorkloadSettings]) -> Vec<Finding> {
+    let used: BTreeSet<&str> = asked
+        .iter()
+        .flat_map(|workload| &workload.metrics)
+        .filter_map(|metric| match &metric.origin {
+            MetricOrigin::Prometheus { server, .. } => Some(server.as_str()),
+            MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } | MetricOrigin::Resource { .. } => {
+                None
+            }
+        })
+        .collect();
+    let idle = configuration
+        .settings
+        .prometheus
+        .iter()
+        .filter(|(name, _)| !used.contains(name.as_str()));
+    idle.map(|(name, settings)| Finding {
+        answer: Answer::NotAsked,
+        subject: format!("prometheus.{name}"),
+        part: String::new(),
+        text: format!("no workload asks {}", settings.url),
+    })
+    .collect()
+}
+
+fn of_workload(record: &DecisionRecord) -> Vec<Finding> {
+    let finding = |answer, part: &str, text| Finding {
+        answer,
+        subject: record.workload.to_string(),
+        part: part.to_owned(),
+        text,
+    };
+    let target = match &record.verdict {
+        Verdict::Unreadable { error } => finding(Answer::Failed, "target", error.clone()),
+        Verdict::Decided { target, .. } => {
+            let ready = match target.readiness {
+                Readiness::Known { ready, .. } => format!("{ready} ready"),
+                Readiness::Unknown => "how many are ready is not known".to_owned(),
+            };
+            finding(
+                Answer::Ok,
+                "target",
+                format!("{} wanted, {ready}", target.current),
+            )
+        }
+    };
+    let metrics = record.metrics.iter().map(|metric| {
+        let (answer, text) = of_metric(metric, record);
+        finding(answer, metric.name.as_str(), text)
+    });
+    std::iter::once(target).chain(metrics).collect()
+}
+
+fn of_metric(metric: &MetricRecord, record: &DecisionRecord) -> (Answer, String) {
+    let seen = &metric.observation;
+    let said = metric
+        .error
+        .as_ref()
+        .map_or_else(|| seen.to_string(), Clone::clone);
+    match seen {
+        Observation::Fresh(_) if metric.remarks.is_empty() => (Answer::Ok, seen.to_string()),
+        Observation::Fresh(_) => (Answer::Ok, format!("{seen} ({})", metric.remarks.join("; "))),
+        Observation::Partial(_) => (Answer::Look, seen.to_string()),
+        Observation::Stale { .. } => (Answer::Failed, seen.to_string()),
+        // A policy may say that it can do without: a quantile over no requests, a metric that is absent when idle.
+        Observation::Missing { .. } if is_expected(metric, record) => (Answer::Look, said),
+        Observation::Missing { .. } => (Answer::Failed, said),
+    }
+}
+
+fn is_expected(metric: &MetricRecord, record: &DecisionRecord) -> bool {
+    let Verdict::Decided { explanation, .. } = &record.verdict else {
+        return false;
+    };
+    explanation.0.iter().any(|step| {
+        let Step::Recommended {
+            metric: name,
+            proposal: Proposal::Replicas(_) | Proposal::NoVote,
+            ..
+        } = step
+        else {
+            return false;
+        };
+        *name == metric.name
+    })
+}
+
+impl Findings {
+    /// Whether everything that was asked answered.
+    pub(super) fn is_good(&self) -> bool {
+        self.0.iter().all(|finding| finding.answer != Answer::Failed)
+    }
+
+    /// Shows what came of it, and the sum.
+    pub(super) fn show(&self, output: &Output) {
+        let columns = [
+            ("", Align::Left),
+            ("workload", Align::Left),
+            ("asked for", Align::Left),
+            ("answer", Align::Left),
+        ];
+        let row = |finding: &Finding| {
+            let answer = match finding.answer {
+                Answer::Ok => "ok",
+                Answer::Look => "look",
+                Answer::Failed => "failed",
+                Answer::NotAsked => "not asked",
+            };
+            vec![
+                answer.to_owned(),
+                finding.subject.clone(),
+                finding.part.clone(),
+                finding.text.clone(),
+            ]
+        };
+        output.line(format_args!("\n{}", table(&columns, self.0.iter().map(row))));
+        let failed = self
+            .0
+            .iter()
+            .filter(|finding| finding.answer == Answer::Failed)
+            .count();
+        let asked = self
+            .0
+            .iter()
+            .filter(|finding| finding.answer != Answer::NotAsked)
+            .count();
+        let (tone, sum) = if failed == 0 {
+            (Tone::Good, format!("all {asked} answered"))
+        } else {
+            (Tone::Error, format!("{failed} of {asked} failed"))
+        };
+        output.line(format_args!("\n{}", output.paint().paint(tone, sum)));
+    }
+}

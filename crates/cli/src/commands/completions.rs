@@ -1,0 +1,51 @@
+//! `headroom completions` and `headroom schema`: what shells and editors want to know.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use crate::{
+    args::{Cli, OutputArgs},
+    error::CliError,
+    exit::ExitCode,
+    output::Output,
+};
+
+/// Prints completions for a shell.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  headroom completions bash > ~/.local/share/bash-completion/completions/headroom
+  headroom completions fish > ~/.config/fish/completions/headroom.fish
+  headroom completions zsh  > ~/.zfunc/_headroom")]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Prints the JSON schema of the configuration, for editors.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  headroom schema > headroom.schema.json
+
+An editor with the Even Better TOML extension takes it from a comment in the first line of the file:
+  #:schema ./headroom.schema.json")]
+pub(crate) struct SchemaArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+pub(crate) fn run(args: &CompletionsArgs, output: &Output) -> Result<ExitCode, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "headroom", &mut script);
+    output.text(String::from_utf8_lossy(&script));
+    Ok(ExitCode::Done)
+}
+
+pub(crate) fn schema(output: &Output) -> Result<ExitCode, CliError> {
+    output.object(&headroom_autoscaler::config::schema());
+    Ok(ExitCode::Done)
+}

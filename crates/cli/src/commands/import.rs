@@ -1,0 +1,79 @@
+//! `headroom import`: policies from what was there before.
+
+use clap::{Args, Subcommand};
+use headroom_autoscaler::config;
+use serde::Serialize;
+
+use crate::{
+    args::OutputArgs,
+    configuration,
+    error::CliError,
+    exit::ExitCode,
+    json,
+    output::{Format, Output},
+};
+
+/// Writes a policy from what was there before.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ImportArgs {
+    #[command(subcommand)]
+    from: Origin,
+}
+
+/// Where from.
+#[derive(Subcommand, Clone, Debug)]
+enum Origin {
+    Env(EnvArgs),
+}
+
+/// Writes the policy that the environment of the scaling script means.
+///
+/// Reads NAMESPACE, METRICS_SERVER, CPU_THRESHOLD, MEMORY_THRESHOLD, ACTIVE_USERS_THRESHOLD, REQUEST_RATE_THRESHOLD,
+/// SLACK_WEBHOOK and EMAIL_RECIPIENTS. What is not set has the script's own default.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  headroom import env > headroom.toml
+  CPU_THRESHOLD=60 NAMESPACE=shop headroom import env > headroom.toml")]
+struct EnvArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl ImportArgs {
+    /// The options of output.
+    pub(crate) const fn output(&self) -> &OutputArgs {
+        match &self.from {
+            Origin::Env(args) => &args.output,
+        }
+    }
+}
+
+/// The policy as an object.
+#[derive(Debug, Serialize)]
+struct ImportedObject<'a> {
+    version: u32,
+    toml: &'a str,
+    not_carried: &'a [String],
+}
+
+pub(crate) fn run(args: &ImportArgs, output: &Output) -> Result<ExitCode, CliError> {
+    match args.from {
+        Origin::Env(_) => {}
+    }
+    let imported = config::import_env(&configuration::environment()).map_err(CliError::Policy)?;
+    match output.format() {
+        Format::Human => {
+            output.text(&imported.toml);
+            for line in &imported.not_carried {
+                output.warn(line);
+            }
+        }
+        Format::Json => output.object(&ImportedObject {
+            version: json::VERSION,
+            toml: &imported.toml,
+            not_carried: &imported.not_carried,
+        }),
+    }
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,124 @@
+//! `headroom run`: passes for real, one or again and again.
+
+mod looping;
+
+use std::time::Duration;
+
+use clap::Args;
+use headroom_autoscaler::{Once, Purpose, config::SecretCheck};
+use tokio::time::timeout;
+
+use super::{
+    pass, runtime,
+    state::{Chosen, say_notices},
+};
+use crate::{
+    args::CommonArgs,
+    configuration,
+    error::CliError,
+    exit::ExitCode,
+    json,
+    output::{Format, Output},
+    report::pass::{Pass, Shown, exit_of_pass},
+    signals::Signals,
+};
+
+/// How long a pass may go on after a signal before it is abandoned.
+const FINISHING: Duration = Duration::from_millis(1300);
+/// How long what is left of an abandoned pass may hold up the end.
+const LEAVING: Duration = Duration::from_millis(200);
+
+/// Reads load, decides, and sets replica counts.
+///
+/// With --once, one pass that ends within 90 s (`pass_deadline`): for cron and Jenkins. Several may be started at once;
+/// they take turns. Where a loop works on the same state, --once says so and ends with 0.
+///
+/// Without it, a pass for each workload at its `interval`, until Ctrl-C or SIGTERM. Replicas are left as they are.
+///
+/// Passes share a memory in the state directory. Without it, nothing is scaled down.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  headroom run --once
+  headroom run --once shop/api
+  headroom run -c /etc/headroom --state-dir /var/lib/headroom
+  headroom run --format json >> decisions.jsonl
+
+From cron:
+  */2 * * * * headroom run --once -c /etc/headroom/headroom.toml 2>&1 | logger -t headroom")]
+pub(crate) struct RunArgs {
+    /// Workloads, as `namespace/name`, or as `name` where only one has it. All, where none is named.
+    #[arg(value_name = "WORKLOAD")]
+    workloads: Vec<String>,
+    /// Makes one pass and ends.
+    #[arg(long)]
+    once: bool,
+    /// Stops the processes of process targets when the loop ends, instead of leaving them running.
+    #[arg(long, conflicts_with = "once")]
+    stop_processes_on_exit: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+pub(crate) fn run(args: &RunArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
+    let chosen = Chosen::load(common, &args.workloads, SecretCheck::Sources)?;
+    configuration::say(&chosen.loaded.configuration.remarks, output);
+    if args.once {
+        let runtime = runtime()?;
+        let ended = runtime.block_on(once(&chosen, output));
+        runtime.shutdown_timeout(LEAVING);
+        ended
+    } else {
+        let on_exit = if args.stop_processes_on_exit {
+            looping::OnExit::StopProcesses
+        } else {
+            looping::OnExit::LeaveProcesses
+        };
+        looping::run(&chosen, on_exit, output)
+    }
+}
+
+async fn once(chosen: &Chosen, output: &Output) -> Result<ExitCode, CliError> {
+    let configuration = &chosen.loaded.configuration;
+    let mut signals = Signals::take().map_err(CliError::Start)?;
+    let autoscaler = pass::assemble(configuration, &chosen.workloads, Purpose::Once)?;
+    let mut passing = Box::pin(pass::once(configuration, &autoscaler));
+    let (done, signal) = tokio::select! {
+        done = &mut passing => (done?, None),
+        signal = signals.next() => match timeout(FINISHING, &mut passing).await {
+            Ok(done) => (done?, Some(signal)),
+            Err(_) => return Err(CliError::Stopped(signal)),
+        },
+    };
+    let code = report_once(&done, chosen, output);
+    Ok(signal.map_or(code, |signal| signal.exit_code().and(code)))
+}
+
+fn report_once(done: &Once, chosen: &Chosen, output: &Output) -> ExitCode {
+    let remarks = &chosen.loaded.configuration.remarks;
+    match done {
+        Once::AlreadyRunning(holder) => {
+            output.note(format_args!("nothing to do: {holder} makes the passes here"));
+            if output.format() == Format::Json {
+                output.object(&json::NotMade::new(holder));
+            }
+            ExitCode::Done
+        }
+        Once::Done(record) => {
+            say_notices(&record.notices, output);
+            match output.format() {
+                Format::Json => output.object(&json::Pass::new(record, remarks)),
+                Format::Human => output.text(Pass {
+                    record,
+                    shown: if output.is_verbose() {
+                        Shown::All
+                    } else {
+                        Shown::Notable
+                    },
+                    paint: output.paint(),
+                }),
+            }
+            exit_of_pass(record)
+        }
+    }
+}

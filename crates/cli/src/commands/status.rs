@@ -1,0 +1,164 @@
+//! `headroom status`: how each workload stands, by what is remembered. Asks nobody, so it is quick and cannot fail late.
+
+use std::time::Duration;
+
+use clap::Args;
+use headroom_autoscaler::{HistoryRow, Pause, Verdict, config::SecretCheck};
+use headroom_policy_engine::{Readiness, Timestamp, WorkloadId};
+use serde::Serialize;
+
+use super::{
+    history::RowObject,
+    pause::{PauseObject, until},
+    state::Chosen,
+};
+use crate::{
+    args::CommonArgs,
+    error::CliError,
+    exit::ExitCode,
+    json, moment,
+    output::{Format, Output},
+    report::{
+        decision,
+        table::{Align, table},
+    },
+};
+
+/// Shows how each workload stands, by the last decision about it.
+///
+/// Asks neither targets nor sources; `headroom plan` does.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  headroom status
+  headroom status -n shop
+  headroom status shop/api --format json")]
+pub(crate) struct StatusArgs {
+    /// Workloads, as `namespace/name`, or as `name` where only one has it.
+    #[arg(value_name = "WORKLOAD")]
+    workloads: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// How all workloads stand, as an object.
+#[derive(Debug, Serialize)]
+struct StatusObject<'a> {
+    version: u32,
+    /// Who loops over the state, in words.
+    leader: Option<String>,
+    workloads: Vec<WorkloadObject<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkloadObject<'a> {
+    workload: &'a str,
+    mode: &'static str,
+    pause: Option<PauseObject>,
+    last: Option<RowObject<'a>>,
+}
+
+/// How one workload stands.
+struct Standing<'a> {
+    id: &'a WorkloadId,
+    mode: headroom_autoscaler::Mode,
+    pause: Option<&'a Pause>,
+    last: Option<HistoryRow>,
+}
+
+pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
+    let chosen = Chosen::load(common, &args.workloads, SecretCheck::None)?;
+    let store = chosen.open_state(output)?;
+    let pauses = chosen.pauses_in_force()?;
+    let leader = chosen.leader()?;
+    let workloads = &chosen.loaded.configuration.workloads;
+    let mut standings = Vec::new();
+    for workload in workloads
+        .iter()
+        .filter(|workload| chosen.workloads.contains(&workload.id))
+    {
+        standings.push(Standing {
+            id: &workload.id,
+            mode: workload.mode,
+            pause: pauses.iter().find(|pause| pause.workload == workload.id),
+            last: store.latest(&workload.id)?,
+        });
+    }
+    match output.format() {
+        Format::Json => output.object(&StatusObject {
+            version: json::VERSION,
+            leader,
+            workloads: standings.iter().map(Standing::object).collect(),
+        }),
+        Format::Human => {
+            let now = moment::now();
+            output.line(shown(&standings, now));
+            match leader {
+                Some(leader) => output.note(format_args!("{leader} makes the passes")),
+                None => output.note("no loop is running here; passes are made by `headroom run --once`"),
+            }
+        }
+    }
+    Ok(ExitCode::Done)
+}
+
+impl Standing<'_> {
+    fn object(&self) -> WorkloadObject<'_> {
+        WorkloadObject {
+            workload: self.id.as_str(),
+            mode: json::mode(self.mode),
+            pause: self.pause.map(PauseObject::from),
+            last: self.last.as_ref().map(RowObject::new),
+        }
+    }
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let absent = || "–".to_owned();
+        let record = self.last.as_ref().map(|row| &row.record);
+        let decided = record.and_then(|record| record.decision());
+        let ready = record.and_then(|record| match &record.verdict {
+            Verdict::Decided { target, .. } => match target.readiness {
+                Readiness::Known { ready, .. } => Some(ready),
+                Readiness::Unknown => None,
+            },
+            Verdict::Unreadable { .. } => None,
+        });
+        let paused = self.pause.map(|pause| match &pause.reason {
+            Some(reason) => format!("{} ({reason})", until(pause)),
+            None => until(pause),
+        });
+        vec![
+            self.id.to_string(),
+            decided.map_or_else(absent, |decision| decision.current().to_string()),
+            ready.map_or_else(absent, |ready| ready.to_string()),
+            decided.map_or_else(absent, |decision| decision.desired().to_string()),
+            self.last
+                .as_ref()
+                .map_or_else(absent, |row| whole_seconds(now.since(row.first_at))),
+            self.last
+                .as_ref()
+                .map_or_else(absent, |row| moment::ago(row.last_at, now)),
+            paused.unwrap_or_else(absent),
+            record.map_or_else(|| "never looked at".to_owned(), decision::why),
+        ]
+    }
+}
+
+/// A span for people, in which parts of a second are of no interest.
+fn whole_seconds(span: Duration) -> String {
+    moment::span(Duration::from_secs(span.as_secs()))
+}
+
+fn shown(standings: &[Standing<'_>], now: Timestamp) -> String {
+    let columns = [
+        ("workload", Align::Left),
+        ("current", Align::Right),
+        ("ready", Align::Right),
+        ("wanted", Align::Right),
+        ("for", Align::Left),
+        ("last seen", Align::Left),
+        ("paused", Align::Left),
+        ("why", Align::Left),
+    ];
+    table(&columns, standings.iter().map(|standing| standing.row(now)))
+}

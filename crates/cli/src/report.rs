@@ -1,0 +1,9 @@
+//! What is shown to people: decisions, passes, explanations, tables. Words of steps and reasons are the engine's.
+
+pub(crate) mod decision;
+pub(crate) mod explain;
+pub(crate) mod pass;
+pub(crate) mod table;
+
+#[cfg(test)]
+pub(crate) mod samples;

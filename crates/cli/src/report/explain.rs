@@ -1,0 +1,171 @@
+//! One decision, step by step.
+
+use std::fmt;
+
+use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Verdict};
+use headroom_policy_engine::{Observation, Readiness, Sample, Timestamp, Workload};
+
+use super::decision::{Course, outcome_words};
+use crate::{
+    moment,
+    output::{Paint, Tone},
+};
+
+/// One decision, step by step.
+pub(crate) struct Explained<'a> {
+    pub(crate) record: &'a DecisionRecord,
+    /// From when it is looked at.
+    pub(crate) now: Timestamp,
+    pub(crate) paint: Paint,
+}
+
+impl fmt::Display for Explained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { record, now, paint } = *self;
+        let heading = |title| paint.paint(Tone::Strong, title);
+        write!(f, "{}  ", heading(record.workload.as_str()))?;
+        let (target, explanation) = match &record.verdict {
+            Verdict::Unreadable { error } => {
+                writeln!(
+                    f,
+                    "{}",
+                    paint.paint(Tone::Error, "unknown: the target could not be read")
+                )?;
+                writeln!(f, "{}", decided(record, now))?;
+                return writeln!(f, "\n{error}");
+            }
+            Verdict::Decided {
+                target,
+                decision,
+                explanation,
+                ..
+            } => {
+                let tone = match Course::of(record) {
+                    Course::Up => Tone::Up,
+                    Course::Down => Tone::Down,
+                    Course::Hold => Tone::Quiet,
+                    Course::Unknown => Tone::Error,
+                };
+                writeln!(f, "{}", paint.paint(tone, decision))?;
+                (target, explanation)
+            }
+        };
+        writeln!(f, "{}", decided(record, now))?;
+        if let Some((tone, words)) = outcome_words(record) {
+            writeln!(f, "{}", paint.paint(tone, words))?;
+        }
+
+        writeln!(f, "\n{}", heading("Seen"))?;
+        let width = record
+            .metrics
+            .iter()
+            .map(|metric| metric.name.as_str().len())
+            .max()
+            .unwrap_or(0)
+            .max(8);
+        writeln!(f, "  {:width$}  {}", "replicas", replicas(target))?;
+        for hold in &target.holds {
+            writeln!(f, "  {:width$}  {hold}", "")?;
+        }
+        for metric in &record.metrics {
+            writeln!(
+                f,
+                "  {:width$}  {}",
+                metric.name.as_str(),
+                seen(metric, record.at)
+            )?;
+            for remark in metric.error.iter().chain(&metric.remarks) {
+                writeln!(f, "  {:width$}    {}", "", paint.paint(Tone::Quiet, remark))?;
+            }
+        }
+
+        writeln!(f, "\n{}", heading("Steps"))?;
+        for (number, step) in explanation.0.iter().enumerate() {
+            writeln!(f, "  {:2}. {step}", number + 1)?;
+        }
+        Ok(())
+    }
+}
+
+fn decided(record: &DecisionRecord, now: Timestamp) -> String {
+    let mode = match record.mode {
+        Mode::Apply => "",
+        Mode::Preview => "; mode is preview, so nothing is written",
+        Mode::Shadow => "; mode is shadow, so nothing is written",
+    };
+    let age = moment::ago(record.at, now);
+    format!("decided {} ({age}){mode}", moment::date_and_time(record.at))
+}
+
+fn replicas(target: &Workload) -> String {
+    let current = target.current;
+    match target.readiness {
+        Readiness::Unknown => format!("{current} wanted, how many are ready is not known"),
+        Readiness::Known {
+            ready,
+            longest_unready: None,
+        } => format!("{current} wanted, {ready} ready"),
+        Readiness::Known {
+            ready,
+            longest_unready: Some(starting),
+        } => format!(
+            "{current} wanted, {ready} ready, one starting for {}",
+            moment::span(starting)
+        ),
+    }
+}
+
+fn seen(metric: &MetricRecord, at: Timestamp) -> String {
+    let observation = &metric.observation;
+    match observation {
+        Observation::Fresh(sample) | Observation::Partial(sample) => {
+            format!("{observation}, {}{}", age(sample, at), coverage(sample))
+        }
+        Observation::Stale { .. } | Observation::Missing { .. } => observation.to_string(),
+    }
+}
+
+fn age(sample: &Sample, at: Timestamp) -> String {
+    match sample.measured_at {
+        Some(measured) => format!("{} old", moment::span(at.since(measured))),
+        None => "of unknown age".to_owned(),
+    }
+}
+
+fn coverage(sample: &Sample) -> String {
+    let replicas = sample
+        .coverage
+        .replicas
+        .map(|count| format!(", from {count:.0} replicas"));
+    let window = sample.coverage.window.filter(|share| *share < 0.995);
+    let window = window.map(|share| format!(", over {:.0} % of its window", share * 100.0));
+    format!("{}{}", replicas.unwrap_or_default(), window.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::report::samples;
+
+    fn explained(record: &DecisionRecord) -> String {
+        let explained = Explained {
+            record,
+            now: samples::AT.plus(Duration::from_secs(12)),
+            paint: Paint::none(),
+        };
+        // The time of day depends on the zone of the machine.
+        explained
+            .to_string()
+            .replace(&moment::date_and_time(samples::AT), "TIME")
+    }
+
+    #[test]
+    fn shows_what_was_seen_and_every_step() {
+        insta::assert_snapshot!("scale_up", explained(&samples::scale_up()));
+        insta::assert_snapshot!("failed", explained(&samples::failed()));
+        insta::assert_snapshot!("blind", explained(&samples::blind()));
+        insta::assert_snapshot!("unreadable", explained(&samples::unreadable()));
+    }
+}
