@@ -1,0 +1,88 @@
+//! `check`.
+
+use crate::{assert_said, common::World};
+
+#[test]
+fn a_good_policy_is_ok() {
+    assert_said!("check", World::new(2, 100).headroom(&["check"]).expect(0));
+}
+
+#[test]
+fn every_problem_is_shown_with_its_place() {
+    let world = World::empty();
+    world.write(
+        "headroom.toml",
+        "[workload.\"shop/api\"]\nmin_replicas = 10\nmax_replicas = 4\nmetrics.load = { recorded = \"l.csv\", per_replika = 1 }\n",
+    );
+    assert_said!("check_problems", world.headroom(&["check"]).expect(2));
+    assert_said!(
+        "check_problems_json",
+        world.headroom(&["check", "--format", "json"]).expect(2)
+    );
+}
+
+#[test]
+fn paths_are_layers() {
+    let world = World::new(2, 100);
+    world.write("team.toml", "[workload.\"shop/api\"]\nmax_replicas = 1\n");
+    let ran = world.headroom(&["check", "headroom.toml", "team.toml"]).expect(2);
+    assert!(
+        ran.stderr.contains("the minimum, 2, is above the maximum, 1"),
+        "{ran}"
+    );
+    let ran = world
+        .headroom(&["-c", "headroom.toml", "check", "-c", "team.toml"])
+        .expect(2);
+    assert!(
+        ran.stderr.contains("the minimum, 2, is above the maximum, 1"),
+        "options before and after add up: {ran}"
+    );
+}
+
+#[test]
+fn remarks_go_to_stderr_one_line_each() {
+    let world = World::empty();
+    world.write(
+        "headroom.toml",
+        "[workload.\"shop/api\"]\nscale_target = \"deployment/api\"\nmax_replicas = 4\nmetrics.cpu = { utilization = \"70%\" }\n",
+    );
+    assert_said!("check_remarks", world.headroom(&["check"]).expect(0));
+    let json = world.headroom(&["check", "--format", "json"]).expect(0).json();
+    assert_eq!(json["remarks"].as_array().unwrap().len(), 2, "{json}");
+}
+
+#[test]
+fn live_asks_sources_and_targets() {
+    let world = World::new(2, 100);
+    assert_said!("check_live", world.headroom(&["check", "--live"]).expect(0));
+    world.write("load.csv", "timestamp,value\n1,5\n");
+    world.write("count", "many\n");
+    assert_said!(
+        "check_live_failed",
+        world.headroom(&["check", "--live"]).expect(1)
+    );
+    assert!(!world.path().join(".headroom").exists(), "it touches nothing");
+}
+
+#[test]
+fn live_names_a_prometheus_that_cannot_be_reached() {
+    let world = World::new(2, 100);
+    // A port that was free a moment ago: nobody listens.
+    let port = headroom_test_support::free_port();
+    world.write(
+        "headroom.toml",
+        &format!(
+            "[prometheus.main]\nurl = \"http://127.0.0.1:{port}\"\n[workload.web]\nmax_replicas = 3\n\
+             command = {{ get = [\"cat\", \"count\"], set = [\"true\", \"{{replicas}}\"] }}\n\
+             metrics.load = {{ query = 'sum(up)', per_replica = 1 }}\n"
+        ),
+    );
+    let ran = world.headroom(&["check", "--live", "--format", "json"]).expect(1);
+    let live = &ran.json()["live"];
+    assert_eq!(live[0]["answer"], "ok", "the target: {ran}");
+    assert_eq!(live[1]["answer"], "failed", "the query: {ran}");
+    assert!(
+        live[1]["text"].as_str().unwrap().contains("could not be reached"),
+        "{ran}"
+    );
+}

@@ -1,0 +1,37 @@
+//! The command line as a user meets it: help, output, exit codes, signals. Needs nothing but this program and a shell.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod checking;
+mod choosing;
+mod ends;
+mod help;
+mod pausing;
+mod planning;
+mod remembering;
+mod running;
+mod showing;
+
+/// Compares what a run said with its snapshot, without what differs from run to run.
+macro_rules! assert_said {
+    ($name:expr, $ran:expr) => {
+        insta::with_settings!({
+            filters => vec![
+                (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[MOMENT]"),
+                (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[DATE AND TIME]"),
+                (r"\b\d\d:\d\d:\d\d\b", "[TIME]"),
+                (r#""age_seconds": \d+\.\d+"#, r#""age_seconds": [AGE]"#),
+                (r"\b\d+(\.\d)? s (old|ago)", "[SPAN] $2"),
+                (r"\(now\)|\(\[SPAN\] ago\)", "([AGE])"),
+                (r"process \d+ on [^)]+", "process [PID] on [HOST]"),
+            ],
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!($name, $ran.to_string());
+        })
+    };
+}
+pub(crate) use assert_said;

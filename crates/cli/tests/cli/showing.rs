@@ -1,0 +1,88 @@
+//! `config show` and `import env`.
+
+use crate::{assert_said, common::World};
+
+fn layered() -> World {
+    let world = World::empty();
+    world.write(
+        "00-platform.toml",
+        "cluster = \"prod-eu\"\n[prometheus.main]\nurl = \"http://prometheus:9090\"\nbearer_token = \"env:TOKEN\"\n\
+         [template.web]\ncommand = { get = [\"get\", \"${name}\"], set = [\"set\", \"${name}\", \"{replicas}\"] }\n\
+         metrics.rps = { query = 'sum(rate(requests{app=\"${name}\"}[2m]))', per_replica = 100 }\n",
+    );
+    world.write(
+        "shop.toml",
+        "[workload.\"shop/api\"]\ntemplate = \"web\"\nmax_replicas = 40\nmetrics.rps.per_replica = 250\n",
+    );
+    world
+}
+
+#[test]
+fn shows_what_is_in_effect_and_where_it_comes_from() {
+    let world = layered();
+    let files = ["-c", "00-platform.toml", "-c", "shop.toml"];
+    assert_said!(
+        "config_show",
+        world
+            .headroom(&[&["config", "show"][..], &files].concat())
+            .expect(0)
+    );
+    assert_said!(
+        "config_show_origin",
+        world
+            .headroom(&[&["config", "show", "api", "--origin"][..], &files].concat())
+            .expect(0)
+    );
+    let json = world
+        .headroom(&[&["config", "show", "api", "--format", "json"][..], &files].concat())
+        .expect(0)
+        .json();
+    let keys = json["workloads"][0]["keys"].as_array().unwrap();
+    let key = keys
+        .iter()
+        .find(|key| key["key"] == "metrics.rps.per_replica")
+        .unwrap();
+    assert_eq!(key["value"], "250");
+    assert_eq!(
+        key["origin"],
+        serde_json::json!({ "kind": "file", "path": "shop.toml", "line": 4 })
+    );
+}
+
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let world = layered();
+    let shown = world
+        .headroom(&["config", "show", "-c", "00-platform.toml", "-c", "shop.toml"])
+        .expect(0)
+        .stdout;
+    world.write("again.toml", &shown);
+    world.headroom(&["check", "again.toml"]).expect(0);
+}
+
+#[test]
+fn imports_what_the_script_had() {
+    let world = World::empty();
+    assert_said!("import_env", world.headroom(&["import", "env"]).expect(0));
+    let mut command = world.command(&["import", "env"]);
+    command
+        .env("NAMESPACE", "shop")
+        .env("CPU_THRESHOLD", "60")
+        .env("METRICS_SERVER", "prom:9090");
+    let ran = world.ran(&mut command).expect(0);
+    assert!(
+        ran.stdout.contains("shop/api") && ran.stdout.contains("60%") && ran.stdout.contains("prom:9090"),
+        "{ran}"
+    );
+    world.write("headroom.toml", &ran.stdout);
+    world.headroom(&["check"]).expect(0);
+}
+
+#[test]
+fn a_variable_that_means_nothing_is_refused() {
+    let world = World::empty();
+    let ran = world
+        .ran(world.command(&["import", "env"]).env("CPU_THRESHOLD", "lots"))
+        .expect(2);
+    assert!(ran.stderr.contains("CPU_THRESHOLD"), "{ran}");
+}
