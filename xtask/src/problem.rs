@@ -26,6 +26,8 @@ pub(crate) enum Problem {
     },
     #[error("{pages} generated pages are not current")]
     NotCurrent { pages: usize },
+    #[error("headroom prints nothing for {file}")]
+    EmptyPage { file: &'static str },
     #[error("among the dependencies: {}", .found.join(", "))]
     OtherTls { found: Vec<String> },
     #[error("aws-lc-rs is not among the dependencies, so this check sees nothing")]
@@ -47,7 +49,7 @@ impl Problem {
                  the commit"
                     .to_owned(),
             ),
-            Self::Failed { .. } | Self::NotRun { .. } | Self::File { .. } | Self::NoTls => None,
+            Self::Failed { .. } | Self::NotRun { .. } | Self::File { .. } | Self::EmptyPage { .. } | Self::NoTls => None,
         }
     }
 

@@ -41,7 +41,13 @@ impl Page {
             "--",
         ];
         arguments.extend(self.arguments);
-        cargo::output(&arguments)
+        let text = cargo::output(&arguments)?;
+        // Nothing would be current wherever the page is missing too.
+        if text.trim().is_empty() {
+            Err(Problem::EmptyPage { file: self.file })
+        } else {
+            Ok(text)
+        }
     }
 }
 
