@@ -189,10 +189,10 @@ async fn a_process_that_got_the_id_of_a_replica_is_not_touched() {
     world.set(0, 1).await.unwrap();
     let saved = world.table();
     let strangers = LeftoverCheck::new();
-    let mut stranger = strangers
-        .mark(Command::new("sleep").arg("600").stdin(Stdio::null()))
-        .spawn()
-        .unwrap();
+    // A session leader, as a replica is.
+    let mut stranger = Command::new("setsid");
+    stranger.args(["sleep", "600"]).stdin(Stdio::null());
+    let mut stranger = strangers.mark(&mut stranger).spawn().unwrap();
     for place in ["slots", "draining"] {
         let mut table = saved.clone();
         let mut replica = table["slots"][0]["replica"].clone();

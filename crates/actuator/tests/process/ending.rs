@@ -4,7 +4,7 @@ use headroom_actuator::TargetReader as _;
 use headroom_policy_engine::Replicas;
 use headroom_test_support::wait_until;
 
-use crate::world::{DEADLINE, IDLE, World, kill, seconds};
+use crate::world::{DEADLINE, IDLE, World, is_running, kill, seconds};
 
 #[tokio::test]
 async fn sigterm_gives_a_replica_time_to_finish() {
@@ -57,6 +57,24 @@ async fn what_a_replica_started_goes_with_it() {
         .tend_until("all are gone", |world| world.draining_pids().is_empty())
         .await;
     assert!(world.running_pids().is_empty());
+}
+
+#[tokio::test]
+async fn one_that_shows_no_environment_is_kept_and_ended_like_any_other() {
+    let mut world = World::running("exec env -i sleep 600");
+    world.set(0, 1).await.unwrap();
+    world.wait_for_processes(0).await;
+    let pids = world.pids();
+    world.restart();
+    world.tend().await.unwrap();
+    assert_eq!(world.pids(), pids);
+    world.set(1, 0).await.unwrap();
+    let ended = async || !is_running(pids[0]);
+    let in_time = tokio::time::timeout(DEADLINE, wait_until(2 * DEADLINE, "it ends", ended)).await;
+    if is_running(pids[0]) {
+        kill(pids[0]);
+    }
+    assert!(in_time.is_ok(), "it was not asked to end");
 }
 
 #[tokio::test]
