@@ -5,6 +5,9 @@
 //! reads the process's environment or a clock; connecting to anything belongs to others.
 
 mod at;
+mod carried;
+mod channels;
+mod check;
 mod environment;
 mod files;
 mod import;
@@ -18,6 +21,7 @@ mod promql;
 mod raw;
 mod reader;
 mod reference;
+mod rules;
 mod secrets;
 mod servers;
 mod shape;
@@ -30,7 +34,6 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use headroom_policy_engine::{WorkloadId, is_dns_label};
@@ -53,9 +56,7 @@ use self::{
     tree::{Entry, Node, Table, Value},
     variables::Variables,
 };
-use crate::{
-    Configuration, HistorySettings, MetricOrigin, Remark, RemarkKind, Settings, TargetSettings, WorkloadSettings,
-};
+use crate::{Configuration, HistorySettings, Remark, Settings};
 
 /// The built-in defaults as a commented file: all of them, written nowhere else.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -88,6 +89,9 @@ pub struct Loaded {
     pub origins: Origins,
 }
 
+/// The smallest state that is worth keeping, in bytes.
+const SMALLEST_HISTORY: u64 = 1_000_000;
+
 /// The JSON schema of a configuration file, for editors.
 #[must_use]
 pub fn schema() -> serde_json::Value {
@@ -112,7 +116,7 @@ pub fn load(
             configuration,
             origins: Origins {
                 workloads,
-                settings: common_settings(&merged),
+                settings: loading.common,
                 sources: texts,
             },
         }),
@@ -135,6 +139,8 @@ struct Loading {
     sources: Sources,
     findings: Findings,
     remarks: Vec<Remark>,
+    /// What belongs to no workload, after variables.
+    common: Table,
 }
 
 /// One workload before its settings are read.
@@ -150,7 +156,8 @@ impl Loading {
         let defaults = files::read_defaults(DEFAULTS, &mut self.sources, &mut self.findings);
         if paths.is_empty() {
             let finding = Finding::new(ProblemKind::Absent, "no configuration was named");
-            self.findings.push(finding.help("name a file or directory with -c PATH"));
+            self.findings
+                .push(finding.help("name a file or directory with -c PATH"));
         }
         let mut layers = Vec::new();
         for path in paths {
@@ -183,7 +190,7 @@ impl Loading {
         };
         let mut settings = settings(&common, cluster, paths, options, &mut reader)?;
         let servers = Servers::read(&common, settings.deadline, &mut reader);
-        let channels = servers::channels(common.notify.as_ref(), &mut reader);
+        let channels = channels::channels(common.notify.as_ref(), &mut reader);
         settings.prometheus = servers.settings.clone();
         let around = policy::Common {
             servers: &servers,
@@ -205,7 +212,7 @@ impl Loading {
         if options.secrets == SecretCheck::Sources {
             secrets::check_sources(&workloads, &servers, environment, &mut reader);
         }
-        not_carried_out(&workloads, channels.len(), reader.remarks);
+        carried::not_carried_out(&workloads, channels.len(), reader.remarks);
         let tables = effective.into_iter().map(|one| (one.id, one.table)).collect();
         let configuration = Configuration {
             settings,
@@ -243,15 +250,20 @@ impl Loading {
             ..Variables::default()
         };
         variables.substitute(&mut table, &mut self.findings);
+        self.common = table.clone();
         read_table(table, &mut self.findings)
     }
 
     /// What holds for each workload, after layers, templates and variables, by identity.
     fn effective(&mut self, merged: &Merged, cluster: Option<&str>) -> Vec<Effective> {
-        let all = merged.file.table("workload").map_or(&[][..], |table| &table.entries);
+        let all = merged
+            .file
+            .table("workload")
+            .map_or(&[][..], |table| &table.entries);
         if all.is_empty() && self.findings.is_empty() {
             let finding = Finding::new(ProblemKind::Absent, "there is no workload");
-            self.findings.push(finding.help("add one: [workload.\"NAMESPACE/NAME\"], or [workload.NAME]"));
+            self.findings
+                .push(finding.help("add one: [workload.\"NAMESPACE/NAME\"], or [workload.NAME]"));
         }
         let mut found = BTreeMap::new();
         for entry in all {
@@ -259,7 +271,8 @@ impl Loading {
                 Ok(id) => id,
                 Err(error) => {
                     let finding = Finding::new(ProblemKind::BadValue, error.to_string()).at(entry.key_place);
-                    self.findings.push(finding.help("call it [workload.\"NAMESPACE/NAME\"] or [workload.NAME]"));
+                    self.findings
+                        .push(finding.help("call it [workload.\"NAMESPACE/NAME\"] or [workload.NAME]"));
                     continue;
                 }
             };
@@ -288,7 +301,11 @@ fn read_workload(one: &Effective, findings: &mut Findings) -> Option<RawWorkload
 /// reported as a problem all the same.
 fn read_table<T: serde::de::DeserializeOwned>(table: Table, findings: &mut Findings) -> Option<T> {
     let node = Node {
-        place: table.entries.first().map(|entry| entry.key_place).unwrap_or_default(),
+        place: table
+            .entries
+            .first()
+            .map(|entry| entry.key_place)
+            .unwrap_or_default(),
         value: Value::Table(table),
     };
     node.read()
@@ -313,29 +330,36 @@ fn settings(
     };
     let deadline = reader.span("deadline", raw.deadline.as_ref());
     let pass_deadline = reader.span("pass_deadline", raw.pass_deadline.as_ref());
-    if let (Some(deadline), Some(pass), Some(written)) = (deadline, pass_deadline, &raw.pass_deadline)
+    if let (Some(deadline), Some(pass), Some(one), Some(whole)) =
+        (deadline, pass_deadline, &raw.deadline, &raw.pass_deadline)
         && pass < deadline
     {
         let message = "a whole pass has less time than one answer may take";
-        let finding = Finding::new(ProblemKind::Conflict, message).at(written.place);
+        let finding = Finding::new(ProblemKind::Conflict, message)
+            .at(one.place)
+            .at(whole.place);
         reader.report(finding.help("raise pass_deadline or lower deadline"));
     }
     let history = raw.history.as_ref()?;
     let keep_for = reader.span("history.keep_for", history.keep_for.as_ref());
     let max_size = history.max_size.as_ref()?;
     let max_bytes = reader.word(words::size(&max_size.value.0), max_size.place);
-    // A history smaller than a megabyte could not hold a day of one workload.
-    let max_bytes = max_bytes.map(|bytes| bytes.max(1_000_000));
+    if max_bytes.is_some_and(|bytes| bytes < SMALLEST_HISTORY) {
+        let message = format!("`max_size` is too small: {}", max_size.value.0);
+        let finding = Finding::new(ProblemKind::BadValue, message).at(max_size.place);
+        reader.report(finding.help("a megabyte is the least that holds something: write \"200MB\""));
+    }
+    // What could not be read was reported, and nothing comes of this load; an empty value lets the rest be read.
     Some(Settings {
         cluster,
-        state_dir: state_dir?,
+        state_dir: state_dir.unwrap_or_default(),
         prometheus: BTreeMap::new(),
         history: HistorySettings {
-            keep_for: keep_for?,
-            max_bytes: max_bytes?,
+            keep_for: keep_for.unwrap_or_default(),
+            max_bytes: max_bytes.unwrap_or_default(),
         },
-        deadline: deadline.unwrap_or(Duration::from_secs(1)),
-        pass_deadline: pass_deadline?,
+        deadline: deadline.unwrap_or_default(),
+        pass_deadline: pass_deadline.unwrap_or_default(),
     })
 }
 
@@ -347,55 +371,9 @@ fn beside(first: Option<&Path>) -> PathBuf {
         None => None,
     };
     match directory {
-        Some(directory) if directory != Path::new("") && directory != Path::new(".") => directory.join(".headroom"),
+        Some(directory) if directory != Path::new("") && directory != Path::new(".") => {
+            directory.join(".headroom")
+        }
         Some(_) | None => PathBuf::from(".headroom"),
-    }
-}
-
-/// One line for each thing that is read and checked and not carried out.
-fn not_carried_out(workloads: &[WorkloadSettings], channels: usize, remarks: &mut Vec<Remark>) {
-    let mut say = |text: String| {
-        remarks.push(Remark {
-            kind: RemarkKind::NotCarriedOut,
-            text,
-        });
-    };
-    if channels > 0 {
-        say(format!("notify: {} read and checked; this version sends nothing", counted(channels, "channel is", "channels are")));
-    }
-    let in_cluster = |one: &&WorkloadSettings| matches!(one.target, TargetSettings::Kubernetes(_));
-    let kubernetes: Vec<&str> = workloads.iter().filter(in_cluster).map(|one| one.id.as_str()).collect();
-    if !kubernetes.is_empty() {
-        say(format!(
-            "scale_target: {} in Kubernetes ({}), read and checked; this version cannot scale there, a command target with \
-             kubectl can",
-            counted(kubernetes.len(), "workload is", "workloads are"),
-            some_of(&kubernetes)
-        ));
-    }
-    let by_resource = |one: &&WorkloadSettings| {
-        one.metrics.iter().any(|metric| matches!(metric.origin, MetricOrigin::Resource { .. }))
-    };
-    let resource: Vec<&str> = workloads.iter().filter(by_resource).map(|one| one.id.as_str()).collect();
-    if !resource.is_empty() {
-        say(format!(
-            "utilization without a query: {} by Kubernetes' own cpu or memory ({}), read and checked; this version cannot \
-             ask for it, a query can",
-            counted(resource.len(), "workload scales", "workloads scale"),
-            some_of(&resource)
-        ));
-    }
-}
-
-fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// The first three, and how many more there are.
-fn some_of(names: &[&str]) -> String {
-    let shown = names[..names.len().min(3)].join(", ");
-    match names.len().saturating_sub(3) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }

@@ -78,9 +78,13 @@ impl<D> Parts<D> {
 impl<'de, D: Deserializer<'de, Error = ReadError>> de::SeqAccess<'de> for Parts<D> {
     type Error = ReadError;
 
-    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ReadError> {
         if let Some(number) = self.numbers.next() {
-            let number: de::value::UsizeDeserializer<ReadError> = de::IntoDeserializer::into_deserializer(number);
+            let number: de::value::UsizeDeserializer<ReadError> =
+                de::IntoDeserializer::into_deserializer(number);
             return seed.deserialize(number).map(Some);
         }
         self.value.take().map(|value| seed.deserialize(value)).transpose()

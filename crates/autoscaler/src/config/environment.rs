@@ -31,7 +31,12 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 }
 
@@ -45,7 +50,8 @@ const THRESHOLDS: [(&str, &str, &str); 4] = [
 
 /// Whether a file says `script_environment = true`.
 pub(super) fn is_asked_for(file: &Table) -> bool {
-    file.get("script_environment").is_some_and(|entry| entry.node.value == Value::Bool(true))
+    file.get("script_environment")
+        .is_some_and(|entry| entry.node.value == Value::Bool(true))
 }
 
 /// Applies the script's variables to one file.
@@ -73,8 +79,11 @@ impl Script<'_> {
         };
         if !headroom_policy_engine::is_dns_label(&namespace) {
             let error = words::WordError::Label { part: namespace };
-            self.findings
-                .push(Finding::new(ProblemKind::BadValue, error.to_string()).at(place).help(error.help()));
+            self.findings.push(
+                Finding::new(ProblemKind::BadValue, error.to_string())
+                    .at(place)
+                    .help(error.help()),
+            );
             return;
         }
         let Some(workloads) = file.table_mut("workload") else {
@@ -87,10 +96,13 @@ impl Script<'_> {
             let key = format!("{namespace}/{name}");
             if let Some(other) = renamed.iter().find(|other| other.key == key) {
                 self.findings.push(
-                    Finding::new(ProblemKind::Duplicate, format!("NAMESPACE={namespace} makes two workloads `{key}`"))
-                        .at(other.key_place)
-                        .at(entry.key_place)
-                        .help("unset NAMESPACE, or give them names of their own"),
+                    Finding::new(
+                        ProblemKind::Duplicate,
+                        format!("NAMESPACE={namespace} makes two workloads `{key}`"),
+                    )
+                    .at(other.key_place)
+                    .at(entry.key_place)
+                    .help("unset NAMESPACE, or give them names of their own"),
                 );
                 continue;
             }
@@ -101,7 +113,11 @@ impl Script<'_> {
             renamed.push(entry);
         }
         workloads.entries = renamed;
-        let what = if changes.is_empty() { "no workload changes".to_owned() } else { changes.join(", ") };
+        let what = if changes.is_empty() {
+            "no workload changes".to_owned()
+        } else {
+            changes.join(", ")
+        };
         self.taken("NAMESPACE", &namespace, &what);
     }
 
@@ -109,16 +125,23 @@ impl Script<'_> {
         let Some((address, place)) = self.take("METRICS_SERVER") else {
             return;
         };
-        let url = if address.contains("://") { address.clone() } else { format!("http://{address}") };
+        let url = if address.contains("://") {
+            address.clone()
+        } else {
+            format!("http://{address}")
+        };
         let url = match words::url(&url) {
             Ok(url) => url,
             Err(error) => {
                 let finding = Finding::new(ProblemKind::BadValue, format!("METRICS_SERVER: {error}"));
-                self.findings.push(finding.at(place).help("write HOST:PORT, as in prometheus:9090"));
+                self.findings
+                    .push(finding.at(place).help("write HOST:PORT, as in prometheus:9090"));
                 return;
             }
         };
-        let servers = file.table_mut("prometheus").map_or(&mut [][..], |servers| &mut servers.entries);
+        let servers = file
+            .table_mut("prometheus")
+            .map_or(&mut [][..], |servers| &mut servers.entries);
         match servers {
             [] => self.not_taken("METRICS_SERVER", source, "it has no [prometheus.NAME]"),
             [server] => {
@@ -130,13 +153,23 @@ impl Script<'_> {
             }
             [first, second, ..] => {
                 let message = "METRICS_SERVER is set, and it is not plain which [prometheus.NAME] it means";
-                let finding = Finding::new(ProblemKind::Conflict, message).at(first.key_place).at(second.key_place);
-                self.findings.push(finding.help("unset METRICS_SERVER, or keep one server in this file"));
+                let finding = Finding::new(ProblemKind::Conflict, message)
+                    .at(first.key_place)
+                    .at(second.key_place);
+                self.findings
+                    .push(finding.help("unset METRICS_SERVER, or keep one server in this file"));
             }
         }
     }
 
-    fn apply_threshold(&mut self, file: &mut Table, source: SourceId, variable: &str, metric: &str, key: &str) {
+    fn apply_threshold(
+        &mut self,
+        file: &mut Table,
+        source: SourceId,
+        variable: &str,
+        metric: &str,
+        key: &str,
+    ) {
         let Some((text, place)) = self.take(variable) else {
             return;
         };
@@ -144,8 +177,13 @@ impl Script<'_> {
             Some(threshold) => threshold,
             None => {
                 let message = format!("{variable} is `{text}`, which is no number above zero");
-                let help = if key == "utilization" { "write 70 for 70%" } else { "write 100" };
-                self.findings.push(Finding::new(ProblemKind::BadValue, message).at(place).help(help));
+                let help = if key == "utilization" {
+                    "write 70 for 70%"
+                } else {
+                    "write 100"
+                };
+                self.findings
+                    .push(Finding::new(ProblemKind::BadValue, message).at(place).help(help));
                 return;
             }
         };
@@ -169,7 +207,9 @@ impl Script<'_> {
     /// The value of a variable with its place.
     fn take(&mut self, variable: &str) -> Option<(String, Place)> {
         let value = self.environment.said(variable)?.to_owned();
-        let source = self.sources.add(SourceKind::Environment(variable.to_owned()), value.clone());
+        let source = self
+            .sources
+            .add(SourceKind::Environment(variable.to_owned()), value.clone());
         let place = Place::new(source, 0..value.len());
         Some((value, place))
     }
@@ -182,7 +222,10 @@ impl Script<'_> {
     }
 
     fn not_taken(&mut self, variable: &str, source: SourceId, why: &str) {
-        let file = self.sources.get(source).map_or_else(String::new, |source| source.name());
+        let file = self
+            .sources
+            .get(source)
+            .map_or_else(String::new, |source| source.name());
         self.remarks.push(Remark {
             kind: RemarkKind::Warning,
             text: format!("{variable} is set and changes nothing in {file}: {why}"),
@@ -213,7 +256,9 @@ fn threshold(text: &str) -> Option<Threshold> {
 
 /// The rule that a metric has already, which the threshold then changes.
 fn rule_in(metric: &Table) -> Option<&'static str> {
-    ["utilization", "per_replica", "value", "above"].into_iter().find(|key| metric.has(key))
+    ["utilization", "per_replica", "value", "above"]
+        .into_iter()
+        .find(|key| metric.has(key))
 }
 
 /// The tables at `path`, with their names; `*` stands for each key.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::{
-    Environment,
+    Environment, check,
     environment::{self, Script},
     place::{Place, SourceId, SourceKind, Sources},
     problem::{Finding, Findings, ProblemKind},
@@ -18,6 +18,8 @@ use crate::Remark;
 
 /// Far above any policy, and far below what would hurt.
 const MAX_FILE_BYTES: u64 = 4 << 20;
+/// What is not TOML at all is not worth more lines.
+const MAX_SYNTAX_PROBLEMS: usize = 5;
 
 /// Reads one `-c`: a file, or all `*.toml` of a directory in the order of their names.
 pub(super) fn read_layer(
@@ -45,7 +47,7 @@ pub(super) fn read_layer(
         };
         let source = sources.add(SourceKind::File(file), text);
         let mut table = parse(source, sources, findings);
-        shape::check(&mut table, &shape::FILE, findings);
+        check::check(&mut table, &shape::FILE, findings);
         if environment::is_asked_for(&table) {
             let mut script = Script {
                 environment,
@@ -74,14 +76,21 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, Finding> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let hidden = file
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !hidden && file.extension().is_some_and(|extension| extension == "toml") && file.is_file() {
             files.push(file);
         }
     }
     if files.is_empty() {
-        let message = format!("the directory {} has no file whose name ends in .toml", path.display());
-        return Err(Finding::new(ProblemKind::Unreadable, message).help("name the file or directory with -c PATH"));
+        let message = format!(
+            "the directory {} has no file whose name ends in .toml",
+            path.display()
+        );
+        return Err(
+            Finding::new(ProblemKind::Unreadable, message).help("name the file or directory with -c PATH")
+        );
     }
     files.sort();
     Ok(files)
@@ -92,7 +101,10 @@ fn read_text(path: &Path) -> Result<String, Finding> {
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.len() > MAX_FILE_BYTES {
         let message = format!("{} is too large: {} bytes", path.display(), metadata.len());
-        let help = format!("a file has at most {} MiB; is it a configuration?", MAX_FILE_BYTES >> 20);
+        let help = format!(
+            "a file has at most {} MiB; is it a configuration?",
+            MAX_FILE_BYTES >> 20
+        );
         return Err(Finding::new(ProblemKind::Unreadable, message).help(help));
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;
@@ -104,20 +116,29 @@ fn read_text(path: &Path) -> Result<String, Finding> {
     })?;
     if text.trim().is_empty() {
         let message = format!("{} is empty", path.display());
-        let help = "it needs at least a [workload.\"NAMESPACE/NAME\"]; `headroom help check` shows an example";
+        let help =
+            "it needs at least a [workload.\"NAMESPACE/NAME\"] with a target, max_replicas and a metric";
         return Err(Finding::new(ProblemKind::Unreadable, message).help(help));
     }
     Ok(text)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
-    let reason = match error.kind() {
+    let message = format!("{} could not be read: {}", path.display(), reason(error));
+    Finding::new(ProblemKind::Unreadable, message).help("name the file or directory with -c PATH")
+}
+
+/// Why something could not be read, in words without numbers.
+pub(super) fn reason(error: &std::io::Error) -> String {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "there are dozens, and new ones come with the compiler"
+    )]
+    match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
-    };
-    let message = format!("{} could not be read: {reason}", path.display());
-    Finding::new(ProblemKind::Unreadable, message).help("name the file or directory with -c PATH")
+    }
 }
 
 /// Parses a text, reporting every place that is not TOML. What could be read is returned.
@@ -125,23 +146,48 @@ pub(super) fn parse(source: SourceId, sources: &Sources, findings: &mut Findings
     let text = sources.text(source);
     let (table, errors) = DeTable::parse_recoverable(text);
     let table = Table::from_toml(table.get_ref(), source);
+    let mut last_line = None;
+    let mut places = 0;
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
-        findings.push(syntax_problem(error.message(), Place::new(source, span), text, &table));
+        let line = sources.get(source).map(|source| source.position(span.start).0);
+        // One wrong character often breaks the rest of its line, and a file of another kind breaks everywhere.
+        if line == last_line || places == MAX_SYNTAX_PROBLEMS {
+            continue;
+        }
+        (last_line, places) = (line, places + 1);
+        findings.push(syntax_problem(
+            error.message(),
+            Place::new(source, span),
+            text,
+            &table,
+        ));
     }
     // After an error of syntax the rest is a guess, and problems found in it would mislead.
-    if errors.is_empty() { table } else { Table::default() }
+    if errors.is_empty() {
+        table
+    } else {
+        Table::default()
+    }
 }
 
 fn syntax_problem(message: &str, place: Place, text: &str, table: &Table) -> Finding {
     if message != "duplicate key" {
         let message = format!("this is not TOML: {message}");
-        return Finding::new(ProblemKind::Syntax, message).at(place);
+        let help =
+            "texts stand in quotes, tables in [brackets], and each key has a line: https://toml.io/en/v1.0.0";
+        return Finding::new(ProblemKind::Syntax, message).at(place).help(help);
     }
-    let key = text.get(place.span()).unwrap_or_default().trim_matches(['"', '\'']);
+    let key = text
+        .get(place.span())
+        .unwrap_or_default()
+        .trim_matches(['"', '\'']);
     let finding = Finding::new(ProblemKind::Duplicate, format!("`{key}` is defined twice"));
-    let finding = match first_definition(table, key, place) {
-        Some(first) => finding.labelled(first, "first here").labelled(place, "and again here"),
+    let first = first_definition(table, key, place).or_else(|| same_line_before(text, place));
+    let finding = match first {
+        Some(first) => finding
+            .labelled(first, "first here")
+            .labelled(place, "and again here"),
         None => finding.at(place),
     };
     finding.help("bring the two together, or remove one")
@@ -150,11 +196,31 @@ fn syntax_problem(message: &str, place: Place, text: &str, table: &Table) -> Fin
 /// Where `key` stood before `place`: the nearest one, since a later table can only repeat an earlier one.
 fn first_definition(table: &Table, key: &str, place: Place) -> Option<Place> {
     let here = |entry: &Entry| {
-        let deeper = entry.node.as_table().and_then(|table| first_definition(table, key, place));
+        let deeper = entry
+            .node
+            .as_table()
+            .and_then(|table| first_definition(table, key, place));
         let itself = entry.key == key && entry.key_place.span().start < place.span().start;
         itself.then_some(entry.key_place).into_iter().chain(deeper).max()
     };
     table.entries.iter().filter_map(here).max()
+}
+
+/// The place like `place` in an earlier line with the same text, for table headers, whose first place is lost when they
+/// are repeated.
+fn same_line_before(text: &str, place: Place) -> Option<Place> {
+    let span = place.span();
+    let line_start = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let header = text.get(line_start..)?.lines().next()?;
+    let mut start = 0;
+    for line in text.get(..line_start)?.split_inclusive('\n') {
+        if line.trim_end() == header.trim_end() {
+            let first = start + (span.start - line_start);
+            return Some(Place::new(place.source(), first..first + span.len()));
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// Adds a file to its layer. Nothing may be defined in two files of a layer.

@@ -50,7 +50,10 @@ pub fn import_env(environment: &Environment) -> Result<Imported, Problems> {
     };
     script.apply(&mut file, source);
     let (id, workload) = match file.table("workload").and_then(|all| all.entries.first()) {
-        Some(entry) => (entry.key.clone(), entry.node.as_table().cloned().unwrap_or_default()),
+        Some(entry) => (
+            entry.key.clone(),
+            entry.node.as_table().cloned().unwrap_or_default(),
+        ),
         None => (String::new(), Table::default()),
     };
     check_percentages(&workload, &mut findings);
@@ -59,7 +62,9 @@ pub fn import_env(environment: &Environment) -> Result<Imported, Problems> {
     }
     let mut toml = TEMPLATE.replace("\"devtrip/api\"", &quoted(&id));
     for (written, path) in VALUES {
-        let comment = written.split_once(" #").map_or(String::new(), |(_, comment)| format!(" #{comment}"));
+        let comment = written
+            .split_once(" #")
+            .map_or(String::new(), |(_, comment)| format!(" #{comment}"));
         let table = if path[0] == "prometheus" { &file } else { &workload };
         if let Some(value) = value_at(table, path) {
             toml = toml.replacen(written, &format!("{value}{comment}"), 1);
@@ -73,7 +78,11 @@ pub fn import_env(environment: &Environment) -> Result<Imported, Problems> {
 
 /// A percentage above 100 is a number above zero, and still no target.
 fn check_percentages(workload: &Table, findings: &mut Findings) {
-    for entry in workload.table("metrics").into_iter().flat_map(|metrics| &metrics.entries) {
+    for entry in workload
+        .table("metrics")
+        .into_iter()
+        .flat_map(|metrics| &metrics.entries)
+    {
         let utilization = entry.node.as_table().and_then(|metric| metric.get("utilization"));
         let Some(node) = utilization.map(|entry| &entry.node) else {
             continue;
@@ -82,7 +91,11 @@ fn check_percentages(workload: &Table, findings: &mut Findings) {
             && words::percentage(text).is_ok_and(|fraction| fraction > 1.0)
         {
             let message = format!("a target utilization is above 0% and at most 100%, not {text}");
-            findings.push(Finding::new(ProblemKind::BadValue, message).at(node.place).help("write 70 for 70%"));
+            findings.push(
+                Finding::new(ProblemKind::BadValue, message)
+                    .at(node.place)
+                    .help("write 70 for 70%"),
+            );
         }
     }
 }
@@ -106,8 +119,19 @@ fn not_carried(environment: &Environment) -> Vec<String> {
             "[notify.email.oncall] reads it from the environment, and the mail server from SMTP_URL; this version checks it and \
              sends nothing",
         ),
-        ("DEBUG", "stays a variable: DEBUG=1 gives debug logs, whatever the file says"),
+        (
+            "DEBUG",
+            "stays a variable: DEBUG=1 gives debug logs, whatever the file says",
+        ),
     ];
-    let set = |(variable, _): &(&str, &str)| environment.get(variable).is_some_and(|value| !value.trim().is_empty());
-    notes.into_iter().filter(set).map(|(variable, note)| format!("{variable}: {note}")).collect()
+    let set = |(variable, _): &(&str, &str)| {
+        environment
+            .get(variable)
+            .is_some_and(|value| !value.trim().is_empty())
+    };
+    notes
+        .into_iter()
+        .filter(set)
+        .map(|(variable, note)| format!("{variable}: {note}"))
+        .collect()
 }

@@ -5,9 +5,10 @@
 //! fields that come from lower layers.
 
 use super::{
+    check::nearest,
     place::Place,
     problem::{Finding, Findings, ProblemKind},
-    shape::{self, Shape, TableKind, TableShape, nearest},
+    shape::{self, Shape, TableKind, TableShape},
     tree::{Entry, Table, Value},
 };
 
@@ -213,9 +214,22 @@ impl Merged {
     /// A template that refers to itself. Whoever of the circle is named first, it is told of once.
     fn cycle(&self, circle: &[(&str, Place)], back: &Entry) -> Finding {
         let mut names: Vec<&str> = circle.iter().map(|(name, _)| *name).collect();
-        let first = names.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(at, _)| at);
+        let first = names
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, name)| **name)
+            .map_or(0, |(at, _)| at);
         names.rotate_left(first);
-        let place = |name: &&str| Some(self.file.table("template")?.table(name)?.get("template")?.node.place);
+        let place = |name: &&str| {
+            Some(
+                self.file
+                    .table("template")?
+                    .table(name)?
+                    .get("template")?
+                    .node
+                    .place,
+            )
+        };
         let mut message = format!("template `{}` refers to itself", names[0]);
         if names.len() > 1 {
             let through = super::problem::listed(names[1..].iter().copied());
@@ -265,7 +279,12 @@ fn is_switched_off(metric: &Entry) -> bool {
 }
 
 fn unknown_template(name: &str, place: Place, templates: Option<&Table>) -> Finding {
-    let names = || templates.into_iter().flat_map(|all| &all.entries).map(|entry| entry.key.as_str());
+    let names = || {
+        templates
+            .into_iter()
+            .flat_map(|all| &all.entries)
+            .map(|entry| entry.key.as_str())
+    };
     let finding = Finding::new(ProblemKind::UnknownName, format!("there is no template `{name}`")).at(place);
     finding.help(match nearest(name, names()) {
         Some(near) => format!("did you mean `{near}`?"),

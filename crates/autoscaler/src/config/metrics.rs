@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use headroom_metrics_source::{Across, PromqlQuery};
-use headroom_policy_engine::{
-    Breach, Freshness, MetricName, MetricPolicy, MetricRule, OnMissing, PolicyError, StepRule, Target,
-    TargetUtilization, Tolerance, Votes,
-};
+use headroom_policy_engine::{Freshness, MetricName, MetricPolicy, MetricRule, OnMissing, Tolerance, Votes};
 use promql_parser::parser::Expr;
 
 use super::{
@@ -16,8 +13,9 @@ use super::{
     promql,
     raw::{AcrossReplicas, RawMetric, WhenMissing},
     reader::{Reader, absent, conflict},
+    rules,
     servers::{Servers, check_name},
-    words::{self, AmountText, NumberOrText, PercentageText, PromqlText},
+    words::{self, PromqlText},
 };
 use crate::{MetricOrigin, MetricSettings, TargetSettings};
 
@@ -58,10 +56,10 @@ pub(super) fn metric(
 ) -> Option<(MetricPolicy, MetricSettings)> {
     let named = check_name("a metric", name, reader);
     let origin = origin(name, raw, around, reader);
-    let rule = rule(name, raw, reader);
+    let rule = rules::rule(name, raw, reader);
     let tolerance = match &raw.tolerance {
         None => Some(around.tolerance),
-        Some(text) => tolerance(text, reader).and_then(|band| Tolerance::new(band, band).ok()),
+        Some(text) => rules::tolerance(text, reader).and_then(|band| Tolerance::new(band, band).ok()),
     };
     let max_age = reader.span("max_age", raw.max_age.as_ref());
     let votes = match raw.scale_down.as_ref().map(|flag| flag.value) {
@@ -76,7 +74,10 @@ pub(super) fn metric(
     let (Some(rule), Some((origin, expression)), true) = (rule, origin, named) else {
         return None;
     };
-    if may_lower(&rule, votes) && raw.coverage.is_none() && expression.is_some_and(|query| promql::adds_up(&query)) {
+    if may_lower(&rule, votes)
+        && raw.coverage.is_none()
+        && expression.is_some_and(|query| promql::adds_up(&query))
+    {
         let warning = format!(
             "metric `{}` adds up its replicas and may scale down without `coverage`: lost targets look like less load; \
              set coverage = 'count(up{{…}} == 1)', or scale_down = false",
@@ -98,25 +99,6 @@ pub(super) fn metric(
 fn may_lower(rule: &MetricRule, votes: Votes) -> bool {
     let only_adds = matches!(rule, MetricRule::Step(step) if step.below().is_none());
     votes == Votes::UpAndDown && !only_adds
-}
-
-/// A tolerance from 0 to 1.
-pub(super) fn tolerance(text: &At<PercentageText>, reader: &mut Reader<'_>) -> Option<f64> {
-    let band = reader.fraction(text)?;
-    if (0.0..=1.0).contains(&band) {
-        return Some(band);
-    }
-    let message = format!("a tolerance is from 0% to 100%, not {}", as_written(text));
-    let finding = Finding::new(ProblemKind::BadValue, message).at(text.place);
-    reader.report(finding.help("write \"10%\", or 0.1"));
-    None
-}
-
-fn as_written(text: &At<PercentageText>) -> String {
-    match &text.value.0 {
-        NumberOrText::Number(number) => number.to_string(),
-        NumberOrText::Text(text) => text.clone(),
-    }
 }
 
 /// Where the metric comes from, with the expression where that is PromQL.
@@ -146,7 +128,10 @@ fn origin(
         (Some(query), _, _) => prometheus(name, query, raw, around, reader),
         (None, Some(series), _) => scrape(name, series, raw, around, reader).map(|origin| (origin, None)),
         (None, None, Some(file)) => {
-            let series = raw.series.as_ref().map_or(name.value.as_str(), |series| &series.value);
+            let series = raw
+                .series
+                .as_ref()
+                .map_or(name.value.as_str(), |series| &series.value);
             let origin = reader.path(file).map(|file| MetricOrigin::Recorded {
                 file,
                 series: Arc::from(series),
@@ -165,24 +150,56 @@ fn check_companions(raw: &RawMetric, reader: &mut Reader<'_>) -> bool {
     let scrape = raw.scrape.is_some();
     let step = raw.above.is_some() || raw.below.is_some();
     let strays = [
-        ("coverage", "query", query, place(raw.coverage.as_ref().map(|at| at.place))),
+        (
+            "coverage",
+            "query",
+            query,
+            place(raw.coverage.as_ref().map(|at| at.place)),
+        ),
         ("source", "query", query, raw.source.as_ref().map(|at| at.place)),
         ("path", "scrape", scrape, raw.path.as_ref().map(|at| at.place)),
-        ("rate_over", "scrape", scrape, raw.rate_over.as_ref().map(|at| at.place)),
+        (
+            "rate_over",
+            "scrape",
+            scrape,
+            raw.rate_over.as_ref().map(|at| at.place),
+        ),
         ("across", "scrape", scrape, raw.across.as_ref().map(|at| at.place)),
-        ("endpoints", "scrape", scrape, raw.endpoints.as_ref().map(|at| at.place)),
-        ("series", "recorded", raw.recorded.is_some(), raw.series.as_ref().map(|at| at.place)),
-        ("add", "above", raw.above.is_some(), raw.add.as_ref().map(|at| at.place)),
-        ("remove", "below", raw.below.is_some(), raw.remove.as_ref().map(|at| at.place)),
+        (
+            "endpoints",
+            "scrape",
+            scrape,
+            raw.endpoints.as_ref().map(|at| at.place),
+        ),
+        (
+            "series",
+            "recorded",
+            raw.recorded.is_some(),
+            raw.series.as_ref().map(|at| at.place),
+        ),
+        (
+            "add",
+            "above",
+            raw.above.is_some(),
+            raw.add.as_ref().map(|at| at.place),
+        ),
+        (
+            "remove",
+            "below",
+            raw.below.is_some(),
+            raw.remove.as_ref().map(|at| at.place),
+        ),
         ("for", "above", step, raw.lasting.as_ref().map(|at| at.place)),
     ];
     let mut found = false;
     for (key, beside, present, stray) in strays {
         if let (false, Some(place)) = (present, stray) {
             let message = format!("`{key}` means nothing without `{beside}`");
-            reader.report(Finding::new(ProblemKind::Absent, message).at(place).help(format!(
-                "set `{beside}` in the same metric, or remove `{key}`"
-            )));
+            reader.report(
+                Finding::new(ProblemKind::Absent, message)
+                    .at(place)
+                    .help(format!("set `{beside}` in the same metric, or remove `{key}`")),
+            );
             found = true;
         }
     }
@@ -215,8 +232,18 @@ fn promql(text: &At<PromqlText>, reader: &mut Reader<'_>) -> Option<Expr> {
     promql::parse(&text.value.0)
         .map_err(|reason| {
             let reason = reason.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-            let finding = Finding::new(ProblemKind::BadValue, format!("PromQL refuses this: {reason}"));
-            reader.report(finding.at(text.place).help("try it on the Prometheus, under Graph"));
+            // The parser's words for what it cannot place.
+            let message = if reason == "invalid promql query" {
+                "this is not PromQL".to_owned()
+            } else {
+                format!("PromQL refuses this: {reason}")
+            };
+            let finding = Finding::new(ProblemKind::BadValue, message);
+            reader.report(
+                finding
+                    .at(text.place)
+                    .help("try it on the Prometheus, under Graph"),
+            );
         })
         .ok()
 }
@@ -289,8 +316,14 @@ fn resource(
         reader.report(absent(message, name.place, help));
         return None;
     }
-    if around.target.is_some_and(|target| target != TargetKind::Kubernetes) {
-        let message = format!("the utilization of `{}` comes from Kubernetes, and this target is not there", name.value);
+    if around
+        .target
+        .is_some_and(|target| target != TargetKind::Kubernetes)
+    {
+        let message = format!(
+            "the utilization of `{}` comes from Kubernetes, and this target is not there",
+            name.value
+        );
         let help = "set query = '…', which gives the fraction of capacity in use: 0.7 is 70 %";
         reader.report(absent(message, name.place, help));
         return None;
@@ -299,97 +332,4 @@ fn resource(
         resource: name.value.clone(),
         container: raw.container.as_ref().map(|container| container.value.clone()),
     })
-}
-
-/// How the value becomes a count.
-fn rule(name: &At<String>, raw: &RawMetric, reader: &mut Reader<'_>) -> Option<MetricRule> {
-    let step_at = raw.above.as_ref().or(raw.below.as_ref());
-    let rules: Vec<(&str, Place)> = [
-        ("utilization", raw.utilization.as_ref().map(|at| at.place)),
-        ("per_replica", raw.per_replica.as_ref().map(|at| at.place)),
-        ("value", raw.value.as_ref().map(|at| at.place)),
-        (if raw.above.is_some() { "above" } else { "below" }, step_at.map(|at| at.place)),
-    ]
-    .into_iter()
-    .filter_map(|(key, place)| Some((key, place?)))
-    .collect();
-    match rules.as_slice() {
-        [_] => {}
-        [] => {
-            let message = format!("metric `{}` does not say how many replicas its value needs", name.value);
-            let help = "set utilization = \"70%\", per_replica = 100, value = \"200ms\", or above = \"2s\" with add = 1";
-            reader.report(absent(message, name.place, help));
-            return None;
-        }
-        [..] => {
-            let message = format!("metric `{}` has two rules", name.value);
-            reader.report(conflict(message, &rules, "keep one; a second metric may have the other"));
-            return None;
-        }
-    }
-    if let Some(text) = &raw.utilization {
-        return utilization(text, reader).map(MetricRule::Utilization);
-    }
-    if let Some(text) = &raw.per_replica {
-        return target(text, reader).map(MetricRule::PerReplica);
-    }
-    if let Some(text) = &raw.value {
-        return target(text, reader).map(MetricRule::Value);
-    }
-    step(raw, reader).map(MetricRule::Step)
-}
-
-fn utilization(text: &At<PercentageText>, reader: &mut Reader<'_>) -> Option<TargetUtilization> {
-    let fraction = reader.fraction(text)?;
-    TargetUtilization::new(fraction)
-        .map_err(|_| {
-            let written = as_written(text);
-            let message = format!("a target utilization is above 0% and at most 100%, not {written}");
-            let help = match &text.value.0 {
-                NumberOrText::Number(number) if (1.0..=100.0).contains(number) => {
-                    format!("write \"{written}%\", or a fraction")
-                }
-                NumberOrText::Number(_) | NumberOrText::Text(_) => "write \"70%\", or 0.7".to_owned(),
-            };
-            reader.report(Finding::new(ProblemKind::BadValue, message).at(text.place).help(help));
-        })
-        .ok()
-}
-
-fn target(text: &At<AmountText>, reader: &mut Reader<'_>) -> Option<Target> {
-    let amount = reader.amount(text)?;
-    checked(Target::new(amount), text.place, reader)
-}
-
-fn checked<T>(made: Result<T, PolicyError>, place: Place, reader: &mut Reader<'_>) -> Option<T> {
-    made.map_err(|error| reader.report(Finding::new(ProblemKind::BadValue, error.to_string()).at(place))).ok()
-}
-
-fn step(raw: &RawMetric, reader: &mut Reader<'_>) -> Option<StepRule> {
-    let lasting = raw.lasting.as_ref();
-    let lasting_span = reader.duration(lasting).map(|span| span.value);
-    let mut side = |key: &str, threshold: Option<&At<AmountText>>, step_key: &str, step: Option<&At<i64>>| {
-        let Some(threshold) = threshold else {
-            return Some(None);
-        };
-        let amount = reader.amount(threshold);
-        let Some(step) = step else {
-            let message = format!("`{key}` does not say how many replicas to {step_key}");
-            reader.report(absent(message, threshold.place, format!("set {step_key} = 1 in the same metric")));
-            return None;
-        };
-        let step = reader.replicas(step_key, step, 1)?;
-        Some(Some(Breach {
-            threshold: amount?,
-            lasting: lasting_span,
-            step,
-        }))
-    };
-    let above = side("above", raw.above.as_ref(), "add", raw.add.as_ref());
-    let below = side("below", raw.below.as_ref(), "remove", raw.remove.as_ref());
-    if lasting.is_some() && lasting_span.is_none() {
-        return None;
-    }
-    let place = raw.below.as_ref().or(raw.above.as_ref()).map(|at| at.place)?;
-    checked(StepRule::new(above?, below?), place, reader)
 }

@@ -64,7 +64,9 @@ impl Origins {
     /// workload that is not configured.
     #[must_use]
     pub fn effective(&self, id: &WorkloadId) -> Vec<EffectiveKey> {
-        self.workloads.get(id).map_or_else(Vec::new, |table| self.listed(table))
+        self.workloads
+            .get(id)
+            .map_or_else(Vec::new, |table| self.listed(table))
     }
 
     /// Every value in effect that belongs to no workload. Secrets in plain text are hidden.
@@ -125,7 +127,9 @@ impl Origins {
 /// Whether the text is, or may hold, a secret that was written in plain.
 fn is_plain_secret(key: &str, text: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or_default();
-    let secret = matches!(last, "bearer_token" | "password" | "webhook" | "smtp" | "client_key" | "client_certificate")
-        || key.contains(".headers.");
+    let secret = matches!(
+        last,
+        "bearer_token" | "password" | "webhook" | "smtp" | "client_key" | "client_certificate"
+    ) || (key.contains(".headers.") && super::servers::carries_secret(last));
     secret && !text.starts_with("env:") && !text.starts_with("file:")
 }

@@ -78,7 +78,10 @@ impl Source {
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
         (line, column)
     }
@@ -123,11 +126,12 @@ impl Sources {
 
     /// `file:line` of a place.
     pub(super) fn describe(&self, place: Place) -> String {
-        self.get(place.source()).map_or_else(String::new, |source| match source.kind {
-            SourceKind::Defaults | SourceKind::File(_) => {
-                format!("{}:{}", source.name(), source.position(place.start).0)
-            }
-            SourceKind::Environment(_) => source.name(),
-        })
+        self.get(place.source())
+            .map_or_else(String::new, |source| match source.kind {
+                SourceKind::Defaults | SourceKind::File(_) => {
+                    format!("{}:{}", source.name(), source.position(place.start).0)
+                }
+                SourceKind::Environment(_) => source.name(),
+            })
     }
 }

@@ -11,12 +11,14 @@ use headroom_policy_engine::{
 
 use super::{
     at::At,
+    channels,
     metrics::{self, Surroundings, TargetKind},
     place::Place,
     problem::{Finding, ProblemKind},
     raw::{Mode as RawMode, RawDirection, RawFallback, RawGuards, RawWorkload, Select},
     reader::{Reader, absent},
-    servers::{self, Servers},
+    rules,
+    servers::Servers,
     targets, words,
 };
 use crate::{Mode, TargetSettings, WorkloadSettings};
@@ -50,7 +52,7 @@ pub(super) fn workload(
         common.servers.check_known(source, reader);
     }
     if let Some(channels) = &raw.notify {
-        servers::check_channels(&channels.value, common.channels, reader);
+        channels::check_channels(&channels.value, common.channels, reader);
     }
     let settings = policy(id, named_at, raw, target.as_ref(), common, reader);
     Read { settings, target }
@@ -83,10 +85,14 @@ fn policy(
     };
     let listed = raw.metrics.as_ref().map_or(&[][..], |metrics| &metrics.0);
     if listed.is_empty() {
-        let help = "add one: [workload.\"NAME\".metrics] with cpu = { utilization = \"70%\" }, or one with a query";
+        let help =
+            "add one: [workload.\"NAME\".metrics] with cpu = { utilization = \"70%\" }, or one with a query";
         reader.report(absent(format!("workload `{id}` has no metrics"), named_at, help));
     }
-    let read: Vec<_> = listed.iter().map(|(name, raw)| metrics::metric(name, raw, &around, reader)).collect();
+    let read: Vec<_> = listed
+        .iter()
+        .map(|(name, raw)| metrics::metric(name, raw, &around, reader))
+        .collect();
     let (metric_policies, metric_settings): (Vec<_>, Vec<_>) =
         read.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
     tolerance?;
@@ -123,15 +129,26 @@ fn bounds(
 ) -> Option<ReplicaBounds> {
     let min_at = raw.min_replicas.as_ref()?;
     let min = if min_at.value == 0 {
-        let finding = Finding::new(ProblemKind::Unsupported, "`min_replicas` of 0 needs a signal to start again on");
-        reader.report(finding.at(min_at.place).help("this version has none; set min_replicas = 1"));
+        let finding = Finding::new(
+            ProblemKind::Unsupported,
+            "`min_replicas` of 0 needs a signal to start again on",
+        );
+        reader.report(
+            finding
+                .at(min_at.place)
+                .help("this version has none; set min_replicas = 1"),
+        );
         None
     } else {
         reader.replicas("min_replicas", min_at, 1)
     };
     let Some(max_at) = &raw.max_replicas else {
         let message = format!("workload `{id}` has no `max_replicas`");
-        reader.report(absent(message, named_at, "set max_replicas = 10: it limits what a wrong metric can cost"));
+        reader.report(absent(
+            message,
+            named_at,
+            "set max_replicas = 10: it limits what a wrong metric can cost",
+        ));
         return None;
     };
     let max = reader.replicas("max_replicas", max_at, 1);
@@ -139,7 +156,10 @@ fn bounds(
         .map_err(|error| {
             let finding = Finding::new(ProblemKind::BadValue, error.to_string());
             reader.report(
-                finding.at(min_at.place).at(max_at.place).help("raise max_replicas or lower min_replicas"),
+                finding
+                    .at(min_at.place)
+                    .at(max_at.place)
+                    .help("raise max_replicas or lower min_replicas"),
             );
         })
         .ok()
@@ -161,7 +181,10 @@ fn checked<T>(made: Result<T, PolicyError>, place: Place, help: &str, reader: &m
                 words::duration_text(span)
             ),
             PolicyError::Window { span } => {
-                format!("a stabilization window must be at most 1h, not {}", words::duration_text(span))
+                format!(
+                    "a stabilization window must be at most 1h, not {}",
+                    words::duration_text(span)
+                )
             }
             PolicyError::Target { .. }
             | PolicyError::Utilization { .. }
@@ -181,7 +204,7 @@ fn checked<T>(made: Result<T, PolicyError>, place: Place, help: &str, reader: &m
 fn tolerances(raw: &RawWorkload, reader: &mut Reader<'_>) -> Option<Tolerance> {
     let of = |direction: Option<&RawDirection>, reader: &mut Reader<'_>| {
         let own = direction.and_then(|direction| direction.tolerance.as_ref());
-        metrics::tolerance(own.or(raw.tolerance.as_ref())?, reader)
+        rules::tolerance(own.or(raw.tolerance.as_ref())?, reader)
     };
     let up = of(raw.scale_up.as_ref(), reader);
     let down = of(raw.scale_down.as_ref(), reader);
@@ -195,8 +218,11 @@ fn direction(raw: Option<&RawDirection>, reader: &mut Reader<'_>) -> Option<Scal
         checked(StabilizationWindow::new(span.value), span.place, help, reader)
     });
     let texts = raw.limit.as_ref()?;
-    let limits: Vec<_> =
-        texts.value.iter().map(|text| reader.word(words::change(&text.value.0), text.place)).collect();
+    let limits: Vec<_> = texts
+        .value
+        .iter()
+        .map(|text| reader.word(words::change(&text.value.0), text.place))
+        .collect();
     Some(ScalingRules {
         stabilization: window?,
         limits: ChangeLimits {
@@ -219,14 +245,22 @@ fn fallback(
     let replicas = match &raw.replicas {
         Some(number) => reader.replicas("fallback.replicas", number, 1),
         None => {
-            reader.report(absent("`fallback` does not say how many replicas", at.place, "set replicas = 4"));
+            reader.report(absent(
+                "`fallback` does not say how many replicas",
+                at.place,
+                "set replicas = 4",
+            ));
             None
         }
     };
     let after = match &raw.after {
         Some(_) => reader.span("fallback.after", raw.after.as_ref()),
         None => {
-            reader.report(absent("`fallback` does not say after how long", at.place, "set after = \"3m\""));
+            reader.report(absent(
+                "`fallback` does not say after how long",
+                at.place,
+                "set after = \"3m\"",
+            ));
             None
         }
     };
@@ -251,7 +285,8 @@ fn guards(raw: Option<&RawGuards>, reader: &mut Reader<'_>) -> Option<Guards> {
     let max_reversals = u32::try_from(number.value).ok();
     if max_reversals.is_none() {
         let message = format!("`max_reversals` must be from 0 up, not {}", number.value);
-        reader.report(Finding::new(ProblemKind::BadValue, message).at(number.place));
+        let finding = Finding::new(ProblemKind::BadValue, message).at(number.place);
+        reader.report(finding.help("write max_reversals = 4"));
     }
     Some(Guards {
         startup: startup?,

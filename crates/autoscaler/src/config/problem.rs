@@ -9,7 +9,7 @@ use std::{
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::place::{Place, SourceId, Sources};
+use super::place::{Place, SourceId, SourceKind, Sources};
 
 /// Kinds of problems, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -99,13 +99,25 @@ impl Finding {
 pub(super) struct Findings {
     list: Vec<Finding>,
     seen: HashSet<Finding>,
+    /// Tables that lost a key to a problem. What is absent there may be what was lost.
+    damaged: HashSet<Place>,
 }
 
 impl Findings {
+    /// Adds a problem, unless it only follows from another one.
     pub(super) fn push(&mut self, finding: Finding) {
+        let first = finding.labels.first().map(|(place, _)| place);
+        if finding.kind == ProblemKind::Absent && first.is_some_and(|place| self.damaged.contains(place)) {
+            return;
+        }
         if self.seen.insert(finding.clone()) {
             self.list.push(finding);
         }
+    }
+
+    /// Notes that the table whose key is at `place` lost a key to a problem that was reported.
+    pub(super) fn damage(&mut self, place: Place) {
+        self.damaged.insert(place);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -114,6 +126,15 @@ impl Findings {
 
     pub(super) fn into_problems(self, sources: &Arc<Sources>) -> Problems {
         let mut list = self.list;
+        let is_default = |(place, _): &(Place, Option<String>)| {
+            sources
+                .get(place.source())
+                .is_some_and(|source| source.kind == SourceKind::Defaults)
+        };
+        for finding in &mut list {
+            // What the user wrote comes before the default it does not go with.
+            finding.labels.sort_by_key(is_default);
+        }
         // In the order of the files, as a person works through them; what has no place comes first.
         list.sort_by_key(|finding| finding.labels.first().map(|(place, _)| *place));
         let problem = |finding| Problem::new(finding, sources);
@@ -304,7 +325,9 @@ impl Diagnostic for Problem {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -351,7 +374,9 @@ impl Diagnostic for Elsewhere {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(std::iter::once(LabeledSpan::underline(self.span.clone()))))
+        Some(Box::new(std::iter::once(LabeledSpan::underline(
+            self.span.clone(),
+        ))))
     }
 }
 
@@ -371,16 +396,24 @@ impl Serialize for Problem {
 
 /// `words` as a list in a sentence: "`a`, `b` and `c`".
 pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    joined(words, "and")
+}
+
+/// `words` as a choice in a sentence: "`a`, `b` or `c`".
+pub(super) fn either<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    joined(words, "or")
+}
+
+fn joined<'a>(words: impl IntoIterator<Item = &'a str>, last_word: &str) -> String {
     let words: Vec<&str> = words.into_iter().collect();
     let mut text = String::new();
     for (number, word) in words.iter().enumerate() {
-        let before = match number {
-            0 => "",
-            last if last + 1 == words.len() => " and ",
-            _ => ", ",
-        };
         // Writing to a string cannot fail.
-        let _ = write!(text, "{before}`{word}`");
+        let _ = match number {
+            0 => write!(text, "`{word}`"),
+            last if last + 1 == words.len() => write!(text, " {last_word} `{word}`"),
+            _ => write!(text, ", `{word}`"),
+        };
     }
     text
 }

@@ -10,7 +10,9 @@ pub(super) fn parse(text: &str) -> Result<Expr, String> {
     let expression = parser::parse(text)?;
     match expression.value_type() {
         ValueType::Vector | ValueType::Scalar => Ok(expression),
-        ValueType::Matrix => Err("it gives ranges, not numbers; put a function such as rate(…) around it".to_owned()),
+        ValueType::Matrix => {
+            Err("it gives ranges, not numbers; put a function such as rate(…) around it".to_owned())
+        }
         ValueType::String => Err("it gives a text, not a number".to_owned()),
     }
 }
@@ -63,7 +65,10 @@ mod tests {
         check("max_over_time(sum(a)[5m:1m])", true);
         check("avg(a)", false);
         check("avg(sum by (pod) (a))", true);
-        check("histogram_quantile(0.95, sum by (le) (rate(a_bucket[5m])))", false);
+        check(
+            "histogram_quantile(0.95, sum by (le) (rate(a_bucket[5m])))",
+            false,
+        );
     }
 
     #[test]

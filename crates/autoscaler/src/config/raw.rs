@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::{
     at::{At, Named},
     words::{
-        AmountText, ChangeText, DurationText, PathText, PercentageText, PromqlText, SecretText,
-        SizeText, TargetText, UrlText,
+        AmountText, ChangeText, DurationText, PathText, PercentageText, PromqlText, SecretText, SizeText,
+        TargetText, UrlText,
     },
 };
 

@@ -61,7 +61,11 @@ impl Reader<'_> {
         let span = self.duration(text)?;
         if span.value.is_zero() {
             let finding = Finding::new(ProblemKind::BadValue, format!("`{key}` must be above zero"));
-            self.report(finding.at(span.place));
+            self.report(
+                finding
+                    .at(span.place)
+                    .help("write a duration such as \"30s\", or remove the line"),
+            );
             return None;
         }
         Some(span.value)
@@ -85,11 +89,15 @@ impl Reader<'_> {
     /// A number of replicas from `least` up.
     pub(super) fn replicas(&mut self, key: &str, number: &At<i64>, least: u32) -> Option<Replicas> {
         let most = Replicas::LIMIT.get();
-        match u32::try_from(number.value).ok().filter(|count| (least..=most).contains(count)) {
+        match u32::try_from(number.value)
+            .ok()
+            .filter(|count| (least..=most).contains(count))
+        {
             Some(count) => Some(Replicas::new(count)),
             None => {
                 let message = format!("`{key}` must be from {least} to {most}, not {}", number.value);
-                self.report(Finding::new(ProblemKind::BadValue, message).at(number.place));
+                let finding = Finding::new(ProblemKind::BadValue, message).at(number.place);
+                self.report(finding.help(format!("write a number of replicas, such as {}", least.max(2))));
                 None
             }
         }
@@ -98,7 +106,8 @@ impl Reader<'_> {
     /// A path, relative to the directory of the file it stands in.
     pub(super) fn path(&mut self, path: &At<PathText>) -> Option<PathBuf> {
         if path.value.0.is_empty() {
-            self.report(Finding::new(ProblemKind::BadValue, "a path cannot be empty").at(path.place));
+            let finding = Finding::new(ProblemKind::BadValue, "a path cannot be empty").at(path.place);
+            self.report(finding.help("write a path, or remove the line"));
             return None;
         }
         Some(self.below(path.place, &path.value.0))
@@ -138,7 +147,10 @@ impl Reader<'_> {
             (!text.is_empty()).then(|| Secret::Plain(PlainSecret(text.to_owned())))
         };
         if secret.is_none() {
-            let finding = Finding::new(ProblemKind::BadValue, format!("`{key}` does not say where it stands"));
+            let finding = Finding::new(
+                ProblemKind::BadValue,
+                format!("`{key}` does not say where it stands"),
+            );
             self.report(finding.at(place).help("write \"env:NAME\" or \"file:PATH\""));
         }
         secret
@@ -151,8 +163,13 @@ pub(super) fn absent(message: impl Into<String>, place: Place, help: impl Into<S
 }
 
 /// Settings that exclude each other, each with its place.
-pub(super) fn conflict(message: impl Into<String>, keys: &[(&str, Place)], help: impl Into<String>) -> Finding {
+pub(super) fn conflict(
+    message: impl Into<String>,
+    keys: &[(&str, Place)],
+    help: impl Into<String>,
+) -> Finding {
     let finding = Finding::new(ProblemKind::Conflict, message);
-    let labelled = |finding: Finding, (key, place): &(&str, Place)| finding.labelled(*place, format!("`{key}`"));
+    let labelled =
+        |finding: Finding, (key, place): &(&str, Place)| finding.labelled(*place, format!("`{key}`"));
     keys.iter().fold(finding, labelled).help(help)
 }

@@ -47,21 +47,46 @@ every workload in it, `METRICS_SERVER` the url of its only Prometheus (`http://`
 ";
 
 /// The tables of the page: the heading, the way to the keys, and where their defaults stand.
-const TABLES: [(&str, &[&str], &[&str]); 14] = [
+const TABLES: [(&str, &[&str], &[&str]); 15] = [
     ("The file", &[], &[""]),
     ("`[history]`", &["history"], &["history"]),
     ("`[prometheus.NAME]`", &["prometheus", "*"], &["each.prometheus"]),
+    ("`[notify]`", &["notify"], &[]),
     ("`[notify.slack.NAME]`", &["notify", "slack", "*"], &[]),
     ("`[notify.email.NAME]`", &["notify", "email", "*"], &[]),
-    ("`[workload.\"NAMESPACE/NAME\"]`", &["workload", "*"], &["defaults"]),
-    ("`process` of a workload", &["workload", "*", "process"], &["each.process"]),
+    (
+        "`[workload.\"NAMESPACE/NAME\"]`",
+        &["workload", "*"],
+        &["defaults"],
+    ),
+    (
+        "`process` of a workload",
+        &["workload", "*", "process"],
+        &["each.process"],
+    ),
     ("`process.ready`", &["workload", "*", "process", "ready"], &[]),
     ("`command` of a workload", &["workload", "*", "command"], &[]),
-    ("`metrics.NAME` of a workload", &["workload", "*", "metrics", "*"], &["each.metric", "each.scrape"]),
-    ("`scale_up` of a workload", &["workload", "*", "scale_up"], &["defaults.scale_up"]),
-    ("`scale_down` of a workload", &["workload", "*", "scale_down"], &["defaults.scale_down"]),
+    (
+        "`metrics.NAME` of a workload",
+        &["workload", "*", "metrics", "*"],
+        &["each.metric", "each.scrape"],
+    ),
+    (
+        "`scale_up` of a workload",
+        &["workload", "*", "scale_up"],
+        &["defaults.scale_up"],
+    ),
+    (
+        "`scale_down` of a workload",
+        &["workload", "*", "scale_down"],
+        &["defaults.scale_down"],
+    ),
     ("`fallback` of a workload", &["workload", "*", "fallback"], &[]),
-    ("`guards` of a workload", &["workload", "*", "guards"], &["defaults.guards"]),
+    (
+        "`guards` of a workload",
+        &["workload", "*", "guards"],
+        &["defaults.guards"],
+    ),
 ];
 
 /// One built-in default with its reason.
@@ -136,7 +161,8 @@ impl Page<'_> {
     }
 
     fn key(&mut self, key: &Key, defaults: &[&str]) {
-        let found = |default: &&Default| default.key == key.name && defaults.contains(&default.table.as_str());
+        let found =
+            |default: &&Default| default.key == key.name && defaults.contains(&default.table.as_str());
         let default = self.defaults.iter().find(found);
         let mut line = format!("- **`{}`** ({}). {}", key.name, type_name(&key.shape), key.doc);
         if let Some(default) = default {
@@ -159,7 +185,10 @@ impl Page<'_> {
             .filter_map(|default| {
                 let why = default.difference()?;
                 let table = default.table.strip_prefix("defaults.").unwrap_or(&default.table);
-                Some(format!("| `{table}.{}` | `{}` | {why} |", default.key, default.value))
+                Some(format!(
+                    "| `{table}.{}` | `{}` | {why} |",
+                    default.key, default.value
+                ))
             })
             .collect();
         for line in differing {
@@ -203,7 +232,11 @@ fn type_name(shape: &Shape) -> String {
     match shape {
         Shape::Text(Some(format)) | Shape::NumberOrText(format) => format.clone(),
         Shape::Text(None) => "text".to_owned(),
-        Shape::Choice(words) => words.iter().map(|word| format!("`{}`", quoted(word))).collect::<Vec<_>>().join(" or "),
+        Shape::Choice(words) => words
+            .iter()
+            .map(|word| format!("`{}`", quoted(word)))
+            .collect::<Vec<_>>()
+            .join(" or "),
         Shape::Whole => "whole number".to_owned(),
         Shape::Bool => "`true` or `false`".to_owned(),
         Shape::List(item) => format!("list, each {}", type_name(item)),

@@ -47,7 +47,9 @@ impl Secret {
         let (text, place) = match self {
             Self::Plain(secret) => return Ok(secret.clone()),
             Self::Env(name) => {
-                let value = environment.get(name).ok_or_else(|| SecretError::NotSet { name: name.clone() })?;
+                let value = environment
+                    .get(name)
+                    .ok_or_else(|| SecretError::NotSet { name: name.clone() })?;
                 (value.to_owned(), format!("the environment variable {name}"))
             }
             Self::File(path) => {
@@ -58,7 +60,9 @@ impl Secret {
                 (text, path.display().to_string())
             }
         };
-        let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+        let text = text
+            .strip_suffix('\n')
+            .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
         if text.is_empty() {
             return Err(SecretError::Empty { place });
         }
@@ -78,19 +82,28 @@ pub(super) fn check_sources(
         .flat_map(|workload| &workload.metrics)
         .filter_map(|metric| match &metric.origin {
             MetricOrigin::Prometheus { server, .. } => Some(server.as_str()),
-            MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } | MetricOrigin::Resource { .. } => None,
+            MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } | MetricOrigin::Resource { .. } => {
+                None
+            }
         })
         .collect();
-    for secret in asked.iter().filter_map(|server| servers.secrets.get(*server)).flatten() {
+    for secret in asked
+        .iter()
+        .filter_map(|server| servers.secrets.get(*server))
+        .flatten()
+    {
         let Err(error) = secret.value.resolve(environment) else {
             continue;
         };
-        let help = match &error {
-            SecretError::NotSet { name } => format!("set it: export {name}=…"),
-            SecretError::Empty { .. } => "put the secret there".to_owned(),
-            SecretError::Unreadable { source, .. } => source.to_string(),
+        let (message, help) = match &error {
+            SecretError::NotSet { name } => (error.to_string(), format!("set it: export {name}=…")),
+            SecretError::Empty { .. } => (error.to_string(), "put the secret there".to_owned()),
+            SecretError::Unreadable { source, .. } => (
+                format!("{error}: {}", super::files::reason(source)),
+                "put the secret there, readable to whoever runs headroom".to_owned(),
+            ),
         };
-        let finding = Finding::new(ProblemKind::Absent, error.to_string()).at(secret.place);
+        let finding = Finding::new(ProblemKind::Absent, message).at(secret.place);
         reader.report(finding.help(help));
     }
 }

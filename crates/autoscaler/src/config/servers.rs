@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    at::{At, Named},
-    place::Place,
+    at::At,
+    check::nearest,
     problem::{Finding, ProblemKind, listed},
-    raw::{RawFile, RawNotify, RawPrometheus},
+    raw::{RawFile, RawPrometheus},
     reader::{Reader, absent, conflict},
-    shape::nearest,
     words::{self, SecretText},
 };
 use crate::{Credentials, PrometheusSettings, Secret, TlsSettings};
@@ -74,14 +73,19 @@ impl Servers {
         if !known {
             let message = format!("there is no Prometheus called `{}`", source.value);
             let names = self.names.iter().map(|name| name.value.as_str());
-            reader.report(unknown_name(message, source, names, &format!("[prometheus.{}]", source.value)));
+            reader.report(unknown_name(
+                message,
+                source,
+                names,
+                &format!("[prometheus.{}]", source.value),
+            ));
         }
         known
     }
 }
 
 /// A name that nothing defines.
-fn unknown_name<'a>(
+pub(super) fn unknown_name<'a>(
     message: String,
     name: &At<String>,
     known: impl Iterator<Item = &'a str> + Clone,
@@ -90,6 +94,7 @@ fn unknown_name<'a>(
     let finding = Finding::new(ProblemKind::UnknownName, message).at(name.place);
     finding.help(match nearest(&name.value, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if known.clone().count() == 1 => format!("there is only {}", listed(known)),
         None if known.clone().next().is_some() => format!("there are {}", listed(known)),
         None => format!("define it: {table}"),
     })
@@ -98,11 +103,20 @@ fn unknown_name<'a>(
 /// Names of servers, channels and metrics become labels and parts of messages, so they are plain words.
 pub(super) fn check_name(what: &str, name: &At<String>, reader: &mut Reader<'_>) -> bool {
     let legal = |symbol: char| symbol.is_ascii_alphanumeric() || symbol == '_' || symbol == '-';
-    let starts = name.value.starts_with(|symbol: char| symbol.is_ascii_alphabetic() || symbol == '_');
+    let starts = name
+        .value
+        .starts_with(|symbol: char| symbol.is_ascii_alphabetic() || symbol == '_');
     let fine = starts && name.value.len() <= 63 && name.value.chars().all(legal);
     if !fine {
-        let finding = Finding::new(ProblemKind::BadValue, format!("`{}` is no name for {what}", name.value));
-        reader.report(finding.at(name.place).help("use letters, digits, _ and -, at most 63, a letter first"));
+        let finding = Finding::new(
+            ProblemKind::BadValue,
+            format!("`{}` is no name for {what}", name.value),
+        );
+        reader.report(
+            finding
+                .at(name.place)
+                .help("use letters, digits, _ and -, at most 63, a letter first"),
+        );
     }
     fine
 }
@@ -127,7 +141,11 @@ fn server_settings(
         Some(url) => reader.word(words::url(&url.value.0), url.place),
         None => {
             let message = format!("the Prometheus `{}` has no url", name.value);
-            reader.report(absent(message, name.place, "set url = \"http://prometheus:9090\""));
+            reader.report(absent(
+                message,
+                name.place,
+                "set url = \"http://prometheus:9090\"",
+            ));
             None
         }
     };
@@ -151,15 +169,22 @@ fn server_settings(
         client_key: secret("client_key", raw.client_key.as_ref(), reader),
     };
     if let (None, Some(key)) = (&raw.client_certificate, &raw.client_key) {
-        reader.report(absent("`client_key` without `client_certificate`", key.place, "set both"));
+        reader.report(absent(
+            "`client_key` without `client_certificate`",
+            key.place,
+            "set both",
+        ));
     }
     let timeout = reader.span("timeout", raw.timeout.as_ref()).unwrap_or(deadline);
     let scrape_interval = reader.span("scrape_interval", raw.scrape_interval.as_ref());
     let max_concurrent = raw.max_concurrent.as_ref().and_then(|number| {
-        let count = usize::try_from(number.value).ok().filter(|count| (1..=1000).contains(count));
+        let count = usize::try_from(number.value)
+            .ok()
+            .filter(|count| (1..=1000).contains(count));
         if count.is_none() {
             let message = format!("`max_concurrent` must be from 1 to 1000, not {}", number.value);
-            reader.report(Finding::new(ProblemKind::BadValue, message).at(number.place));
+            let finding = Finding::new(ProblemKind::BadValue, message).at(number.place);
+            reader.report(finding.help("write max_concurrent = 16"));
         }
         count
     });
@@ -193,17 +218,33 @@ fn credentials(
     reader: &mut Reader<'_>,
 ) -> Credentials {
     let bearer_at = raw.bearer_token.as_ref().map(|text| text.place);
-    let basic_at = raw.username.as_ref().map(|text| text.place).or(raw.password.as_ref().map(|text| text.place));
+    let basic_at = raw
+        .username
+        .as_ref()
+        .map(|text| text.place)
+        .or(raw.password.as_ref().map(|text| text.place));
     if let (Some(bearer), Some(basic)) = (bearer_at, basic_at) {
         let keys = [("bearer_token", bearer), ("username", basic)];
-        reader.report(conflict("a server is asked with one kind of credentials", &keys, "keep one of the two"));
+        reader.report(conflict(
+            "a server is asked with one kind of credentials",
+            &keys,
+            "keep one of the two",
+        ));
     }
     match (&raw.username, &raw.password) {
         (Some(username), None) => {
-            reader.report(absent("`username` without `password`", username.place, "set password = \"env:NAME\""));
+            reader.report(absent(
+                "`username` without `password`",
+                username.place,
+                "set password = \"env:NAME\"",
+            ));
         }
         (None, Some(password)) => {
-            reader.report(absent("`password` without `username`", password.place, "set username = \"NAME\""));
+            reader.report(absent(
+                "`password` without `username`",
+                password.place,
+                "set username = \"NAME\"",
+            ));
         }
         (Some(_), Some(_)) | (None, None) => {}
     }
@@ -221,94 +262,14 @@ fn check_header(name: &At<String>, reader: &mut Reader<'_>) {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.value.is_empty() || !name.value.bytes().all(token) {
         let message = format!("`{}` is no name for a header", name.value);
-        reader.report(Finding::new(ProblemKind::BadValue, message).at(name.place));
+        let finding = Finding::new(ProblemKind::BadValue, message).at(name.place);
+        reader.report(finding.help("write it as in HTTP: X-Scope-OrgID"));
     }
 }
 
-fn carries_secret(header: &str) -> bool {
+pub(super) fn carries_secret(header: &str) -> bool {
     let header = header.to_ascii_lowercase();
-    ["authorization", "cookie", "token", "key", "secret", "password"].iter().any(|word| header.contains(word))
-}
-
-/// The channels that `notify` can name, `slack.NAME` and `email.NAME`, after checking each.
-pub(super) fn channels(raw: Option<&RawNotify>, reader: &mut Reader<'_>) -> Vec<String> {
-    let mut names = Vec::new();
-    let Some(raw) = raw else {
-        return names;
-    };
-    for (name, slack) in all(raw.slack.as_ref()) {
-        check_name("a channel", name, reader);
-        let webhook = slack.webhook.as_ref();
-        required(name, "webhook", webhook.map(|text| text.place), "\"env:SLACK_WEBHOOK\"", reader);
-        if let Some(webhook) = webhook {
-            reader.secret("webhook", webhook);
-        }
-        nothing_told(name, slack.on.as_ref(), reader);
-        names.push(format!("slack.{}", name.value));
-    }
-    for (name, email) in all(raw.email.as_ref()) {
-        check_name("a channel", name, reader);
-        let smtp = email.smtp.as_ref();
-        required(name, "smtp", smtp.map(|text| text.place), "\"env:SMTP_URL\"", reader);
-        required(name, "from", email.from.as_ref().map(|text| text.place), "\"headroom@example.com\"", reader);
-        required(name, "to", email.to.as_ref().map(|text| text.place), "\"ops@example.com\"", reader);
-        if let Some(smtp) = smtp {
-            reader.secret("smtp", smtp);
-        }
-        for (key, addresses) in [("from", &email.from), ("to", &email.to)] {
-            if let Some(addresses) = addresses {
-                check_addresses(key, addresses, reader);
-            }
-        }
-        nothing_told(name, email.on.as_ref(), reader);
-        names.push(format!("email.{}", name.value));
-    }
-    names
-}
-
-fn all<T>(named: Option<&Named<T>>) -> &[(At<String>, T)] {
-    named.map_or(&[], |named| &named.0)
-}
-
-fn required(name: &At<String>, key: &str, value: Option<Place>, example: &str, reader: &mut Reader<'_>) {
-    if value.is_none() {
-        let message = format!("the channel `{}` has no `{key}`", name.value);
-        reader.report(absent(message, name.place, format!("set {key} = {example}")));
-    }
-}
-
-fn nothing_told<T>(name: &At<String>, on: Option<&At<Vec<T>>>, reader: &mut Reader<'_>) {
-    if let Some(on) = on
-        && on.value.is_empty()
-    {
-        reader.warn(on.place, &format!("the channel `{}` is told of nothing", name.value));
-    }
-}
-
-fn check_addresses(key: &str, text: &At<String>, reader: &mut Reader<'_>) {
-    let Some(Secret::Plain(_)) = reader.place_of_secret(key, &text.value, text.place) else {
-        return;
-    };
-    let is_address = |address: &str| {
-        address.split_once('@').is_some_and(|(user, domain)| {
-            !user.is_empty() && !domain.is_empty() && !address.contains(|symbol: char| symbol.is_whitespace())
-        })
-    };
-    if let Some(bad) = text.value.split(',').map(str::trim).find(|address| !is_address(address)) {
-        let finding = Finding::new(ProblemKind::BadValue, format!("`{bad}` is no mail address"));
-        reader.report(finding.at(text.place).help("write \"a@example.com, b@example.com\", or \"env:NAME\""));
-    }
-}
-
-/// Reports a channel that nothing defines.
-pub(super) fn check_channels(wanted: &[At<String>], known: &[String], reader: &mut Reader<'_>) {
-    for channel in wanted.iter().filter(|channel| !known.contains(&channel.value)) {
-        let message = format!("there is no channel `{}`", channel.value);
-        let names = known.iter().map(String::as_str);
-        let table = match channel.value.split_once('.') {
-            Some(("slack" | "email", _)) => format!("[notify.{}]", channel.value),
-            Some(_) | None => format!("[notify.slack.{}], and call it `slack.{}`", channel.value, channel.value),
-        };
-        reader.report(unknown_name(message, channel, names, &table));
-    }
+    ["authorization", "cookie", "token", "key", "secret", "password"]
+        .iter()
+        .any(|word| header.contains(word))
 }

@@ -1,18 +1,11 @@
-//! The tree of known keys, taken from the raw types' schema, and the walk that compares a file with it.
-//!
-//! The walk finds every unknown key and every value of a wrong type, and takes them out, so that what remains can be
-//! read into the raw types. What values mean is not looked at here.
+//! The tree of known keys, taken from the raw types' schema, so that each key is written once.
 
 use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 
-use super::{
-    problem::{Finding, Findings, ProblemKind},
-    raw::RawFile,
-    tree::{Node, Table, Value},
-};
+use super::{raw::RawFile, tree::quoted};
 
 /// What a value may be.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +64,10 @@ impl TableShape {
 /// The JSON schema of a file, with nothing referred to elsewhere.
 pub(super) fn inlined_schema() -> Json {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<RawFile>().to_value()
+    settings
+        .into_generator()
+        .into_root_schema_for::<RawFile>()
+        .to_value()
 }
 
 /// The keys of a file.
@@ -92,7 +88,11 @@ pub(super) static FILE: LazyLock<TableShape> = LazyLock::new(|| match shape(&inl
 
 /// Reads one schema.
 fn shape(schema: &Json) -> Shape {
-    if let Some(first) = schema.get("anyOf").and_then(Json::as_array).and_then(|any| any.first()) {
+    if let Some(first) = schema
+        .get("anyOf")
+        .and_then(Json::as_array)
+        .and_then(|any| any.first())
+    {
         return shape(first); // an optional field: the other one is null
     }
     if let Some(words) = schema.get("enum").and_then(Json::as_array) {
@@ -115,7 +115,10 @@ fn shape(schema: &Json) -> Shape {
 }
 
 fn table_or_named(schema: &Json) -> Shape {
-    if let Some(values) = schema.get("additionalProperties").filter(|values| values.is_object()) {
+    if let Some(values) = schema
+        .get("additionalProperties")
+        .filter(|values| values.is_object())
+    {
         return Shape::Named(Box::new(shape(values)));
     }
     let kind = match schema.get("x-table").and_then(Json::as_str) {
@@ -141,7 +144,10 @@ fn table_or_named(schema: &Json) -> Shape {
 
 /// The doc comment of a field or type, on one line.
 fn doc(schema: &Json) -> String {
-    let text = schema.get("description").and_then(Json::as_str).unwrap_or_default();
+    let text = schema
+        .get("description")
+        .and_then(Json::as_str)
+        .unwrap_or_default();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -152,7 +158,7 @@ fn example(schema: &Json) -> Option<String> {
 /// Texts, numbers and lists of them as TOML.
 pub(super) fn json_to_toml(value: &Json) -> Option<String> {
     match value {
-        Json::String(text) => Some(super::tree::quoted(text)),
+        Json::String(text) => Some(quoted(text)),
         Json::Number(number) => Some(number.to_string()),
         Json::Bool(flag) => Some(flag.to_string()),
         Json::Array(items) => {
@@ -161,195 +167,4 @@ pub(super) fn json_to_toml(value: &Json) -> Option<String> {
         }
         Json::Null | Json::Object(_) => None,
     }
-}
-
-/// Compares `table` with the keys of `shape`. What is wrong is reported and taken out.
-pub(super) fn check(table: &mut Table, shape: &TableShape, findings: &mut Findings) {
-    table.entries.retain_mut(|entry| match shape.key(&entry.key) {
-        Some(key) => check_value(&mut entry.node, &key.shape, &entry.key, findings),
-        None => {
-            findings.push(unknown_key(&entry.key, shape).at(entry.key_place));
-            false
-        }
-    });
-}
-
-/// Compares one value with its shape; `false`: it is unusable and has to go.
-fn check_value(node: &mut Node, shape: &Shape, key: &str, findings: &mut Findings) -> bool {
-    match (shape, &mut node.value) {
-        (Shape::Text(_), Value::Text(_)) | (Shape::Whole, Value::Integer(_)) | (Shape::Bool, Value::Bool(_)) => true,
-        (Shape::NumberOrText(_), Value::Text(_) | Value::Integer(_) | Value::Number(_)) => true,
-        (Shape::Choice(words), Value::Text(text)) => {
-            let known = words.contains(text);
-            if !known {
-                findings.push(unknown_word(key, text, words).at(node.place));
-            }
-            known
-        }
-        (Shape::List(item), Value::List(items)) => {
-            let wrong = items.iter_mut().filter_map(|one| (!check_value(one, item, key, findings)).then_some(()));
-            wrong.count() == 0
-        }
-        (Shape::Table(shape), Value::Table(table)) => {
-            check(table, shape, findings);
-            true
-        }
-        (Shape::Named(shape), Value::Table(table)) => {
-            table.entries.retain_mut(|entry| check_value(&mut entry.node, shape, &entry.key, findings));
-            true
-        }
-        (
-            Shape::Text(_)
-            | Shape::Choice(_)
-            | Shape::Whole
-            | Shape::NumberOrText(_)
-            | Shape::Bool
-            | Shape::List(_)
-            | Shape::Table(_)
-            | Shape::Named(_),
-            found,
-        ) => {
-            let message = format!("`{key}` takes {}, not {}", expected(shape), type_of(found));
-            let finding = Finding::new(ProblemKind::WrongType, message).at(node.place);
-            findings.push(match hint(shape, found, key) {
-                Some(hint) => finding.help(hint),
-                None => finding,
-            });
-            false
-        }
-    }
-}
-
-fn expected(shape: &Shape) -> String {
-    match shape {
-        Shape::Text(Some(format)) if format == "PromQL" => "a PromQL expression in quotes".to_owned(),
-        Shape::Text(Some(format)) => format!("{} {format} in quotes", article(format)),
-        Shape::Text(None) | Shape::Choice(_) => "a text in quotes".to_owned(),
-        Shape::Whole => "a whole number".to_owned(),
-        Shape::NumberOrText(format) => format!("{} {format}", article(format)),
-        Shape::Bool => "true or false".to_owned(),
-        Shape::List(_) => "a list".to_owned(),
-        Shape::Table(_) | Shape::Named(_) => "a table".to_owned(),
-    }
-}
-
-fn article(noun: &str) -> &'static str {
-    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Text(_) => "a text",
-        Value::Integer(_) => "a whole number",
-        Value::Number(_) => "a number",
-        Value::Bool(_) => "true or false",
-        Value::Datetime(_) => "a date",
-        Value::List(_) => "a list",
-        Value::Table(_) => "a table",
-    }
-}
-
-/// A way out of a wrong type, where it is plain what was meant.
-fn hint(shape: &Shape, found: &Value, key: &str) -> Option<String> {
-    match (shape, found) {
-        (Shape::Text(Some(format)), Value::Integer(number)) if format == "duration" => {
-            Some(format!("write {key} = \"{number}s\" for seconds"))
-        }
-        (Shape::Whole | Shape::Bool, Value::Text(text)) => Some(format!("write {key} = {text}, without quotes")),
-        (Shape::List(_), Value::Text(text)) => Some(format!("write {key} = [{}]", super::tree::quoted(text))),
-        (Shape::Text(_) | Shape::Choice(_), Value::Integer(number)) => Some(format!("write {key} = \"{number}\"")),
-        (Shape::Table(_), Value::Bool(false)) if key == "scale_down" || key == "scale_up" => {
-            Some(format!("write {key}.select = \"disabled\" to switch this direction off"))
-        }
-        (Shape::Table(table), _) => {
-            let keys = super::problem::listed(table.keys.iter().map(|key| key.name.as_str()));
-            Some(format!("its keys are {keys}"))
-        }
-        (
-            Shape::Text(_)
-            | Shape::Choice(_)
-            | Shape::Whole
-            | Shape::NumberOrText(_)
-            | Shape::Bool
-            | Shape::List(_)
-            | Shape::Named(_),
-            _,
-        ) => None,
-    }
-}
-
-fn unknown_word(key: &str, text: &str, words: &[String]) -> Finding {
-    let finding = Finding::new(ProblemKind::BadValue, format!("`{text}` is nothing `{key}` can be"));
-    let all = super::problem::listed(words.iter().map(String::as_str));
-    finding.help(match nearest(text, words.iter().map(String::as_str)) {
-        Some(word) => format!("did you mean `{word}`? It can be {all}"),
-        None => format!("it can be {all}"),
-    })
-}
-
-fn unknown_key(key: &str, shape: &TableShape) -> Finding {
-    let finding = Finding::new(ProblemKind::UnknownKey, format!("unknown key `{key}`"));
-    // Datadog's WatermarkPodAutoscaler means by `average` what the HPA calls `AverageValue`, others mean the opposite.
-    if shape.kind == TableKind::Metric && key == "average" {
-        return finding.help(
-            "did you mean `per_replica` (so much for each replica, HPA `AverageValue`) or `value` (the value itself, \
-             HPA `Value`)?",
-        );
-    }
-    let names = || shape.keys.iter().map(|key| key.name.as_str());
-    if let Some(name) = nearest(key, names()) {
-        return finding.help(format!("did you mean `{name}`?"));
-    }
-    if let Some(path) = elsewhere(key, &FILE, "") {
-        return finding.help(format!("`{key}` belongs to `[{path}]`"));
-    }
-    finding.help(format!("the keys here are {}", super::problem::listed(names())))
-}
-
-/// The table that has `key`, if there is one.
-fn elsewhere(key: &str, shape: &TableShape, path: &str) -> Option<String> {
-    let inner = |at: &Key| {
-        let path = if path.is_empty() { at.name.clone() } else { format!("{path}.{}", at.name) };
-        let (table, path) = match &at.shape {
-            Shape::Table(table) => (table, path),
-            Shape::Named(named) => match named.as_ref() {
-                Shape::Table(table) => (table, format!("{path}.NAME")),
-                Shape::Text(_)
-                | Shape::Choice(_)
-                | Shape::Whole
-                | Shape::NumberOrText(_)
-                | Shape::Bool
-                | Shape::List(_)
-                | Shape::Named(_) => return None,
-            },
-            Shape::Text(_)
-            | Shape::Choice(_)
-            | Shape::Whole
-            | Shape::NumberOrText(_)
-            | Shape::Bool
-            | Shape::List(_) => return None,
-        };
-        // Defaults and templates have the keys of a workload, which is the place to name.
-        if at.name == "defaults" || at.name == "template" {
-            return None;
-        }
-        if table.key(key).is_some() { Some(path) } else { elsewhere(key, table, &path) }
-    };
-    shape.keys.iter().find_map(inner)
-}
-
-/// Longer words are no slip of the pen, and comparing costs their length.
-const LONGEST_NAME: usize = 64;
-
-/// The candidate that `word` was probably meant to be.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > LONGEST_NAME {
-        return None;
-    }
-    let close = |candidate: &'a str| {
-        let distance = strsim::damerau_levenshtein(word, candidate);
-        let allowed = (word.chars().count().max(candidate.chars().count()) / 3).max(1);
-        (distance <= allowed).then_some((distance, candidate))
-    };
-    candidates.filter_map(close).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }

@@ -34,7 +34,11 @@ pub(super) fn target(
     .collect();
     if targets.len() > 1 {
         let message = format!("workload `{id}` has two targets");
-        reader.report(conflict(message, &targets, "keep one; a second workload may have the other"));
+        reader.report(conflict(
+            message,
+            &targets,
+            "keep one; a second workload may have the other",
+        ));
         return None;
     }
     if let Some(text) = &raw.scale_target {
@@ -103,9 +107,8 @@ fn process(
         .environment
         .iter()
         .flat_map(|variables| &variables.0)
-        .filter_map(|(name, value)| {
-            check_variable(name, reader).then(|| (name.value.clone(), value.value.clone()))
-        })
+        .filter(|(name, _)| check_variable(name, reader))
+        .map(|(name, value)| (name.value.clone(), value.value.clone()))
         .collect();
     let defined_at = raw.command.as_ref().map_or(at.place, |command| command.place);
     let directory = directory(raw.directory.as_ref(), defined_at, reader);
@@ -128,7 +131,8 @@ fn check_variable(name: &At<String>, reader: &mut Reader<'_>) -> bool {
     } else {
         return true;
     };
-    reader.report(Finding::new(ProblemKind::BadValue, problem).at(name.place));
+    let finding = Finding::new(ProblemKind::BadValue, problem).at(name.place);
+    reader.report(finding.help("remove it; a replica listens on the PORT it is given"));
     false
 }
 
@@ -136,18 +140,27 @@ fn ready_check(at: &At<RawReady>, reader: &mut Reader<'_>) -> Option<ReadyCheck>
     match (&at.value.http, &at.value.tcp) {
         (Some(http), Some(tcp)) => {
             let keys = [("http", http.place), ("tcp", tcp.place)];
-            reader.report(conflict("a replica is ready by one check", &keys, "keep one of the two"));
+            reader.report(conflict(
+                "a replica is ready by one check",
+                &keys,
+                "keep one of the two",
+            ));
             None
         }
         (Some(path), None) if path.value.starts_with('/') => Some(ReadyCheck::Http {
             path: path.value.clone(),
         }),
         (Some(path), None) => {
-            let finding = Finding::new(ProblemKind::BadValue, "a path on a replica starts with /").at(path.place);
+            let finding =
+                Finding::new(ProblemKind::BadValue, "a path on a replica starts with /").at(path.place);
             reader.report(finding.help(format!("write http = \"/{}\"", path.value)));
             None
         }
-        (None, Some(tcp)) => Some(if tcp.value { ReadyCheck::Tcp } else { ReadyCheck::Alive }),
+        (None, Some(tcp)) => Some(if tcp.value {
+            ReadyCheck::Tcp
+        } else {
+            ReadyCheck::Alive
+        }),
         (None, None) => {
             let help = "set http = \"/healthz\" or tcp = true, or remove `ready`";
             reader.report(absent("`ready` does not say how", at.place, help));
@@ -223,7 +236,11 @@ fn arguments(
     }
     if let Some(word) = list.value.iter().find(|word| word.value.contains('\0')) {
         let message = format!("`{key}` has a NUL character in it");
-        reader.report(Finding::new(ProblemKind::BadValue, message).at(word.place));
+        reader.report(
+            Finding::new(ProblemKind::BadValue, message)
+                .at(word.place)
+                .help("remove it"),
+        );
         return None;
     }
     Some(words)

@@ -86,7 +86,9 @@ impl Table {
 
     /// Takes a table of the parser over, which reads text number `source`.
     pub(super) fn from_toml(table: &DeTable<'_>, source: SourceId) -> Self {
-        let entries = table.iter().map(|(key, value)| Entry::from_toml(key, value, source));
+        let entries = table
+            .iter()
+            .map(|(key, value)| Entry::from_toml(key, value, source));
         Self {
             entries: entries.collect(),
         }
@@ -94,7 +96,11 @@ impl Table {
 }
 
 impl Entry {
-    fn from_toml(key: &Spanned<toml::de::DeString<'_>>, value: &Spanned<DeValue<'_>>, source: SourceId) -> Self {
+    fn from_toml(
+        key: &Spanned<toml::de::DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+        source: SourceId,
+    ) -> Self {
         let key_place = Place::new(source, key.span());
         let mut node = Node::from_toml(value, source);
         if node.as_table().is_some() {
@@ -153,7 +159,8 @@ impl Node {
                 format!("[{}]", items.join(", "))
             }
             Value::Table(table) => {
-                let entry = |entry: &Entry| format!("{} = {}", bare_or_quoted(&entry.key), entry.node.to_toml());
+                let entry =
+                    |entry: &Entry| format!("{} = {}", bare_or_quoted(&entry.key), entry.node.to_toml());
                 let entries: Vec<String> = table.entries.iter().map(entry).collect();
                 format!("{{ {} }}", entries.join(", "))
             }

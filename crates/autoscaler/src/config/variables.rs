@@ -71,10 +71,10 @@ impl Variables<'_> {
 
     fn value(&self, variable: &str) -> Result<&str, Why> {
         match variable {
-            "namespace" => self.namespace.ok_or(Why::NoNamespace),
-            "name" => self.name.ok_or(Why::NoWorkload),
-            "cluster" => self.cluster.ok_or(Why::NoCluster),
-            _ => Err(Why::NoVariable),
+            "namespace" => self.namespace.ok_or(Why::Namespace),
+            "name" => self.name.ok_or(Why::Workload),
+            "cluster" => self.cluster.ok_or(Why::Cluster),
+            _ => Err(Why::Unknown),
         }
     }
 
@@ -82,14 +82,14 @@ impl Variables<'_> {
         let message = format!("`${{{variable}}}` is not defined here");
         let finding = Finding::new(ProblemKind::UnknownName, message).at(place);
         match (why, self.defined_at) {
-            (Why::NoNamespace, Some(workload)) => finding
+            (Why::Namespace, Some(workload)) => finding
                 .labelled(workload, "this workload has no namespace")
                 .help("call the workload \"NAMESPACE/NAME\""),
-            (Why::NoCluster, _) => finding.help("set cluster = \"NAME\" at the top of the file"),
-            (Why::NoVariable, _) => finding.help(format!(
+            (Why::Cluster, _) => finding.help("set cluster = \"NAME\" at the top of the file"),
+            (Why::Unknown, _) => finding.help(format!(
                 "the variables are ${{namespace}}, ${{name}} and ${{cluster}}; write `$${{{variable}}}` for the plain text"
             )),
-            (Why::NoNamespace | Why::NoWorkload, _) => {
+            (Why::Namespace | Why::Workload, _) => {
                 finding.help("only workloads, templates and defaults know their workload")
             }
         }
@@ -99,8 +99,12 @@ impl Variables<'_> {
 /// Why a variable has no value.
 #[derive(Clone, Copy)]
 enum Why {
-    NoNamespace,
-    NoWorkload,
-    NoCluster,
-    NoVariable,
+    /// The workload has no namespace.
+    Namespace,
+    /// There is no workload here.
+    Workload,
+    /// The cluster has no name.
+    Cluster,
+    /// There is no such variable.
+    Unknown,
 }

@@ -80,7 +80,10 @@ impl<'de> Deserialize<'de> for NumberOrText {
                 Ok(NumberOrText::Number(number))
             }
 
-            #[expect(clippy::cast_precision_loss, reason = "whole numbers beyond 2^53 are no load or target")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "whole numbers beyond 2^53 are no load or target"
+            )]
             fn visit_i64<E>(self, number: i64) -> Result<NumberOrText, E> {
                 Ok(NumberOrText::Number(number as f64))
             }
@@ -181,8 +184,12 @@ const UNITS: [(&str, u64); 6] = [
 
 /// A span of time as Prometheus writes it: whole numbers with units, each unit at most once, the largest first.
 pub(super) fn duration(text: &str) -> Result<Duration, WordError> {
-    let bad = || WordError::Duration { text: text.to_owned() };
-    let too_long = || WordError::TooLong { text: text.to_owned() };
+    let bad = || WordError::Duration {
+        text: text.to_owned(),
+    };
+    let too_long = || WordError::TooLong {
+        text: text.to_owned(),
+    };
     let mut rest = text;
     let mut larger = u64::MAX;
     let mut total: u64 = 0;
@@ -240,7 +247,9 @@ pub(super) fn percentage(text: &str) -> Result<f64, WordError> {
     text.strip_suffix('%')
         .and_then(|number| decimal(number.trim_end()))
         .map(|percent| percent / 100.0)
-        .ok_or_else(|| WordError::Percentage { text: text.to_owned() })
+        .ok_or_else(|| WordError::Percentage {
+            text: text.to_owned(),
+        })
 }
 
 /// A value of a metric: a duration in seconds, a fraction, or a plain number.
@@ -250,12 +259,16 @@ pub(super) fn amount(text: &str) -> Result<f64, WordError> {
         .or_else(|_| percentage(text))
         .ok()
         .or_else(|| decimal(text))
-        .ok_or_else(|| WordError::Amount { text: text.to_owned() })
+        .ok_or_else(|| WordError::Amount {
+            text: text.to_owned(),
+        })
 }
 
 /// A number of bytes.
 pub(super) fn size(text: &str) -> Result<u64, WordError> {
-    let bad = || WordError::Size { text: text.to_owned() };
+    let bad = || WordError::Size {
+        text: text.to_owned(),
+    };
     let (digits, unit) = split(text, |symbol| symbol.is_ascii_digit());
     let factor = match unit.trim_start() {
         "B" => 1,
@@ -273,7 +286,9 @@ pub(super) fn size(text: &str) -> Result<u64, WordError> {
 
 /// So much change per period: `"4 per 15s"`, `"100% per 15s"`.
 pub(super) fn change(text: &str) -> Result<ChangeLimit, WordError> {
-    let bad = || WordError::Change { text: text.to_owned() };
+    let bad = || WordError::Change {
+        text: text.to_owned(),
+    };
     let (much, period) = text.split_once(" per ").ok_or_else(bad)?;
     let much = much.trim();
     let (digits, is_percent) = match much.strip_suffix('%') {
@@ -312,7 +327,9 @@ const KINDS: [(&str, &str, &[&str]); 4] = [
 /// A scale target `KIND[.GROUP]/NAME`. Kinds that kubectl knows by several words become one, so that two ways of
 /// writing one target are equal.
 pub(super) fn target(text: &str) -> Result<TargetWords, WordError> {
-    let bad = || WordError::Target { text: text.to_owned() };
+    let bad = || WordError::Target {
+        text: text.to_owned(),
+    };
     let (kind, name) = text.split_once('/').ok_or_else(bad)?;
     let (kind, group) = match kind.split_once('.') {
         Some((kind, group)) => (kind, Some(group)),
@@ -323,8 +340,13 @@ pub(super) fn target(text: &str) -> Result<TargetWords, WordError> {
     }
     let labels = group.into_iter().flat_map(|group| group.split('.'));
     // An object's name may be a DNS subdomain: labels with points between.
-    if let Some(part) = labels.chain(name.split('.')).find(|part| !headroom_policy_engine::is_dns_label(part)) {
-        return Err(WordError::Label { part: part.to_owned() });
+    if let Some(part) = labels
+        .chain(name.split('.'))
+        .find(|part| !headroom_policy_engine::is_dns_label(part))
+    {
+        return Err(WordError::Label {
+            part: part.to_owned(),
+        });
     }
     let kind = kind.to_ascii_lowercase();
     let known = KINDS
@@ -362,7 +384,10 @@ pub(super) fn url(text: &str) -> Result<String, WordError> {
     if path.contains(['?', '#']) {
         return Err(bad("a base URL has no `?` and no `#`"));
     }
-    if text.chars().any(|symbol| symbol.is_whitespace() || symbol.is_control()) {
+    if text
+        .chars()
+        .any(|symbol| symbol.is_whitespace() || symbol.is_control())
+    {
         return Err(bad("it has a blank in it"));
     }
     let (host, port) = match authority.strip_prefix('[') {

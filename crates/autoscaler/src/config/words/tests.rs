@@ -20,11 +20,19 @@ fn reads_durations_as_prometheus_writes_them() {
 
 #[test]
 fn refuses_what_is_no_duration() {
-    for text in ["", "5", "m", "5 m", "-5m", "1.5s", "5min", "30m1h", "1m1m", "5M", "٥m", "5m "] {
-        assert!(matches!(duration(text), Err(WordError::Duration { .. })), "{text:?}");
+    for text in [
+        "", "5", "m", "5 m", "-5m", "1.5s", "5min", "30m1h", "1m1m", "5M", "٥m", "5m ",
+    ] {
+        assert!(
+            matches!(duration(text), Err(WordError::Duration { .. })),
+            "{text:?}"
+        );
     }
     for text in ["367d", "99999999999999999999s", "18446744073709551615w"] {
-        assert!(matches!(duration(text), Err(WordError::TooLong { .. })), "{text:?}");
+        assert!(
+            matches!(duration(text), Err(WordError::TooLong { .. })),
+            "{text:?}"
+        );
     }
 }
 
@@ -46,7 +54,14 @@ fn reads_percentages_and_amounts() {
 fn reads_sizes() {
     assert_eq!(size("200MB"), Ok(200_000_000));
     assert_eq!(size("1 GiB"), Ok(1 << 30));
-    for text in ["200", "MB", "-1MB", "1TB", "99999999999999999999B", "99999999999999GB"] {
+    for text in [
+        "200",
+        "MB",
+        "-1MB",
+        "1TB",
+        "99999999999999999999B",
+        "99999999999999GB",
+    ] {
         assert!(size(text).is_err(), "{text:?}");
     }
 }
@@ -54,10 +69,25 @@ fn reads_sizes() {
 #[test]
 fn reads_change_limits() {
     let limit = change("4 per 15s").unwrap();
-    assert_eq!((limit.amount(), limit.period()), (ChangeAmount::Replicas(4), Duration::from_secs(15)));
+    assert_eq!(
+        (limit.amount(), limit.period()),
+        (ChangeAmount::Replicas(4), Duration::from_secs(15))
+    );
     let limit = change("100% per 1m").unwrap();
-    assert_eq!((limit.amount(), limit.period()), (ChangeAmount::Percent(100), Duration::from_secs(60)));
-    for text in ["4", "4 per", "per 15s", "-4 per 15s", "1.5% per 15s", "0 per 15s", "4 per 31m", "4 per 0s"] {
+    assert_eq!(
+        (limit.amount(), limit.period()),
+        (ChangeAmount::Percent(100), Duration::from_secs(60))
+    );
+    for text in [
+        "4",
+        "4 per",
+        "per 15s",
+        "-4 per 15s",
+        "1.5% per 15s",
+        "0 per 15s",
+        "4 per 31m",
+        "4 per 0s",
+    ] {
         assert!(change(text).is_err(), "{text:?}");
     }
 }
@@ -69,18 +99,40 @@ fn two_ways_of_writing_one_target_are_equal() {
         assert_eq!(target(text), Ok(one.clone()), "{text}");
     }
     assert_ne!(target("deployment.example.com/api").unwrap(), one);
-    for text in ["", "api", "/api", "deployment/", "deployment/A", "de ploy/api", "deployment./api", "a/b/c"] {
+    for text in [
+        "",
+        "api",
+        "/api",
+        "deployment/",
+        "deployment/A",
+        "de ploy/api",
+        "deployment./api",
+        "a/b/c",
+    ] {
         assert!(target(text).is_err(), "{text:?}");
     }
 }
 
 #[test]
 fn reads_urls_of_servers() {
-    assert_eq!(url("http://prometheus:9090/"), Ok("http://prometheus:9090".to_owned()));
-    assert_eq!(url("https://[::1]:9090/prom"), Ok("https://[::1]:9090/prom".to_owned()));
+    assert_eq!(
+        url("http://prometheus:9090/"),
+        Ok("http://prometheus:9090".to_owned())
+    );
+    assert_eq!(
+        url("https://[::1]:9090/prom"),
+        Ok("https://[::1]:9090/prom".to_owned())
+    );
     for text in [
-        "prometheus:9090", "http://", "http://:9090", "http://a:0", "http://a:99999", "http://a b", "http://a?x=1",
-        "http://[zz]:1", "ftp://a",
+        "prometheus:9090",
+        "http://",
+        "http://:9090",
+        "http://a:0",
+        "http://a:99999",
+        "http://a b",
+        "http://a?x=1",
+        "http://[zz]:1",
+        "ftp://a",
     ] {
         assert!(url(text).is_err(), "{text:?}");
     }

@@ -1,0 +1,370 @@
+//! What a configuration means: text as the types that everything else works on.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use headroom_actuator::{ReadyCheck, ScaleTarget};
+use headroom_autoscaler::{
+    Configuration, Credentials, KubernetesTarget, MetricOrigin, Mode, Secret, TargetSettings,
+    WorkloadSettings,
+    config::{self, Environment, LoadOptions},
+};
+use headroom_metrics_source::Across;
+use headroom_policy_engine::{
+    ChangeAmount, LimitSelection, MetricRule, OnMissing, ReplicaBounds, Replicas, Votes,
+};
+
+fn load(path: &str) -> Configuration {
+    load_as(path, LoadOptions::default())
+}
+
+#[track_caller]
+fn load_as(path: &str, options: LoadOptions) -> Configuration {
+    let loaded = config::load(&[PathBuf::from(path)], &Environment::default(), &options);
+    loaded
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .configuration
+}
+
+fn bounds(min: u32, max: u32) -> ReplicaBounds {
+    ReplicaBounds::new(Replicas::new(min), Replicas::new(max)).unwrap()
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn rule<'a>(workload: &'a WorkloadSettings, name: &str) -> (&'a MetricRule, &'a MetricOrigin) {
+    let at = workload
+        .policy
+        .metrics
+        .iter()
+        .position(|metric| metric.name.as_str() == name)
+        .unwrap();
+    (&workload.policy.metrics[at].rule, &workload.metrics[at].origin)
+}
+
+#[test]
+fn a_single_service_means_what_it_says() {
+    let configuration = load("tests/valid/single-service.toml");
+    let [workload] = &configuration.workloads[..] else {
+        panic!("{configuration:#?}")
+    };
+    assert_eq!(workload.id.as_str(), "devtrip/api");
+    assert_eq!(workload.mode, Mode::Apply);
+    assert_eq!(workload.policy.bounds, bounds(2, 10));
+    let target = KubernetesTarget {
+        namespace: "devtrip".to_owned(),
+        kind: "deployment".to_owned(),
+        group: None,
+        name: "api".to_owned(),
+    };
+    assert_eq!(workload.target, TargetSettings::Kubernetes(target));
+    let names: Vec<&str> = workload
+        .policy
+        .metrics
+        .iter()
+        .map(|metric| metric.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["cpu", "memory", "active_users", "request_rate", "p95_latency"],
+        "in the order of the file"
+    );
+
+    let (cpu, origin) = rule(workload, "cpu");
+    assert!(
+        matches!(cpu, MetricRule::Utilization(target) if target.get() == 0.7),
+        "{cpu:?}"
+    );
+    assert!(matches!(origin, MetricOrigin::Resource { resource, container: None } if resource == "cpu"));
+    assert_eq!(workload.policy.metrics[1].votes, Votes::UpOnly);
+    let (users, _) = rule(workload, "active_users");
+    assert!(
+        matches!(users, MetricRule::PerReplica(target) if target.get() == 100.0),
+        "{users:?}"
+    );
+    let (latency, _) = rule(workload, "p95_latency");
+    let MetricRule::Step(step) = latency else {
+        panic!("{latency:?}")
+    };
+    let above = step.above().unwrap();
+    assert_eq!(
+        (above.threshold, above.lasting, above.step),
+        (2.0, Some(seconds(60)), Replicas::new(1))
+    );
+    assert_eq!(step.below(), None);
+
+    let fallback = workload.policy.fallback.unwrap();
+    assert_eq!(
+        (fallback.replicas, fallback.after),
+        (Replicas::new(4), seconds(180))
+    );
+}
+
+#[test]
+fn defaults_are_those_of_the_hpa() {
+    let configuration = load("tests/valid/single-service.toml");
+    let policy = &configuration.workloads[0].policy;
+    assert_eq!(policy.interval.get(), seconds(15));
+    assert_eq!(
+        (
+            policy.metrics[0].tolerance.up(),
+            policy.metrics[0].tolerance.down()
+        ),
+        (0.1, 0.1)
+    );
+    assert_eq!(policy.metrics[0].on_missing, OnMissing::Block);
+    assert_eq!(policy.scale_up.stabilization.get(), seconds(0));
+    assert_eq!(policy.scale_down.stabilization.get(), seconds(300));
+    let amounts = |limits: &headroom_policy_engine::ChangeLimits| {
+        limits
+            .limits
+            .iter()
+            .map(|limit| (limit.amount(), limit.period()))
+            .collect::<Vec<_>>()
+    };
+    let up = [
+        (ChangeAmount::Replicas(4), seconds(15)),
+        (ChangeAmount::Percent(100), seconds(15)),
+    ];
+    assert_eq!(amounts(&policy.scale_up.limits), up);
+    assert_eq!(
+        amounts(&policy.scale_down.limits),
+        [(ChangeAmount::Percent(100), seconds(15))]
+    );
+    assert_eq!(policy.scale_up.limits.select, LimitSelection::Max);
+    assert_eq!(
+        (policy.guards.startup, policy.guards.max_reversals),
+        (seconds(120), 4)
+    );
+    let settings = &configuration.settings;
+    assert_eq!(
+        (settings.deadline, settings.pass_deadline),
+        (seconds(5), seconds(90))
+    );
+    assert_eq!(
+        settings.prometheus["main"].timeout,
+        seconds(5),
+        "that of an answer"
+    );
+    assert_eq!(settings.history.keep_for, seconds(7 * 24 * 3600));
+    assert_eq!(settings.history.max_bytes, 200_000_000);
+}
+
+#[test]
+fn processes_get_their_directories_and_checks() {
+    let configuration = load("tests/valid/process.toml");
+    let TargetSettings::Scale(ScaleTarget::Process(target)) = &configuration.workloads[0].target else {
+        panic!("{configuration:#?}")
+    };
+    assert_eq!(target.command, ["./web"]);
+    assert_eq!(target.directory, Path::new("tests/valid"), "that of the file");
+    assert_eq!(
+        target.ready,
+        ReadyCheck::Http {
+            path: "/healthz".to_owned()
+        }
+    );
+    assert_eq!(target.drain, seconds(10));
+    assert_eq!(target.log_directory, Path::new("tests/valid/.headroom/logs/web"));
+    let MetricOrigin::Scrape {
+        series,
+        path,
+        rate_over,
+        across,
+        endpoints,
+    } = &configuration.workloads[0].metrics[0].origin
+    else {
+        panic!("{configuration:#?}")
+    };
+    assert_eq!(
+        (&**series, &**path, *rate_over),
+        ("http_requests_total", "/metrics", Some(seconds(10)))
+    );
+    assert_eq!((*across, endpoints.len()), (Across::Sum, 0));
+}
+
+#[test]
+fn commands_and_recordings_are_relative_to_their_file() {
+    let configuration = load("tests/valid/command.toml");
+    let TargetSettings::Scale(ScaleTarget::Command(target)) = &configuration.workloads[0].target else {
+        panic!("{configuration:#?}")
+    };
+    assert_eq!(
+        (target.get.as_slice(), target.set.as_slice()),
+        (
+            &["./replicas".to_owned()][..],
+            &["./scale".to_owned(), "{replicas}".to_owned()][..]
+        )
+    );
+    assert_eq!(target.directory, Path::new("tests/valid/scripts"));
+    assert_eq!(target.timeout, seconds(2));
+    let (rule, origin) = rule(&configuration.workloads[0], "load");
+    assert!(matches!(rule, MetricRule::Value(target) if target.get() == 0.2));
+    assert_eq!(
+        *origin,
+        MetricOrigin::Recorded {
+            file: "tests/valid/load.csv".into(),
+            series: "load".into()
+        }
+    );
+    let load = &configuration.workloads[0].policy.metrics[1];
+    assert_eq!((load.on_missing, load.tolerance.up()), (OnMissing::Ignore, 0.05));
+    assert_eq!(
+        configuration.workloads[0].metrics[1].max_age.unwrap().max_age,
+        seconds(60)
+    );
+}
+
+#[test]
+fn steps_tolerances_and_limits_are_read() {
+    let configuration = load("tests/valid/steps.toml");
+    let policy = &configuration.workloads[0].policy;
+    assert_eq!(
+        (
+            policy.metrics[0].tolerance.up(),
+            policy.metrics[0].tolerance.down()
+        ),
+        (0.05, 0.2)
+    );
+    assert_eq!(policy.scale_down.limits.select, LimitSelection::Min);
+    assert!(policy.scale_down.limits.limits.is_empty());
+    let MetricRule::Step(step) = &policy.metrics[0].rule else {
+        panic!()
+    };
+    assert_eq!(step.below().unwrap().threshold, 0.5);
+    assert_eq!(step.above().unwrap().step, Replicas::new(2));
+    assert_eq!(policy.guards.max_reversals, 0);
+}
+
+#[test]
+fn each_query_goes_to_its_prometheus() {
+    let configuration = load("tests/valid/two-prometheus.toml");
+    let server = |at: usize| match &configuration.workloads[0].metrics[at].origin {
+        MetricOrigin::Prometheus { server, .. } => server.clone(),
+        other @ (MetricOrigin::Scrape { .. }
+        | MetricOrigin::Recorded { .. }
+        | MetricOrigin::Resource { .. }) => {
+            panic!("{other:?}")
+        }
+    };
+    assert_eq!(
+        (server(0), server(1)),
+        ("main".to_owned(), "long-term".to_owned())
+    );
+    let main = &configuration.settings.prometheus["main"];
+    assert_eq!(main.url, "http://prometheus:9090");
+    assert_eq!(
+        (main.timeout, main.max_concurrent, main.scrape_interval),
+        (seconds(2), 4, Some(seconds(30)))
+    );
+    assert!(matches!(&main.credentials, Credentials::Bearer(Secret::Env(name)) if name == "TOKEN"));
+    assert_eq!(main.tls.ca, Some(Secret::File("tests/valid/ca.pem".into())));
+    let other = &configuration.settings.prometheus["long-term"];
+    assert!(matches!(&other.credentials, Credentials::Basic { username, .. } if username == "headroom"));
+    assert!(other.headers.contains_key("X-Scope-OrgID"));
+}
+
+#[test]
+fn the_fleet_is_six_lines_for_its_team() {
+    let configuration = load("../../examples/fleet");
+    let workload = &configuration.workloads[0];
+    assert_eq!((workload.id.as_str(), workload.mode), ("shop/api", Mode::Apply));
+    assert_eq!(workload.policy.bounds, bounds(4, 40));
+    let (rps, origin) = rule(workload, "rps");
+    assert!(
+        matches!(rps, MetricRule::PerReplica(target) if target.get() == 250.0),
+        "{rps:?}"
+    );
+    let MetricOrigin::Prometheus { query, .. } = origin else {
+        panic!("{origin:?}")
+    };
+    assert_eq!(
+        &*query.query,
+        "sum(rate(http_requests_total{namespace=\"shop\",app=\"api\"}[2m]))"
+    );
+    assert_eq!(
+        query.coverage.as_deref(),
+        Some("count(up{namespace=\"shop\",app=\"api\"} == 1)")
+    );
+    assert_eq!(configuration.settings.cluster.as_deref(), Some("prod-eu"));
+}
+
+#[test]
+fn two_files_as_layers_mean_the_same_as_their_directory() {
+    let told = |paths: &[&str]| {
+        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        let loaded = config::load(&paths, &Environment::default(), &LoadOptions::default()).unwrap();
+        format!("{:?}", loaded.configuration.workloads)
+    };
+    let directory = told(&["../../examples/fleet"]);
+    assert_eq!(
+        told(&[
+            "../../examples/fleet/00-platform.toml",
+            "../../examples/fleet/shop.toml"
+        ]),
+        directory
+    );
+    assert_eq!(
+        told(&[
+            "../../examples/fleet/shop.toml",
+            "../../examples/fleet/00-platform.toml"
+        ]),
+        directory
+    );
+}
+
+#[test]
+fn state_lives_beside_the_files_unless_said_otherwise() {
+    let state_dir = |path, options| load_as(path, options).settings.state_dir;
+    let beside = Path::new("tests/valid/.headroom");
+    assert_eq!(
+        state_dir("tests/valid/process.toml", LoadOptions::default()),
+        beside
+    );
+    let inside = Path::new("../../examples/fleet/.headroom");
+    assert_eq!(state_dir("../../examples/fleet", LoadOptions::default()), inside);
+    assert_eq!(
+        state_dir("tests/valid/settings.toml", LoadOptions::default()),
+        Path::new("tests/valid/state")
+    );
+    let option = LoadOptions {
+        state_dir: Some("/var/lib/headroom".into()),
+        ..LoadOptions::default()
+    };
+    assert_eq!(
+        state_dir("tests/valid/settings.toml", option),
+        Path::new("/var/lib/headroom")
+    );
+}
+
+#[test]
+fn secrets_are_read_where_they_stand() {
+    let environment: Environment = [("TOKEN", "from the environment")].into_iter().collect();
+    let resolve = |secret: Secret| {
+        secret
+            .resolve(&environment)
+            .map(|secret| secret.0)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(
+        resolve(Secret::Env("TOKEN".to_owned())),
+        Ok("from the environment".to_owned())
+    );
+    assert!(
+        resolve(Secret::Env("OTHER".to_owned()))
+            .unwrap_err()
+            .contains("OTHER")
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    std::fs::write(&file, "from a file\n").unwrap();
+    assert_eq!(resolve(Secret::File(file.clone())), Ok("from a file".to_owned()));
+    std::fs::write(&file, "\n").unwrap();
+    assert!(resolve(Secret::File(file)).unwrap_err().contains("empty"));
+}
