@@ -4,7 +4,7 @@
 
 mod decision;
 
-use headroom_autoscaler::{LeaderHolder, Notice, PassRecord, Remark, config::Problems};
+use headroom_autoscaler::{Notice, PassRecord, Remark, config::Problems};
 use serde::Serialize;
 
 pub(crate) use self::decision::{Decision, mode};
@@ -98,7 +98,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// A pass that was not made, because a loop works on the same state.
+/// A pass that was not made, because somebody else works on the same state.
 #[derive(Debug, Serialize)]
 pub(crate) struct NotMade {
     version: u32,
@@ -106,8 +106,8 @@ pub(crate) struct NotMade {
 }
 
 impl NotMade {
-    /// Because `holder` makes the passes.
-    pub(crate) fn new(holder: &LeaderHolder) -> Self {
+    /// Because `holder` makes passes.
+    pub(crate) fn new(holder: &impl std::fmt::Display) -> Self {
         Self {
             version: VERSION,
             already_running: holder.to_string(),

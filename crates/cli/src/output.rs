@@ -3,6 +3,7 @@
 //! Nothing here decides what is said. A reader that goes away (`headroom plan | head -1`) never disturbs the work:
 //! what it would have read is dropped. Any other failure to write is kept until the end, and makes the command fail.
 
+mod busy;
 mod paint;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub(crate) use busy::Busy;
 use clap::ValueEnum;
 pub(crate) use paint::{Paint, Tone};
 use serde::Serialize;
@@ -103,6 +105,16 @@ impl Output {
     /// Whether what is no result is read by a person as it appears.
     pub(crate) const fn has_live_notes(&self) -> bool {
         self.stderr_is_terminal
+    }
+
+    /// Shows a person at a terminal that something is going on, until the value is dropped.
+    pub(crate) fn busy(&self, what: &'static str) -> Busy {
+        // Logs and a line that is drawn again and again would disturb each other.
+        if self.stderr_is_terminal && !self.is_verbose() {
+            Busy::show(what)
+        } else {
+            Busy::hidden()
+        }
     }
 
     /// Writes one line of the result.

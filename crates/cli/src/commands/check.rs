@@ -109,6 +109,7 @@ pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Res
         ));
     }
     let findings = if args.live {
+        let _busy = output.busy("asking sources and targets");
         Some(block_on(live::ask(configuration))?)
     } else {
         None

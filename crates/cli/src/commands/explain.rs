@@ -90,7 +90,9 @@ fn show(record: &DecisionRecord, output: &Output) {
 
 fn decide_now(chosen: &Chosen, workload: &WorkloadId, output: &Output) -> Result<DecisionRecord, CliError> {
     let look = pass::look_ahead(&chosen.loaded.configuration, std::slice::from_ref(workload));
+    let busy = output.busy("asking sources and targets");
     let record = block_on(look)?;
+    drop(busy);
     say_notices(&record.notices, output);
     let decision = record
         .decisions

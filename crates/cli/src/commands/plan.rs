@@ -46,7 +46,9 @@ pub(crate) fn run(args: &PlanArgs, common: &CommonArgs, output: &Output) -> Resu
     let chosen = Chosen::load(common, &args.workloads, SecretCheck::Sources)?;
     let configuration = &chosen.loaded.configuration;
     configuration::say(&configuration.remarks, output);
+    let busy = output.busy("asking sources and targets");
     let record = block_on(pass::look_ahead(configuration, &chosen.workloads))?;
+    drop(busy);
     say_notices(&record.notices, output);
     match output.format() {
         Format::Json => output.object(&json::Pass::new(&record, &configuration.remarks)),

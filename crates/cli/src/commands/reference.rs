@@ -121,6 +121,7 @@ fn options(page: &mut String, command: &clap::Command, shared: bool) {
             .map(ToString::to_string)
             .unwrap_or_default();
         let mut meaning = help.replace("\n\n", " ").replace('\n', " ").replace('|', "\\|");
+        end_sentence(&mut meaning);
         let values: Vec<_> = argument
             .get_possible_values()
             .iter()
@@ -172,8 +173,17 @@ fn written(argument: &clap::Arg) -> String {
     }
 }
 
+/// clap takes the full stop from the end of a short help.
+fn end_sentence(text: &mut String) {
+    if !text.ends_with(['.', '!', '?', ':']) {
+        text.push('.');
+    }
+}
+
 fn paragraph(page: &mut String, text: Option<&clap::builder::StyledStr>) {
     if let Some(text) = text {
+        let mut text = text.to_string();
+        end_sentence(&mut text);
         let _ = writeln!(page, "{text}\n");
     }
 }

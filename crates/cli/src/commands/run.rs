@@ -1,6 +1,7 @@
 //! `headroom run`: passes for real, one or again and again.
 
 mod looping;
+mod turn;
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use clap::Args;
 use headroom_autoscaler::{Once, Purpose, config::SecretCheck};
 use tokio::time::timeout;
 
+use self::turn::UnderWay;
 use super::{
     pass, runtime,
     state::{Chosen, say_notices},
@@ -17,7 +19,7 @@ use crate::{
     configuration,
     error::CliError,
     exit::ExitCode,
-    json,
+    json, moment,
     output::{Format, Output},
     report::pass::{Pass, Shown, exit_of_pass},
     signals::Signals,
@@ -30,8 +32,8 @@ const LEAVING: Duration = Duration::from_millis(200);
 
 /// Reads load, decides, and sets replica counts.
 ///
-/// With --once, one pass that ends within 90 s (`pass_deadline`): for cron and Jenkins. Several may be started at once;
-/// they take turns. Where a loop works on the same state, --once says so and ends with 0.
+/// With --once, one pass that ends within 90 s (`pass_deadline`): for cron and Jenkins. Where another pass or a loop is
+/// at work on the same state, it says so and ends with 0.
 ///
 /// Without it, a pass for each workload at its `interval`, until Ctrl-C or SIGTERM. Replicas are left as they are.
 ///
@@ -81,7 +83,12 @@ pub(crate) fn run(args: &RunArgs, common: &CommonArgs, output: &Output) -> Resul
 async fn once(chosen: &Chosen, output: &Output) -> Result<ExitCode, CliError> {
     let configuration = &chosen.loaded.configuration;
     let mut signals = Signals::take().map_err(CliError::Start)?;
+    let patience = configuration.settings.pass_deadline.saturating_mul(2);
+    if let Some(other) = UnderWay::find(&configuration.settings.state_dir, patience, moment::now()) {
+        return Ok(not_made(&other, "is making a pass here", output));
+    }
     let autoscaler = pass::assemble(configuration, &chosen.workloads, Purpose::Once)?;
+    let busy = output.busy("making one pass");
     let mut passing = Box::pin(pass::once(configuration, &autoscaler));
     let (done, signal) = tokio::select! {
         done = &mut passing => (done?, None),
@@ -90,20 +97,24 @@ async fn once(chosen: &Chosen, output: &Output) -> Result<ExitCode, CliError> {
             Err(_) => return Err(CliError::Stopped(signal)),
         },
     };
+    drop(busy);
     let code = report_once(&done, chosen, output);
     Ok(signal.map_or(code, |signal| signal.exit_code().and(code)))
+}
+
+/// Somebody else sees to it, so there is nothing to do.
+fn not_made(who: &impl std::fmt::Display, what: &str, output: &Output) -> ExitCode {
+    output.note(format_args!("nothing to do: {who} {what}"));
+    if output.format() == Format::Json {
+        output.object(&json::NotMade::new(who));
+    }
+    ExitCode::Done
 }
 
 fn report_once(done: &Once, chosen: &Chosen, output: &Output) -> ExitCode {
     let remarks = &chosen.loaded.configuration.remarks;
     match done {
-        Once::AlreadyRunning(holder) => {
-            output.note(format_args!("nothing to do: {holder} makes the passes here"));
-            if output.format() == Format::Json {
-                output.object(&json::NotMade::new(holder));
-            }
-            ExitCode::Done
-        }
+        Once::AlreadyRunning(holder) => not_made(holder, "makes the passes here", output),
         Once::Done(record) => {
             say_notices(&record.notices, output);
             match output.format() {

@@ -86,3 +86,43 @@ fn live_names_a_prometheus_that_cannot_be_reached() {
         "{ran}"
     );
 }
+
+#[test]
+fn the_examples_are_right() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let mut checked = 0;
+    for example in std::fs::read_dir(examples).unwrap() {
+        let example = example.unwrap().path();
+        if example.is_dir() {
+            World::empty()
+                .headroom(&["check", &example.to_string_lossy()])
+                .expect(0);
+            checked += 1;
+        }
+    }
+    assert!(checked >= 4, "{checked}");
+}
+
+#[test]
+fn values_from_the_environment_are_said() {
+    let world = World::empty();
+    let example = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../examples/devtrip/headroom.toml"
+    );
+    let mut command = world.command(&["config", "show", "--origin", "-c", example]);
+    let ran = world
+        .ran(command.env("CPU_THRESHOLD", "60").env("NAMESPACE", "staging"))
+        .expect(0);
+    assert!(ran.stdout.contains("[workload.\"staging/api\"]"), "{ran}");
+    assert!(ran.stdout.contains("environment CPU_THRESHOLD"), "{ran}");
+    let mut command = world.command(&["check", example]);
+    let ran = world.ran(command.env("CPU_THRESHOLD", "60")).expect(0);
+    let said: Vec<_> = ran
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("from the environment: "))
+        .collect();
+    assert_eq!(said.len(), 1, "{ran}");
+    assert!(said[0].contains("CPU_THRESHOLD"), "{ran}");
+}

@@ -24,7 +24,7 @@ macro_rules! assert_said {
                 (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[DATE AND TIME]"),
                 (r"\b\d\d:\d\d:\d\d\b", "[TIME]"),
                 (r#""age_seconds": \d+\.\d+"#, r#""age_seconds": [AGE]"#),
-                (r"\b\d+(\.\d)? s (old|ago)", "[SPAN] $2"),
+                (r"\b\d+(\.\d)? (s|min|h|d)( \d+ (s|min|h))? (old|ago)", "[SPAN] $5"),
                 (r"\(now\)|\(\[SPAN\] ago\)", "([AGE])"),
                 (r"process \d+ on [^)]+", "process [PID] on [HOST]"),
             ],
@@ -35,3 +35,20 @@ macro_rules! assert_said {
     };
 }
 pub(crate) use assert_said;
+
+/// The same for a table, whose columns are as wide as the times in them.
+macro_rules! assert_table_said {
+    ($name:expr, $ran:expr) => {
+        insta::with_settings!({
+            filters => vec![
+                (r"\b(now|\d+(\.\d)? (s|min) ago)\b", "[AGO]"),
+                (r"\b\d+ s\b", "[SPAN]"),
+                (r" {2,}", "  "),
+            ],
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!($name, $ran.to_string());
+        })
+    };
+}
+pub(crate) use assert_table_said;

@@ -1,6 +1,6 @@
 //! `pause` and `resume`.
 
-use crate::{assert_said, common::World};
+use crate::{assert_said, assert_table_said, common::World};
 
 #[test]
 fn a_paused_workload_is_left_alone_until_it_is_resumed() {
@@ -14,7 +14,7 @@ fn a_paused_workload_is_left_alone_until_it_is_resumed() {
     let ran = world.headroom(&["run", "--once"]).expect(0);
     assert_said!("run_once_paused", ran);
     assert_eq!(world.read("count"), "2\n");
-    assert_said!("status_paused", world.headroom(&["status"]).expect(0));
+    assert_table_said!("status_paused", world.headroom(&["status"]).expect(0));
     assert_said!("resume", world.headroom(&["resume", "api"]).expect(0));
     world.headroom(&["run", "--once"]).expect(0);
     assert_eq!(world.read("count"), "6\n");

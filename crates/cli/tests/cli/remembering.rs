@@ -1,11 +1,11 @@
 //! `status`, `history`, and `explain` of what was decided before.
 
-use crate::{assert_said, common::World};
+use crate::{assert_said, assert_table_said, common::World};
 
 #[test]
 fn without_any_pass_there_is_nothing_to_tell() {
     let world = World::new(2, 930);
-    assert_said!("status_new", world.headroom(&["status"]).expect(0));
+    assert_table_said!("status_new", world.headroom(&["status"]).expect(0));
     assert_said!("history_new", world.headroom(&["history"]).expect(0));
     assert_said!(
         "explain_last_new",
@@ -16,11 +16,11 @@ fn without_any_pass_there_is_nothing_to_tell() {
 
 #[test]
 fn decisions_are_remembered_each_once_with_its_count() {
-    let world = World::new(2, 930);
+    let world = World::new(2, 600);
     for _ in 0..3 {
         world.headroom(&["run", "--once"]).expect(0);
     }
-    assert_said!("status", world.headroom(&["status"]).expect(0));
+    assert_table_said!("status", world.headroom(&["status"]).expect(0));
     assert_said!("history", world.headroom(&["history"]).expect(0));
     let json = world.headroom(&["history", "--format", "json"]).expect(0).json();
     assert_eq!(json["rows"].as_array().unwrap().len(), 2, "{json}");

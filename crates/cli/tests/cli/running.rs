@@ -1,9 +1,10 @@
 //! `run --once` and `run`: passes for real.
 
 use std::{
+    fs::File,
     io::{BufRead as _, BufReader},
     process::Stdio,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use headroom_test_support::wait_until_blocking;
@@ -152,4 +153,74 @@ fn processes_go_on_after_the_loop_unless_they_are_to_stop() {
 
 fn is_sleep(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sleep")
+}
+
+/// Holds the lock of a pass as another process would that took it `ago`.
+fn hold_pass_lock(world: &World, ago: Duration) -> File {
+    let since = (SystemTime::now() - ago)
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_millis();
+    let text = format!(r#"{{"pid":4711,"command":"headroom run --once","host":"jenkins","since":{since}}}"#);
+    let path = world.write(".headroom/pass.lock", &text);
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+#[test]
+fn while_another_pass_is_under_way_a_single_pass_says_so_and_ends_with_0() {
+    let world = World::new(2, 930);
+    let held = hold_pass_lock(&world, Duration::from_secs(3));
+    let ran = world.headroom(&["run", "--once"]).expect(0);
+    assert_eq!(
+        ran.stderr,
+        "nothing to do: `headroom run --once` (process 4711 on jenkins) is making a pass here\n"
+    );
+    let json = world
+        .headroom(&["run", "--once", "--format", "json"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        json["already_running"],
+        "`headroom run --once` (process 4711 on jenkins)"
+    );
+    assert_eq!(world.read("count"), "2\n");
+    drop(held);
+    world.headroom(&["run", "--once"]).expect(0);
+    assert_eq!(world.read("count"), "6\n");
+}
+
+#[test]
+fn a_pass_that_is_stuck_is_an_error() {
+    let world = World::new(2, 930);
+    let _held = hold_pass_lock(&world, Duration::from_secs(3600));
+    let ran = world.headroom(&["run", "--once"]).expect(1);
+    assert!(ran.stderr.contains("more than twice its deadline"), "{ran}");
+    assert!(ran.stderr.contains("process 4711 on jenkins"), "{ran}");
+    assert_eq!(world.read("count"), "2\n");
+}
+
+#[test]
+fn passes_started_at_once_write_the_count_once() {
+    let world = World::new(2, 930);
+    let start = || {
+        let mut command = world.command(&["run", "--once"]);
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let running: Vec<_> = (0..4).map(|_| start()).collect();
+    for child in running {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    assert_eq!(world.read("writes"), "6\n");
 }

@@ -28,6 +28,7 @@ pub(crate) const ONE_WORKLOAD: &str = r#"
 min_replicas = 2
 max_replicas = 6
 command = { get = ["cat", "count"], set = ["sh", "set.sh", "{replicas}"] }
+scale_up = { limit = [] }
 metrics.load = { recorded = "load.csv", per_replica = 100 }
 "#;
 

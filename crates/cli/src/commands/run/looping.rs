@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long the last lines may take to be written once the loop has ended.
-const LAST_LINES: Duration = Duration::from_millis(200);
+const LAST_LINES: Duration = Duration::from_millis(100);
 
 /// What becomes of the processes of process targets when the loop ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,11 @@ async fn make_passes(chosen: &Chosen, on_exit: OnExit, output: &Output) -> Resul
     match end {
         LoopEnd::Stopped(summary) => {
             if on_exit == OnExit::StopProcesses {
-                stop_processes(&autoscaler).await?;
+                // Draining takes its time; whoever does not want to wait says so again.
+                tokio::select! {
+                    stopped = stop_processes(&autoscaler) => stopped?,
+                    signal = signals.next() => return Err(CliError::Stopped(signal)),
+                }
             }
             drop(autoscaler);
             lines.finish();
