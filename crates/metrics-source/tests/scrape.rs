@@ -414,6 +414,28 @@ async fn a_replica_without_a_rate_yet_makes_the_value_partial() {
 }
 
 #[tokio::test]
+async fn a_counter_that_is_not_there_has_no_rate_of_zero() {
+    let (one, two) = (replica("requests_total 0\n").await, replica("other 1\n").await);
+    let source = source();
+    let query = counter("requests_total", endpoints(&[&one, &two]));
+    observe(&source, query.clone(), START).await;
+    say(&one, "requests_total 100\n").await;
+    let answer = observe(&source, query, seconds(10)).await;
+    assert!(matches!(judge(&answer, 2, seconds(10)), Observation::Partial(sample) if sample.value == 10.0));
+    assert_eq!(
+        answer.remarks,
+        ["replica r1: has no series requests_total".into()]
+    );
+    let nowhere = counter("requests_total", endpoints(&[&two]));
+    let answer = observe(&source, nowhere, seconds(20)).await;
+    assert_eq!(error(&answer).cause(), MissingCause::NoData);
+    // With the first request it is there, and counts from nothing.
+    say(&two, "requests_total 10\n").await;
+    let appeared = counter("requests_total", endpoints(&[&two]));
+    assert_eq!(reading(&observe(&source, appeared, seconds(30)).await).value, 1.0);
+}
+
+#[tokio::test]
 async fn a_replaced_replica_on_an_old_address_is_a_new_one() {
     let server = replica("requests_total 1000\n").await;
     let source = source();

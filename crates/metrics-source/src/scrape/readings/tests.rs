@@ -182,6 +182,8 @@ fn a_text_with_timestamps_is_no_new_reading_before_they_move() {
         }
     );
     assert_eq!(replica.read(13.0, &text(100, 10.0)), rated);
+    // A value that changes without its time is not believed.
+    assert_eq!(replica.read(14.0, &text(150, 10.0)), rated);
 }
 
 #[test]
