@@ -80,12 +80,19 @@ impl DecisionRecord {
     /// A quantile over no requests, and an absence that the policy takes as zero, are answers.
     #[must_use]
     pub fn is_blind(&self) -> bool {
-        let Verdict::Decided { explanation, .. } = &self.verdict else { return false };
+        let Verdict::Decided { explanation, .. } = &self.verdict else {
+            return false;
+        };
         explanation.0.iter().any(|step| {
             matches!(
                 step,
-                Step::Recommended { seen: Observation::Partial(_), .. }
-                    | Step::Recommended { proposal: Proposal::Blocks | Proposal::Ignored, .. }
+                Step::Recommended {
+                    seen: Observation::Partial(_),
+                    ..
+                } | Step::Recommended {
+                    proposal: Proposal::Blocks | Proposal::Ignored,
+                    ..
+                }
             )
         })
     }

@@ -38,7 +38,13 @@ fn write_world(directory: &Path) {
     fs::write(directory.join("set.sh"), SET).unwrap();
     fs::write(directory.join("count"), "5\n").unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let load = |second: u64| if second / 3 % 2 == 0 { 2_500 } else { 150 };
+    let load = |second: u64| {
+        if (second / 3).is_multiple_of(2) {
+            2_500
+        } else {
+            150
+        }
+    };
     let lines: String = (now - 60..now + 900)
         .map(|second| format!("{second},{}\n", load(second)))
         .collect();

@@ -1,11 +1,7 @@
 //! The whole way on real parts: a real Prometheus scrapes real replicas of the demo service, and `headroom run --once`
 //! scales them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -99,12 +95,7 @@ impl World {
 
     /// The ports of the replicas that are alive.
     fn ports(&self) -> Vec<u16> {
-        let mut ports: Vec<u16> = self
-            .mark
-            .pids()
-            .into_iter()
-            .filter_map(|pid| port_of(pid))
-            .collect();
+        let mut ports: Vec<u16> = self.mark.pids().into_iter().filter_map(port_of).collect();
         ports.sort_unstable();
         ports
     }

@@ -121,17 +121,15 @@ impl World {
 
     /// All processes that came of the replicas and run.
     ///
-    /// One that is just becoming another program shows no mark, so this looks until it sees the same twice.
+    /// One that is just becoming another program shows no mark, so this looks again until there is none.
     pub(crate) fn running_pids(&self) -> Vec<u32> {
-        let mut seen = self.leftovers.pids();
-        let mut again = 0;
-        while again < 3 {
+        loop {
+            let seen = self.leftovers.pids();
+            if !is_any_becoming() && self.leftovers.pids() == seen {
+                return seen;
+            }
             thread::yield_now();
-            let now = self.leftovers.pids();
-            again = if now == seen { again + 1 } else { 0 };
-            seen = now;
         }
-        seen
     }
 
     pub(crate) async fn wait_for_processes(&self, count: usize) {
@@ -181,6 +179,23 @@ pub(crate) fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
         .is_some_and(|(_, fields)| !fields.starts_with('Z'))
+}
+
+/// Whether a process of this machine is between two programs, with neither arguments nor environment to show.
+fn is_any_becoming() -> bool {
+    let pids = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let is_becoming = |pid: &str| {
+        let empty = |file| fs::read(format!("/proc/{pid}/{file}")).is_ok_and(|shown| shown.is_empty());
+        // Threads of the kernel (0x200000) and processes that end (4) never have any.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
+        let flags: Option<u32> = fields.and_then(|mut fields| fields.nth(6)?.parse().ok());
+        empty("environ") && empty("cmdline") && flags.is_some_and(|flags| flags & 0x20_0004 == 0)
+    };
+    pids.filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
+        .any(|pid| is_becoming(&pid))
 }
 
 pub(crate) fn kill(pid: u32) {

@@ -7,10 +7,12 @@
     reason = "where a part of the world is missing, the test has failed"
 )]
 
+mod assembly;
 mod crash;
 mod history;
 mod loop_times;
 mod order;
+mod processes;
 mod restart;
 mod state_files;
 mod world;

@@ -251,7 +251,7 @@ async fn a_state_in_a_directory_with_a_strange_name_can_be_read() {
     let mut world = World::new(&["web"]);
     let strange = world.dir.path().join("100% öd?#");
     fs::create_dir(&strange).unwrap();
-    world.dir = tempfile::tempdir_in(strange).unwrap();
+    world.state_dir = strange.join("state");
     pass(&world.start(), at(0)).await;
     assert_eq!(world.rows("web").len(), 1);
 }

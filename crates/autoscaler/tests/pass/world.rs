@@ -42,6 +42,7 @@ pub(crate) const fn replicas(count: u32) -> Replicas {
 
 pub(crate) struct World {
     pub(crate) dir: TempDir,
+    pub(crate) state_dir: PathBuf,
     pub(crate) source: Arc<ScriptedSource>,
     pub(crate) actuator: Arc<ScriptedActuator>,
     pub(crate) workloads: Vec<WorkloadSettings>,
@@ -52,8 +53,10 @@ impl World {
     /// Workloads with these names, each at two replicas of 100 requests per second and with a load that fits.
     #[must_use]
     pub(crate) fn new(names: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let world = Self {
-            dir: tempfile::tempdir().unwrap(),
+            state_dir: dir.path().join("state"),
+            dir,
             source: Arc::new(ScriptedSource::new()),
             actuator: Arc::new(ScriptedActuator::new()),
             workloads: names.iter().map(|name| settings(name)).collect(),
@@ -79,7 +82,7 @@ impl World {
 
     #[must_use]
     pub(crate) fn state_dir(&self) -> PathBuf {
-        self.dir.path().join("state")
+        self.state_dir.clone()
     }
 
     #[must_use]
