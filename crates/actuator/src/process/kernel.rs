@@ -73,8 +73,8 @@ pub(super) struct Stat {
     pub(super) start_ticks: u64,
     /// It has ended, and its parent has not asked how.
     pub(super) has_ended: bool,
-    /// The kernel's `PF_…` flags of the process.
-    flags: u32,
+    /// It is between two programs: it was one, and is not the next one yet.
+    is_becoming: bool,
 }
 
 /// The process is ending.
@@ -96,33 +96,37 @@ impl Stat {
     /// Fields are counted from the last `)`: a program's name may hold anything.
     fn parse(pid: u32, line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        // Threads of the kernel, and processes that end, have no code either.
+        let flags: u32 = fields.get(6)?.parse().ok()?;
         Some(Self {
             pid,
             has_ended: matches!(*fields.first()?, "Z" | "X"),
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
-            flags: fields.get(6)?.parse().ok()?,
+            is_becoming: flags & (PF_EXITING | PF_KTHREAD) == 0 && *fields.get(23)? == "0",
         })
     }
 
     /// The environment the process was started with; empty where it may not be read.
     ///
-    /// While a process becomes another program (`execve`), longer where that has to be read from a slow disk, it has
-    /// neither arguments nor environment to show. Threads of the kernel and processes that end never have any.
+    /// While a process becomes another program (`execve`) it has no environment to show, and for longer where that
+    /// program has to be read from a slow disk. The kernel says where a program's code is once all else is in place.
     pub(super) fn environment(&self) -> (Environment, Shown) {
         let Ok(shown) = fs::read(format!("/proc/{}/environ", self.pid)) else {
             return (Environment::default(), Shown::Finally);
         };
-        if !shown.is_empty() || self.flags & (PF_EXITING | PF_KTHREAD) != 0 {
+        if !shown.is_empty() {
             return (Environment(shown), Shown::Finally);
         }
-        if fs::read(format!("/proc/{}/cmdline", self.pid)).is_ok_and(|arguments| arguments.is_empty()) {
-            return (Environment::default(), Shown::NotYet);
+        match Self::of(self.pid) {
+            Ok(now) if now.is_becoming => (Environment::default(), Shown::NotYet),
+            Ok(_) | Err(_) => {
+                // It was started without one, has ended, or has become the other program between the two looks.
+                let shown = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+                (Environment(shown), Shown::Finally)
+            }
         }
-        // It was started without an environment, or has become the other program between the two looks.
-        let shown = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
-        (Environment(shown), Shown::Finally)
     }
 
     /// Kills this process, unless its id has become another's.
@@ -188,14 +192,19 @@ mod tests {
 
     #[test]
     fn fields_are_found_behind_any_name() {
-        let line = "7 (a) Z) (b) S 1 7 8 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 991 0 0";
+        let line = "7 (a) Z) (b) S 1 7 8 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 991 0 0 9 4096 1 1";
         let stat = Stat::parse(7, line).unwrap();
         assert_eq!(
             (stat.group, stat.session, stat.start_ticks, stat.has_ended),
             (7, 8, 991, false)
         );
         assert!(Stat::parse(7, &line.replace(") S", ") Z")).unwrap().has_ended);
-        assert_eq!(stat.flags, 4_194_560);
+        assert!(!stat.is_becoming);
+        assert!(Stat::parse(7, &line.replace("4096", "0")).unwrap().is_becoming);
+        for flags in ["2097408", "4194564"] {
+            let line = line.replace("4096", "0").replace("4194560", flags);
+            assert!(!Stat::parse(7, &line).unwrap().is_becoming, "{flags}");
+        }
         assert_eq!(Stat::parse(7, "7 (cut) S 1 7"), None);
     }
 

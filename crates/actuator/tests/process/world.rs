@@ -181,21 +181,17 @@ pub(crate) fn is_running(pid: u32) -> bool {
         .is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
-/// Whether a process of this machine is between two programs, with neither arguments nor environment to show.
+/// Whether a process of this machine is between two programs, and has no environment to show.
 fn is_any_becoming() -> bool {
-    let pids = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let is_becoming = |pid: &str| {
-        let empty = |file| fs::read(format!("/proc/{pid}/{file}")).is_ok_and(|shown| shown.is_empty());
-        // Threads of the kernel (0x200000) and processes that end (4) never have any.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
-        let flags: Option<u32> = fields.and_then(|mut fields| fields.nth(6)?.parse().ok());
-        empty("environ") && empty("cmdline") && flags.is_some_and(|flags| flags & 0x20_0004 == 0)
+    let is_becoming = |stat: &str| {
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        // It has no code. Threads of the kernel (0x200000) and processes that end (4) never have any.
+        fields[23] == "0" && fields[6].parse::<u32>().unwrap() & 0x20_0004 == 0
     };
-    pids.filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
-        .any(|pid| is_becoming(&pid))
+    let entries = fs::read_dir("/proc").unwrap();
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let mut stats = pids.filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+    stats.any(|stat| is_becoming(&stat))
 }
 
 pub(crate) fn kill(pid: u32) {
