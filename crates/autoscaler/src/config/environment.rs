@@ -225,7 +225,7 @@ impl Script<'_> {
         let file = self
             .sources
             .get(source)
-            .map_or_else(String::new, |source| source.name());
+            .map_or_else(String::new, |source| source.name().to_owned());
         self.remarks.push(Remark {
             kind: RemarkKind::Warning,
             text: format!("{variable} is set and changes nothing in {file}: {why}"),

@@ -231,24 +231,28 @@ fn add_file(layer: &mut Table, file: Table, findings: &mut Findings) {
             "notify" => 2,
             _ => 0,
         };
-        add_entry(layer, entry, depth, findings);
+        match layer.get_mut(&entry.key) {
+            Some(existing) => add_entry(existing, entry, depth, findings),
+            None => layer.entries.push(entry),
+        }
     }
 }
 
-/// Adds a key. Down to `depth` tables below it, both files may have the table, with different keys in it.
-fn add_entry(layer: &mut Table, entry: Entry, depth: usize, findings: &mut Findings) {
-    let Some(existing) = layer.get_mut(&entry.key) else {
-        layer.entries.push(entry);
-        return;
-    };
+/// Adds a key to the one of the same name in another file. Down to `depth` tables below it, both files may have the
+/// table, with different keys in it.
+fn add_entry(existing: &mut Entry, entry: Entry, depth: usize, findings: &mut Findings) {
     // What stands in every file for itself, like a switch, is no conflict.
     if entry.key == "script_environment" {
         return;
     }
     match (&mut existing.node.value, entry.node.value) {
         (Value::Table(before), Value::Table(more)) if depth > 0 => {
+            let index = before.index();
             for inner in more.entries {
-                add_entry(before, inner, depth - 1, findings);
+                match index.get(&inner.key).and_then(|at| before.entries.get_mut(*at)) {
+                    Some(existing) => add_entry(existing, inner, depth - 1, findings),
+                    None => before.entries.push(inner),
+                }
             }
         }
         (

@@ -94,10 +94,14 @@ fn remove_other_ways(lower: &mut Table, upper: &Table, group: &[Way]) {
 }
 
 fn merge_entry(lower: &mut Table, entry: &Entry, shape: Option<&Shape>) {
-    let Some(existing) = lower.get_mut(&entry.key) else {
-        lower.entries.push(entry.clone());
-        return;
-    };
+    match lower.get_mut(&entry.key) {
+        Some(existing) => lay_over(existing, entry, shape),
+        None => lower.entries.push(entry.clone()),
+    }
+}
+
+/// Lays `entry` over the one of the same key.
+fn lay_over(existing: &mut Entry, entry: &Entry, shape: Option<&Shape>) {
     match (&mut existing.node.value, &entry.node.value, shape) {
         (Value::Table(below), Value::Table(above), Some(Shape::Table(shape))) => {
             merge(below, above, shape);
@@ -106,8 +110,16 @@ fn merge_entry(lower: &mut Table, entry: &Entry, shape: Option<&Shape>) {
             existing.node.place = entry.node.place;
         }
         (Value::Table(below), Value::Table(above), Some(Shape::Named(shape))) => {
+            // There may be thousands of workloads.
+            let mut index = below.index();
             for inner in &above.entries {
-                merge_entry(below, inner, Some(shape));
+                match index.get(&inner.key).and_then(|at| below.entries.get_mut(*at)) {
+                    Some(existing) => lay_over(existing, inner, Some(shape)),
+                    None => {
+                        index.insert(inner.key.clone(), below.entries.len());
+                        below.entries.push(inner.clone());
+                    }
+                }
             }
         }
         (

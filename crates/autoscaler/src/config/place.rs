@@ -5,7 +5,10 @@
 use std::{
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use miette::NamedSource;
 
 /// A span of bytes in one of the texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,35 +64,63 @@ pub(super) enum SourceKind {
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pub(super) kind: SourceKind,
-    pub(super) text: String,
+    /// The text with its name, shared with every problem that points into it.
+    text: Arc<NamedSource<String>>,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
+
+impl SourceKind {
+    fn name(&self) -> String {
+        match self {
+            Self::Defaults => "built-in defaults".to_owned(),
+            Self::File(path) => path.display().to_string(),
+            Self::Environment(name) => format!("environment variable {name}"),
+        }
+    }
 }
 
 impl Source {
     /// What it is called in messages.
-    pub(super) fn name(&self) -> String {
-        match &self.kind {
-            SourceKind::Defaults => "built-in defaults".to_owned(),
-            SourceKind::File(path) => path.display().to_string(),
-            SourceKind::Environment(name) => format!("environment variable {name}"),
-        }
+    pub(super) fn name(&self) -> &str {
+        self.text.name()
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> &str {
+        self.text.inner()
+    }
+
+    /// The text with its name, as miette draws it.
+    pub(super) fn drawn(&self) -> Arc<NamedSource<String>> {
+        Arc::clone(&self.text)
     }
 
     /// The line and column of byte `offset`, both from 1; the column counts characters.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let start = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
-        (line, column)
+        let offset = offset.min(self.text().len());
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self
+            .lines
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or_default();
+        let before = self.text().as_bytes().get(start..offset).unwrap_or_default();
+        (line, String::from_utf8_lossy(before).chars().count() + 1)
     }
 
     /// The line that byte `offset` is in, without its end.
     pub(super) fn line(&self, offset: usize) -> &str {
         let (line, _) = self.position(offset);
-        self.text.lines().nth(line - 1).unwrap_or_default()
+        let start = self
+            .lines
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or_default();
+        self.text()
+            .get(start..)
+            .and_then(|rest| rest.lines().next())
+            .unwrap_or_default()
     }
 }
 
@@ -99,7 +130,12 @@ pub(super) struct Sources(Vec<Source>);
 
 impl Sources {
     pub(super) fn add(&mut self, kind: SourceKind, text: String) -> SourceId {
-        self.0.push(Source { kind, text });
+        let after_ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        self.0.push(Source {
+            lines: std::iter::once(0).chain(after_ends).collect(),
+            text: Arc::new(NamedSource::new(kind.name(), text)),
+            kind,
+        });
         SourceId(self.0.len() - 1)
     }
 
@@ -109,7 +145,7 @@ impl Sources {
     }
 
     pub(super) fn text(&self, id: SourceId) -> &str {
-        self.get(id).map_or("", |source| &source.text)
+        self.get(id).map_or("", Source::text)
     }
 
     /// The directory that relative paths at `place` are relative to.
@@ -131,7 +167,7 @@ impl Sources {
                 SourceKind::Defaults | SourceKind::File(_) => {
                     format!("{}:{}", source.name(), source.position(place.start).0)
                 }
-                SourceKind::Environment(_) => source.name(),
+                SourceKind::Environment(_) => source.name().to_owned(),
             })
     }
 }

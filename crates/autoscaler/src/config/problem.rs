@@ -244,7 +244,7 @@ impl Problem {
             let (line, column) = source.position(place.span().start);
             Some(Label {
                 source: place.source(),
-                file: source.name(),
+                file: source.name().to_owned(),
                 line,
                 column,
                 excerpt: shortened(source.line(place.span().start).trim()),
@@ -253,10 +253,7 @@ impl Problem {
             })
         };
         let labels: Vec<Label> = finding.labels.into_iter().filter_map(label).collect();
-        let named = |id: SourceId| {
-            let source = sources.get(id)?;
-            Some(Arc::new(NamedSource::new(source.name(), source.text.clone())))
-        };
+        let named = |id: SourceId| Some(sources.get(id)?.drawn());
         let first = labels.first().map(|label| label.source);
         let elsewhere = labels.iter().filter(|label| Some(label.source) != first);
         let elsewhere = elsewhere.filter_map(|label| {

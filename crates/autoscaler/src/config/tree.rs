@@ -2,6 +2,8 @@
 //!
 //! Made from the parser's spanned tables, and read into the raw types through [`Node::read`].
 
+use std::collections::HashMap;
+
 use serde::{
     Deserialize,
     de::{self, IntoDeserializer, value::StrDeserializer},
@@ -53,6 +55,12 @@ pub(super) enum Value {
 impl Table {
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Where each key stands, for tables that may be long.
+    pub(super) fn index(&self) -> HashMap<String, usize> {
+        let numbered = self.entries.iter().enumerate();
+        numbered.map(|(at, entry)| (entry.key.clone(), at)).collect()
     }
 
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Entry> {
