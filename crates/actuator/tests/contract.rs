@@ -123,10 +123,27 @@ fn scripted(directory: &Path) -> (Arc<ScriptedActuator>, [ScaleTarget; 3]) {
     (actuator, targets)
 }
 
+/// Ends the replicas of the good target by their groups: the youngest may be too young to show the mark.
+async fn end(tried: &Tried) {
+    let read = tried
+        .actuator
+        .read(std::slice::from_ref(&tried.target), NOW)
+        .await
+        .remove(0);
+    let count = read.unwrap().workload.current;
+    tried
+        .actuator
+        .set_replicas(&tried.target, count, Replicas::ZERO, NOW)
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn processes() {
     let (directory, leftovers) = (temp_dir(), LeftoverCheck::new());
-    check(&with_processes(directory.path(), &leftovers).await).await;
+    let tried = with_processes(directory.path(), &leftovers).await;
+    check(&tried).await;
+    end(&tried).await;
 }
 
 #[tokio::test]
@@ -177,11 +194,12 @@ async fn each_kind_through_its_own_adapter() {
         process: processes.actuator.into(),
         command: commands.actuator.into(),
     });
-    check(&Tried {
+    let tried = Tried {
         actuator,
         target: processes.target,
         unreadable: commands.unreadable,
         unwritable: commands.unwritable,
-    })
-    .await;
+    };
+    check(&tried).await;
+    end(&tried).await;
 }

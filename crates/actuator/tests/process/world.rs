@@ -162,6 +162,15 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Ends what is left, also what is just becoming another program and would be overlooked by its mark.
+    fn drop(&mut self) {
+        for pid in self.running_pids() {
+            kill_if_there(pid);
+        }
+    }
+}
+
 pub(crate) fn id(text: &str) -> WorkloadId {
     text.parse().unwrap()
 }
@@ -195,8 +204,17 @@ fn is_any_becoming() -> bool {
 }
 
 pub(crate) fn kill(pid: u32) {
+    kill_process(pid).unwrap();
+}
+
+fn kill_if_there(pid: u32) {
+    // An error means that it has just ended.
+    let _ = kill_process(pid);
+}
+
+fn kill_process(pid: u32) -> rustix::io::Result<()> {
     let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL)
 }
 
 pub(crate) fn seconds(seconds: u64) -> Duration {
