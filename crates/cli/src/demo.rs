@@ -203,11 +203,12 @@ async fn day(
 fn policy_text(args: &DemoArgs) -> Result<String, DemoError> {
     let program = std::env::current_exe().map_err(io("the path of this program is not known"))?;
     let program = toml_text(&program);
+    let parent = std::process::id();
     let window = (args.duration.as_secs() / 12).clamp(3, 300);
     Ok(include_str!("../../../examples/demo/headroom.toml")
         .replace(
             "\"headroom\", \"demo\", \"service\"",
-            &format!("{program}, \"demo\", \"service\", \"--exit-with-parent\""),
+            &format!("{program}, \"demo\", \"service\", \"--exit-with-parent\", \"{parent}\""),
         )
         .replace(
             "stabilization = \"5s\"",

@@ -43,9 +43,9 @@ pub(crate) struct ServiceArgs {
     /// How long the replica takes from its start until it is ready, in milliseconds
     #[arg(long, default_value_t = 1000)]
     startup_millis: u64,
-    /// End when the process that started this one ends
-    #[arg(long)]
-    exit_with_parent: bool,
+    /// End when this process is no longer the parent
+    #[arg(long, value_name = "PID")]
+    exit_with_parent: Option<u32>,
 }
 
 /// What one replica counts and shares between its requests.
@@ -153,12 +153,11 @@ fn ended(served: u64) {
     let _ = writeln!(io::stdout(), "served {served} requests");
 }
 
-/// Ends when the parent of this process has ended; never, unless that is asked for.
-async fn orphaned(watched: bool) {
-    if !watched {
+/// Ends when `parent` is not, or no longer, the parent of this process; never, where none is named.
+async fn orphaned(parent: Option<u32>) {
+    let Some(parent) = parent else {
         return std::future::pending().await;
-    }
-    let parent = parent_id();
+    };
     let mut every = time::interval(Duration::from_millis(250));
     while parent_id() == parent {
         every.tick().await;
@@ -213,7 +212,7 @@ mod tests {
             workers: 1,
             service_millis: 0,
             startup_millis: 0,
-            exit_with_parent: false,
+            exit_with_parent: None,
         })
     }
 
