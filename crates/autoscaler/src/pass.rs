@@ -10,7 +10,7 @@ mod report;
 mod states;
 mod targets;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use headroom_actuator::{Access, ProcessActuator, ScaleTarget};
 use headroom_metrics_source::ScrapeSource;
@@ -102,11 +102,12 @@ pub enum Which<'a> {
     These(&'a [WorkloadId]),
 }
 
-impl Which<'_> {
-    fn contains(self, id: &WorkloadId) -> bool {
+impl<'a> Which<'a> {
+    /// Those that were named; `None`: all.
+    fn named(self) -> Option<HashSet<&'a WorkloadId>> {
         match self {
-            Self::All => true,
-            Self::These(ids) => ids.contains(id),
+            Self::All => None,
+            Self::These(ids) => Some(ids.iter().collect()),
         }
     }
 }
@@ -223,8 +224,13 @@ impl Autoscaler {
     /// When the state cannot be read. A state that cannot be written is a [`Notice`]: then nothing is written anywhere.
     pub async fn pass(&self, now: Timestamp, which: Which<'_>) -> Result<PassRecord, PassError> {
         let mut pass = Pass::begin(self, now);
+        let named = which.named();
         let due = self.workloads.iter().enumerate();
-        let due = due.filter(|(_, managed)| which.contains(&managed.settings.id));
+        let due = due.filter(|(_, managed)| {
+            named
+                .as_ref()
+                .is_none_or(|named| named.contains(&managed.settings.id))
+        });
         let checked_out = self
             .states
             .check_out(due.map(|(index, managed)| (index, &managed.settings.id)), now);
@@ -237,6 +243,7 @@ impl Autoscaler {
             decided.extend(cohort.records);
             pass.notices.extend(cohort.notice);
         }
+        pass.notices.extend(self.store.take_notices());
         decided.sort_by_key(|(index, _)| *index);
         let record = PassRecord {
             at: now,

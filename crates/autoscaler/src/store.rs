@@ -47,6 +47,8 @@ pub struct Store {
     connection: Mutex<Connection>,
     is_new: bool,
     history: HistorySettings,
+    /// What became of the file since it was opened.
+    notices: Mutex<Vec<Notice>>,
 }
 
 /// What may be done with the state.
@@ -166,10 +168,23 @@ impl Store {
             return Err(StoreError::ReadOnly);
         }
         let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let done = work(&transaction)?;
-        transaction.commit()?;
-        Ok(done)
+        let done = in_transaction(&mut connection, work);
+        if let Err(error) = &done
+            && let Some(reason) = error.corruption()
+        {
+            let notice = open::replace(&mut connection, &self.dir, reason)?;
+            self.notices
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(notice);
+        }
+        done
+    }
+
+    /// What became of the file since this was last asked: one that turns out to be corrupt is set aside, and the next
+    /// pass is a first one.
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes when another process has written since. As long as it is the same, what was read is still so.
@@ -193,6 +208,30 @@ impl Store {
         let connection = self.connection();
         let mut statement = connection.prepare_cached("SELECT body FROM readings WHERE id = 1")?;
         Ok(statement.query_row([], |row| row.get(0)).optional()?)
+    }
+}
+
+fn in_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let done = work(&transaction)?;
+    transaction.commit()?;
+    Ok(done)
+}
+
+impl StoreError {
+    /// Why the file is corrupt, if this says so.
+    fn corruption(&self) -> Option<String> {
+        match self {
+            Self::Sqlite { source } if open::is_corrupt(source) => Some(shown(source)),
+            Self::Sqlite { .. }
+            | Self::Io { .. }
+            | Self::Encode { .. }
+            | Self::Decode { .. }
+            | Self::ReadOnly => None,
+        }
     }
 }
 

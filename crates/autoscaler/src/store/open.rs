@@ -12,12 +12,17 @@ use headroom_policy_engine::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{BUSY, FILE, Opened, Rights, Store, StoreError, make_private, make_private_dir, schema};
-use crate::{HistorySettings, Notice};
+use crate::{Clock as _, HistorySettings, Notice, SystemClock};
 
 /// What SQLite keeps beside the file. It belongs to the file and moves with it.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 /// Held while the state is opened to be written.
 const LOCK: &str = "state.lock";
+/// How many prepared statements are kept: all that there are.
+const STATEMENTS: usize = 64;
+/// The memory for pages, in KiB: what a pass over thousands of workloads touches, so that it is not read twice. It is
+/// taken as it is needed.
+const CACHE_KIB: i64 = 32 * 1024;
 /// The log may grow to so many pages before it is brought into the file, so that not every pass pays for that.
 const LOG_PAGES: i64 = 4000;
 
@@ -42,10 +47,17 @@ impl Refusal {
     }
 }
 
+/// Whether the error says that the file will not get better.
+pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
 impl From<rusqlite::Error> for Refusal {
     fn from(error: rusqlite::Error) -> Self {
-        let code = error.sqlite_error_code();
-        if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+        if is_corrupt(&error) {
             Self::Unusable(super::shown(&error))
         } else {
             Self::Failed(error)
@@ -62,23 +74,41 @@ pub(super) fn writable(dir: &Path, history: HistorySettings, now: Timestamp) -> 
     let connection = match look(&path).and_then(|_| open_writable(&path)) {
         Ok(connection) => connection,
         Err(refusal) => {
-            let reason = refusal.unusable()?;
-            let to = set_aside(&path, now)?;
-            notices.push(Notice::StateSetAside {
-                from: path.clone(),
-                to,
-                reason,
-            });
-            open_writable(&path).map_err(|refusal| match refusal.unusable() {
-                Err(error) => error,
-                Ok(reason) => StoreError::Encode {
-                    what: "a new state",
-                    reason,
-                },
-            })?
+            let (connection, notice) = start_anew(&path, refusal.unusable()?, now)?;
+            notices.push(notice);
+            connection
         }
     };
     opened(dir, Rights::Write, connection, history, notices)
+}
+
+/// Sets the file aside and makes a new one.
+fn start_anew(path: &Path, reason: String, now: Timestamp) -> Result<(Connection, Notice), StoreError> {
+    let to = set_aside(path, now)?;
+    let notice = Notice::StateSetAside {
+        from: path.to_owned(),
+        to,
+        reason,
+    };
+    match open_writable(path).map_err(Refusal::unusable) {
+        Ok(connection) => Ok((connection, notice)),
+        Err(Err(error)) => Err(error),
+        Err(Ok(reason)) => Err(StoreError::Encode {
+            what: "a new state",
+            reason,
+        }),
+    }
+}
+
+/// Sets the file of `connection` aside, because it turned out to be corrupt while it was in use, and starts anew.
+pub(super) fn replace(connection: &mut Connection, dir: &Path, reason: String) -> Result<Notice, StoreError> {
+    let _alone = alone(dir)?;
+    // Closes the file.
+    *connection = Connection::open_in_memory()?;
+    let (anew, notice) = start_anew(&dir.join(FILE), reason, SystemClock.now())?;
+    *connection = anew;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(notice)
 }
 
 /// Holds the lock under which a state is opened, until it is dropped.
@@ -115,7 +145,7 @@ fn opened(
     history: HistorySettings,
     notices: Vec<Notice>,
 ) -> Result<Opened, StoreError> {
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let is_new = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM workload)", [], |row| row.get(0))?;
     let store = Store {
         dir: dir.to_owned(),
@@ -123,6 +153,7 @@ fn opened(
         connection: Mutex::new(connection),
         is_new,
         history,
+        notices: Mutex::default(),
     };
     Ok(Opened { store, notices })
 }
@@ -142,6 +173,7 @@ fn open_writable(path: &Path) -> Result<Connection, Refusal> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     if version(&connection)?.is_none() {
         create(&mut connection)?;
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::world::*;
 use headroom_actuator::testing::Fault;
-use headroom_autoscaler::{Autoscaler, Intent, LockError, PassError, PassRecord, SystemClock, Which};
+use headroom_autoscaler::{Autoscaler, Intent, LockError, Mode, PassError, PassRecord, SystemClock, Which};
 use headroom_policy_engine::{ChangeAmount, ChangeLimit, Outcome};
 
 /// Begins a pass at `now`, lets it go until `reached`, and ends it there, as the end of the process would.
@@ -121,6 +121,21 @@ async fn an_intent_stays_open_as_long_as_the_target_cannot_be_read() {
     let next = world.start();
     assert_eq!(told(about(&pass(&next, at(90)).await, "web")), "4 ChangeLimited");
     assert_eq!(intents(&next), []);
+}
+
+#[tokio::test]
+async fn what_was_not_written_takes_nothing_from_a_limit() {
+    let world = limited();
+    world.actuator.fail_writes(&id("web"), Some(Fault::Refuse));
+    for number in 0..3 {
+        let record = pass(&world.start(), at(number * 30)).await;
+        assert_eq!(told(about(&record, "web")), "2 -> 4 Failed");
+    }
+    let world = limited().mode(Mode::Preview);
+    for number in 0..3 {
+        let record = pass(&world.start(), at(number * 30)).await;
+        assert_eq!(told(about(&record, "web")), "2 -> 4 NotAttempted");
+    }
 }
 
 #[tokio::test(start_paused = true)]

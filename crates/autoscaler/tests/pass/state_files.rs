@@ -126,6 +126,51 @@ async fn a_database_of_somebody_else_is_set_aside() {
 }
 
 #[tokio::test]
+async fn a_state_that_turns_out_to_be_corrupt_during_a_pass_is_set_aside_and_nothing_is_written() {
+    let world = with_state().await;
+    let connection = Connection::open(file(&world)).unwrap();
+    let page: u64 = connection
+        .query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'decision_by_workload'",
+            [],
+            |row| row.get::<_, u32>(0).map(u64::from),
+        )
+        .unwrap();
+    connection.close().unwrap();
+    let mut bytes = fs::read(file(&world)).unwrap();
+    let start = usize::try_from((page - 1) * 4096).unwrap();
+    bytes[start..start + 4096].fill(0xee);
+    fs::write(file(&world), bytes).unwrap();
+
+    let writes = world.actuator.writes().len();
+    world.load("web", 900.0);
+    let autoscaler = world.start();
+    let record = pass(&autoscaler, at(240)).await;
+    assert_eq!(told(about(&record, "web")), "3 -> 9 NotAttempted");
+    assert_eq!(world.actuator.writes().len(), writes);
+    assert!(
+        record
+            .notices
+            .iter()
+            .any(|notice| matches!(notice, Notice::StateNotWritten { .. }))
+    );
+    assert!(
+        record
+            .notices
+            .iter()
+            .any(|notice| matches!(notice, Notice::StateSetAside { .. }))
+    );
+    assert_eq!(
+        told(about(&pass(&autoscaler, at(270)).await, "web")),
+        "3 -> 9 Written"
+    );
+    assert_eq!(
+        told(about(&pass(&world.start(), at(300)).await, "web")),
+        "9 OnTarget"
+    );
+}
+
+#[tokio::test]
 async fn two_states_set_aside_in_the_same_second_are_both_kept() {
     let world = with_state().await;
     for text in ["the first", "the second", "the third"] {
