@@ -32,6 +32,9 @@ use crate::{
 /// What a source may take beyond the deadline of its own requests, to hand over what did come.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How long a reading of a replica serves for a rate at least, in a loop.
+const SHORTEST_REACH_OF_A_READING: Duration = Duration::from_secs(120);
+
 /// What an autoscaler is put together for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -266,8 +269,10 @@ impl Assembly<'_> {
                 self.settings.deadline,
             );
         }
+        let intervals = workloads.iter().map(|workload| workload.policy.interval.get());
+        let longest_interval = intervals.max().unwrap_or_default();
         let scrape = longest_rate
-            .map(|longest| self.scrape(longest, &mut sources))
+            .map(|longest| self.scrape(longest, longest_interval, &mut sources))
             .transpose()?;
         Ok((sources, scrape))
     }
@@ -275,12 +280,19 @@ impl Assembly<'_> {
     fn scrape(
         &self,
         longest_rate: Duration,
+        longest_interval: Duration,
         sources: &mut Sources,
     ) -> Result<Arc<ScrapeSource>, AssemblyError> {
         let deadline = self.settings.deadline;
         let longest_wait = self.settings.pass_deadline / 2;
         let (first_rate, outer) = match self.purpose {
-            Purpose::Apply => (FirstRate::default(), deadline),
+            Purpose::Apply => {
+                // The pass before has to be near enough for a rate, with room for one that was late.
+                let longest = longest_interval
+                    .saturating_mul(2)
+                    .max(SHORTEST_REACH_OF_A_READING);
+                (FirstRate::Wait { longest }, deadline)
+            }
             Purpose::Once | Purpose::ReadOnly => (
                 FirstRate::ReadTwice { longest_wait },
                 deadline * 2 + longest_rate.min(longest_wait),
