@@ -1,7 +1,7 @@
 //! Decisions that are kept: one row for as long as nothing changes, so many days, so many bytes.
 
 use crate::world::*;
-use headroom_autoscaler::{HistoryQuery, Mode, Store};
+use headroom_autoscaler::{HistoryQuery, Mode, Pause, Store};
 use headroom_metrics_source::ObserveError;
 
 #[tokio::test]
@@ -54,6 +54,27 @@ async fn another_result_reason_or_kind_of_step_is_another_row() {
     assert_eq!(rows, seen);
     let counts: Vec<_> = world.rows("web").iter().rev().map(|row| row.count).collect();
     assert_eq!(counts.iter().sum::<u64>(), 8);
+}
+
+#[tokio::test]
+async fn the_same_result_for_the_same_reason_by_other_steps_is_another_row() {
+    let world = World::new(&["web"]);
+    let paused = Pause {
+        workload: id("web"),
+        since: at(0),
+        until: None,
+        reason: None,
+        by: None,
+    };
+    world.pauses().pause(paused).unwrap();
+    let autoscaler = world.start();
+    // More than the maximum: the bounds have a say.
+    for (number, load) in (0..).zip([430.0, 430.0, 1500.0]) {
+        world.load("web", load);
+        assert_eq!(told(about(&pass(&autoscaler, at(number * 30)).await, "web")), "2 Paused");
+    }
+    let counts: Vec<_> = world.rows("web").iter().map(|row| row.count).collect();
+    assert_eq!(counts, [1, 2]);
 }
 
 #[tokio::test]

@@ -139,9 +139,7 @@ async fn it_ends_within_two_seconds_and_leaves_an_intent_for_the_next_start() {
         .actuator
         .fail_writes(&id("web"), Some(Fault::HangAfterwards));
     let running = start(&world, Arc::new(FollowingClock::starting_at(at(0))));
-    while world.count("web") != 5 {
-        tokio::task::yield_now().await;
-    }
+    until(|| world.count("web") == 5).await;
     let told_to_stop = Instant::now();
     let summary = running.stop().await;
     assert!(
@@ -170,9 +168,7 @@ async fn a_pass_that_is_nearly_done_is_finished_before_the_end() {
     world.load("web", 430.0);
     world.source.set_silent(&query("web"));
     let running = start(&world, Arc::new(FollowingClock::starting_at(at(0))));
-    while world.source.waiting() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| world.source.waiting() == 1).await;
     tokio::time::advance(seconds(4)).await;
     let summary = running.stop().await;
     assert_eq!(

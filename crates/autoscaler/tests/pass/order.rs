@@ -254,10 +254,7 @@ async fn a_slow_target_delays_no_other_and_is_skipped_by_the_next_pass() {
         async move { pass(&autoscaler, at(0)).await }
     });
     tokio::time::sleep(seconds(1)).await;
-    while world.count("web") != 5 {
-        // Transactions take real time, in which the paused clock stands still.
-        tokio::task::yield_now().await;
-    }
+    until(|| world.count("web") == 5).await;
     assert!(!first.is_finished());
 
     world.load("web", 700.0);

@@ -81,9 +81,7 @@ async fn the_other_process() {
             let autoscaler = Arc::new(world.start());
             let watched = Arc::clone(&autoscaler);
             tokio::spawn(async move { autoscaler.locked_pass(&SystemClock, Which::All).await });
-            while watched.store().open_intents().unwrap().is_empty() {
-                tokio::task::yield_now().await;
-            }
+            until(|| !watched.store().open_intents().unwrap().is_empty()).await;
             println!("in place");
             std::future::pending::<()>().await;
         }

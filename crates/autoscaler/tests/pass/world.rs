@@ -169,6 +169,15 @@ impl World {
     }
 }
 
+/// Waits until `reached`, while paused time stands still: transactions take real time.
+pub(crate) async fn until(reached: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !reached() {
+        assert!(begun.elapsed() < seconds(20), "the point was not reached");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// One pass over everything.
 pub(crate) async fn pass(autoscaler: &Autoscaler, now: Timestamp) -> PassRecord {
     autoscaler.pass(now, Which::All).await.unwrap()
