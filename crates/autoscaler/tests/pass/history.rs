@@ -71,7 +71,10 @@ async fn the_same_result_for_the_same_reason_by_other_steps_is_another_row() {
     // More than the maximum: the bounds have a say.
     for (number, load) in (0..).zip([430.0, 430.0, 1500.0]) {
         world.load("web", load);
-        assert_eq!(told(about(&pass(&autoscaler, at(number * 30)).await, "web")), "2 Paused");
+        assert_eq!(
+            told(about(&pass(&autoscaler, at(number * 30)).await, "web")),
+            "2 Paused"
+        );
     }
     let counts: Vec<_> = world.rows("web").iter().map(|row| row.count).collect();
     assert_eq!(counts, [1, 2]);
