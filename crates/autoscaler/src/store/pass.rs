@@ -192,10 +192,11 @@ fn settle_row(transaction: &Connection, open: &OpenIntent, settled: Outcome) -> 
 }
 
 /// Counts the decision onto the row, with its inputs. False when the row is gone.
+/// Extends the row of the same workload; a row that retention has removed is not there, and its id is never used again.
 fn extend(transaction: &Connection, row: RowId, record: &DecisionRecord) -> Result<bool, StoreError> {
     let changed = transaction
-        .prepare_cached("UPDATE decision SET last_at = ?2, count = count + 1, record = ?3 WHERE id = ?1")?
-        .execute(params![row.0, millis(record.at), json(record)?])?;
+        .prepare_cached("UPDATE decision SET last_at = ?2, count = count + 1, record = ?3 WHERE id = ?1 AND workload = ?4")?
+        .execute(params![row.0, millis(record.at), json(record)?, record.workload.as_str()])?;
     Ok(changed == 1)
 }
 

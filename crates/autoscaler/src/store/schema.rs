@@ -21,7 +21,7 @@ CREATE TABLE intent (
     decision TEXT NOT NULL        -- JSON
 );
 CREATE TABLE decision (
-    id       INTEGER PRIMARY KEY,
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
     workload TEXT NOT NULL,
     first_at INTEGER NOT NULL,
     last_at  INTEGER NOT NULL,
