@@ -1,0 +1,132 @@
+//! How the value of a metric becomes a count: targets to track, and steps while a threshold is breached.
+
+use std::time::Duration;
+
+use super::PolicyError;
+use crate::Replicas;
+
+/// How the value of a metric becomes a count of replicas.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MetricRule {
+    /// The value is the fraction of capacity in use; the count follows in proportion (HPA `Utilization`).
+    Utilization(TargetUtilization),
+    /// The value is a total to be shared: so much for each replica (HPA `AverageValue`).
+    PerReplica(Target),
+    /// The value itself is to be met; the count follows in proportion (HPA `Value`).
+    Value(Target),
+    /// Steps of replicas while a threshold is breached (AWS step scaling, Prometheus `for`).
+    Step(StepRule),
+}
+
+/// A target above zero and finite, in the metric's own unit.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Target(f64);
+
+impl Target {
+    /// The target `value`.
+    ///
+    /// # Errors
+    /// When `value` is not finite or not above zero.
+    pub fn new(value: f64) -> Result<Self, PolicyError> {
+        if value.is_finite() && value > 0.0 {
+            Ok(Self(value))
+        } else {
+            Err(PolicyError::Target { value })
+        }
+    }
+
+    /// The bare number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// The fraction of capacity that is wanted in use: above zero, at most 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TargetUtilization(f64);
+
+impl TargetUtilization {
+    /// The fraction `value`; 0.7 is 70 %.
+    ///
+    /// # Errors
+    /// When `value` is not above zero or above 1. (Use above 100 % of requests is legal for the HPA; a target there
+    /// would be reached only by throttled or evicted pods.)
+    pub fn new(value: f64) -> Result<Self, PolicyError> {
+        if value > 0.0 && value <= 1.0 {
+            Ok(Self(value))
+        } else {
+            Err(PolicyError::Utilization { value })
+        }
+    }
+
+    /// The bare fraction.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// Steps of replicas while a threshold is breached. Has at least one side; `below` lies under `above`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepRule {
+    above: Option<Breach>,
+    below: Option<Breach>,
+}
+
+/// One side of a step rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Breach {
+    /// The value beyond which the rule is breached, in the metric's own unit. Finite, not negative.
+    pub threshold: f64,
+    /// How long the breach has to last before a step, and between two steps; `None`: one stabilization window, at
+    /// least two intervals, between steps, and the first at once.
+    pub lasting: Option<Duration>,
+    /// How many replicas a step adds or removes. At least 1.
+    pub step: Replicas,
+}
+
+impl StepRule {
+    /// A rule that adds above, removes below, or both.
+    ///
+    /// # Errors
+    /// When both sides are absent, a threshold is no load, a step is zero, or `below` is not under `above`.
+    pub fn new(above: Option<Breach>, below: Option<Breach>) -> Result<Self, PolicyError> {
+        if above.is_none() && below.is_none() {
+            return Err(PolicyError::NoStep);
+        }
+        for breach in [above, below].into_iter().flatten() {
+            if !(breach.threshold.is_finite() && breach.threshold >= 0.0) {
+                return Err(PolicyError::Threshold {
+                    value: breach.threshold,
+                });
+            }
+            if breach.step == Replicas::ZERO {
+                return Err(PolicyError::EmptyStep);
+            }
+        }
+        if let (Some(high), Some(low)) = (above, below)
+            && low.threshold >= high.threshold
+        {
+            return Err(PolicyError::CrossedSteps {
+                above: high.threshold,
+                below: low.threshold,
+            });
+        }
+        Ok(Self { above, below })
+    }
+
+    /// The side that adds.
+    #[must_use]
+    pub const fn above(&self) -> Option<Breach> {
+        self.above
+    }
+
+    /// The side that removes.
+    #[must_use]
+    pub const fn below(&self) -> Option<Breach> {
+        self.below
+    }
+}
