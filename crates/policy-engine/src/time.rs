@@ -45,8 +45,12 @@ impl Timestamp {
 }
 
 /// Whole milliseconds of `span`, at most what a timestamp can hold.
-fn millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+pub(crate) fn millis(span: Duration) -> i64 {
+    let millis = span
+        .as_secs()
+        .saturating_mul(1000)
+        .saturating_add(u64::from(span.subsec_millis()));
+    i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

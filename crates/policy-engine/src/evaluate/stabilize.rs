@@ -20,8 +20,8 @@ pub(super) fn run(
     if !proposals.any_known {
         return;
     }
-    log(course.current, proposals, policy, memory, now);
     let reach = memory.recommendations.reach(policy.interval.get());
+    log(course.current, proposals, policy, memory, now, reach);
     if course.rises() {
         rise(course, policy, memory, now, reach, steps);
     } else if course.falls() {
@@ -35,13 +35,13 @@ fn log(
     policy: &WorkloadPolicy,
     memory: &mut Memory,
     now: Timestamp,
+    reach: Duration,
 ) {
     let longest = policy
         .scale_up
         .stabilization
         .max(policy.scale_down.stabilization)
         .get();
-    let reach = memory.recommendations.reach(policy.interval.get());
     memory.recommendations.forget(now, longest);
     memory.recommendations.add(
         now,

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::{Replicas, Timestamp};
+use crate::{Replicas, Timestamp, time::millis};
 
 /// Slots for the longest window.
 const SLOTS: u32 = 512;
@@ -11,7 +11,7 @@ const MAX_SLOTS: usize = 512 + 2;
 /// Distances between evaluations that are remembered.
 const SPACINGS: usize = 8;
 /// The share of a window that must be covered before it is judged by, in percent.
-const COVERED_PERCENT: u32 = 80;
+const COVERED_PERCENT: i64 = 80;
 
 /// How far one recommendation reaches (design: max(2 × interval, 2 × the median spacing), at most 15 minutes).
 #[derive(Clone, Copy, Debug)]
@@ -159,17 +159,21 @@ impl Recommendations {
     }
 
     /// Whether the complete recommendations cover enough of the `window` before `now` (I16, I19).
+    ///
+    /// In whole milliseconds: this reads the whole log whenever less would do.
     pub(crate) fn covers(&self, now: Timestamp, window: Duration, reach: Duration) -> bool {
-        let mut end = now.minus(window);
-        let mut covered = Duration::ZERO;
+        let (now, window, reach) = (now.unix_millis(), millis(window), millis(reach));
+        let mut end = now.saturating_sub(window);
+        let mut covered: i64 = 0;
         for slot in &self.slots {
             let Some((first, newest)) = slot.complete else {
                 continue;
             };
-            let until = newest.plus(reach).min(now);
+            let until = newest.unix_millis().saturating_add(reach).min(now);
             if until > end {
-                let span = until.since(first.max(end));
-                covered = covered.saturating_add(span.saturating_sub(slot.gap));
+                let span = until.saturating_sub(first.unix_millis().max(end));
+                let gap = if slot.gap.is_zero() { 0 } else { millis(slot.gap) };
+                covered = covered.saturating_add(span.saturating_sub(gap).max(0));
                 end = until;
             }
         }
