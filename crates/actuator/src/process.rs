@@ -313,7 +313,6 @@ fn workload(table: &ProcessTable, seen: &[(u64, Ready)], now: Timestamp) -> Work
     let missing = (count(table.slots.len()) < table.wanted()).then_some(Duration::ZERO);
     let failing = table.failing();
     Workload {
-        current: table.wanted(),
         origin: CountOrigin::Read,
         readiness: Readiness::Known {
             ready: count(ready),
@@ -325,6 +324,7 @@ fn workload(table: &ProcessTable, seen: &[(u64, Ready)], now: Timestamp) -> Work
             })
             .into_iter()
             .collect(),
+        ..Workload::running(table.wanted())
     }
 }
 

@@ -128,8 +128,11 @@ fn settings(number: u32) -> WorkloadSettings {
         },
     };
     let policy = WorkloadPolicy {
+        semantics: Semantics::Headroom,
+        hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(20)).unwrap(),
         metrics: vec![MetricPolicy {
+            kind: MetricKind::External,
             name: MetricName::new("requests"),
             rule: MetricRule::PerReplica(Target::new(100.0).unwrap()),
             votes: Votes::UpAndDown,

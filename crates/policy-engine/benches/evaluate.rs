@@ -26,6 +26,7 @@ const LOADS: [Load; 2] = [Load::Fits, Load::Fell];
 
 fn plain(name: &str, rule: MetricRule) -> MetricPolicy {
     MetricPolicy {
+        kind: MetricKind::External,
         name: MetricName::new(name),
         rule,
         votes: Votes::UpAndDown,
@@ -50,6 +51,8 @@ fn rules(window: u64) -> ScalingRules {
 
 fn policy() -> WorkloadPolicy {
     WorkloadPolicy {
+        semantics: Semantics::Headroom,
+        hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(40)).unwrap(),
         metrics: vec![
             plain(

@@ -21,8 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
     };
     let policy = WorkloadPolicy {
+        semantics: Semantics::Headroom,
+        hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(10))?,
         metrics: vec![MetricPolicy {
+            kind: MetricKind::External,
             name: MetricName::new("request_rate"),
             rule: MetricRule::PerReplica(Target::new(100.0)?),
             votes: Votes::UpAndDown,

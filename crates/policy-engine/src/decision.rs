@@ -110,6 +110,8 @@ pub enum Reason {
     MetricUnknown,
     /// Hold: no metric is known.
     Blind,
+    /// Hold: the target's selector cannot be used, so nobody can tell which pods are its own.
+    SelectorUnusable,
     /// Hold: replicas that were added do not become ready.
     NotReady,
     /// Hold: replicas cannot start or keep dying.

@@ -3,14 +3,18 @@
 mod bound;
 mod combine;
 mod fallback;
+mod hpa;
 mod limit;
+mod own;
 mod permit;
 mod recommend;
 mod stabilize;
 mod wait;
 
+use self::{hpa::Hpa, own::Own, recommend::Proposals};
 use crate::{
-    Decision, Memory, Observations, Reason, Replicas, StepSink, Timestamp, Workload, WorkloadPolicy,
+    Decision, Memory, Observations, Reason, ReplicaBounds, Replicas, Semantics, StepSink, Timestamp,
+    Workload, WorkloadPolicy,
 };
 
 /// Decides what to do about one workload, and records how it got there.
@@ -27,15 +31,110 @@ pub fn evaluate(
 ) -> Decision {
     memory.arrive(now);
     memory.notice_count(workload.current);
-    let proposals = recommend::run(policy, workload.current, seen, memory, now, steps);
-    let mut course = combine::run(&proposals, workload.current, steps);
-    stabilize::run(&mut course, &proposals, policy, memory, now, steps);
-    limit::run(&mut course, policy, memory, now, steps);
-    wait::run(&mut course, policy, workload, memory, now, steps);
-    fallback::run(&mut course, &proposals, policy, memory, now, steps);
-    bound::run(&mut course, policy.bounds, steps);
-    permit::run(&mut course, policy.bounds, workload, memory, now, steps);
+    let at = Evaluation {
+        policy,
+        workload,
+        seen,
+        now,
+    };
+    match policy.semantics {
+        Semantics::Headroom => run(Own, at, memory, steps),
+        Semantics::Hpa(path) => run(Hpa::new(path), at, memory, steps),
+    }
+}
+
+/// The stages in their order. Whose parts they are made of is chosen in [`evaluate`], and nowhere else.
+fn run<'a>(
+    mut parts: impl Parts<'a>,
+    at: Evaluation<'a>,
+    memory: &mut Memory,
+    steps: &mut impl StepSink,
+) -> Decision {
+    let proposals = parts.recommend(at, memory, steps);
+    let mut course = parts.combine(at, &proposals, memory, steps);
+    parts.stabilize(&mut course, at, &proposals, memory, steps);
+    parts.limit(&mut course, at, memory, steps);
+    parts.wait(&mut course, at, memory, steps);
+    fallback::run(&mut course, &proposals, at.policy, memory, at.now, steps);
+    parts.bound(&mut course, at, steps);
+    parts.permit(&mut course, at, memory, steps);
     course.decision()
+}
+
+/// What all stages of one evaluation know.
+#[derive(Clone, Copy, Debug)]
+struct Evaluation<'a> {
+    policy: &'a WorkloadPolicy,
+    workload: &'a Workload,
+    seen: &'a Observations,
+    now: Timestamp,
+}
+
+impl Evaluation<'_> {
+    /// The bounds that hold.
+    const fn bounds(&self) -> ReplicaBounds {
+        self.policy.bounds
+    }
+}
+
+/// The stages that differ between headroom's semantics and the HPA's.
+trait Parts<'a> {
+    /// Stage 1: each metric proposes.
+    fn recommend(
+        &mut self,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) -> Proposals<'a>;
+
+    /// Stage 2: the proposals become one.
+    fn combine(
+        &mut self,
+        at: Evaluation<'a>,
+        proposals: &Proposals<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) -> Course;
+
+    /// Stage 4: recent recommendations hold it back.
+    fn stabilize(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        proposals: &Proposals<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    );
+
+    /// Stage 5: so much may change.
+    fn limit(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    );
+
+    /// Stage 6: guards and holds of one direction.
+    fn wait(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    );
+
+    /// Stage 8: the bounds.
+    fn bound(&mut self, course: &mut Course, at: Evaluation<'a>, steps: &mut impl StepSink);
+
+    /// Stage 9: what forbids writing.
+    fn permit(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    );
 }
 
 /// The number on its way through the stages, and the reason for where it stands.

@@ -6,9 +6,11 @@
 
 mod decision;
 mod evaluate;
+pub mod hpa;
 mod identity;
 mod memory;
 mod observation;
+mod pod;
 mod policy;
 mod replicas;
 mod step;
@@ -17,13 +19,18 @@ mod workload;
 
 pub use decision::{Decision, Direction, Outcome, Reason};
 pub use evaluate::evaluate;
+pub use hpa::{HpaSettings, MetricKind, RoundError, RoundStatus, SelectorState};
 pub use identity::{IdentityError, WorkloadId, is_dns_label};
-pub use memory::Memory;
+pub use memory::{Memory, ScaleEvents, TargetUnreadable};
 pub use observation::{Coverage, Freshness, MissingCause, Observation, Observations, Reading, Sample};
+pub use pod::{
+    Amounts, ConditionStatus, Container, ContainerId, ContainerUsage, InitContainer, InitKind, MetricSamples,
+    Milli, PerPod, Pod, PodPhase, PodUsage, PodValue, Pods, ReadyCondition, Resource,
+};
 pub use policy::{
-    Breach, ChangeAmount, ChangeLimit, ChangeLimits, EvaluationInterval, Fallback, Guards, LimitSelection,
-    MetricName, MetricPolicy, MetricRule, OnMissing, PolicyError, ScalingRules, StabilizationWindow,
-    StepRule, Target, TargetUtilization, Tolerance, Votes, WorkloadPolicy,
+    Breach, ChangeAmount, ChangeLimit, ChangeLimits, EvaluationInterval, Fallback, Guards, HpaPath,
+    LimitSelection, MetricName, MetricPolicy, MetricRule, OnMissing, PolicyError, ScalingRules, Semantics,
+    StabilizationWindow, StepRule, Target, TargetUtilization, Tolerance, Votes, WorkloadPolicy,
 };
 pub use replicas::{BoundsError, ReplicaBounds, Replicas};
 pub use step::{Explanation, NoSteps, Proposal, Step, StepSink};

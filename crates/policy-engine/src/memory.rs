@@ -4,16 +4,19 @@
 //! recommendations (never actions, I21), written changes, step timers, and a few moments.
 
 mod recommendations;
+mod round;
 mod scale_events;
 mod step_timers;
 
 use std::{collections::VecDeque, time::Duration};
 
 pub(crate) use recommendations::{Reach, Recommendations};
-pub(crate) use scale_events::ScaleEvents;
+pub use round::TargetUnreadable;
+pub(crate) use round::{HpaRound, ZeroMark};
+pub use scale_events::ScaleEvents;
 pub(crate) use step_timers::{SideTimer, StepTimer, StepTimers};
 
-use crate::{Decision, Direction, Outcome, Replicas, Timestamp};
+use crate::{Decision, Direction, Replicas, Timestamp};
 
 /// Reversals older than this are forgotten (design: flap guard, within an hour).
 const REVERSAL_MEMORY: Duration = Duration::from_secs(3600);
@@ -47,6 +50,8 @@ pub struct Memory {
     pub(crate) overruled: bool,
     /// When written changes turned around, oldest first.
     pub(crate) reversals: VecDeque<Timestamp>,
+    /// What the HPA's semantics remember beside that; `None` under headroom's own.
+    pub(crate) hpa: Option<HpaRound>,
 }
 
 /// A change that was written.
@@ -59,15 +64,19 @@ pub(crate) struct Change {
 }
 
 impl Memory {
-    /// Remembers what became of `decision`. Only a change that was written counts as a scale event.
-    pub fn record_outcome(&mut self, decision: &Decision, outcome: Outcome, now: Timestamp) {
-        let (Some(direction), Outcome::Written) = (decision.direction(), outcome) else {
+    /// Remembers a change that was written.
+    fn record_written(&mut self, decision: &Decision, now: Timestamp) {
+        let Some(direction) = decision.direction() else {
             return;
         };
         let (from, to) = (decision.current(), decision.desired());
-        match direction {
-            Direction::Up => self.increases.add(now, to.get().saturating_sub(from.get())),
-            Direction::Down => self.decreases.add(now, from.get().saturating_sub(to.get())),
+        let events = match direction {
+            Direction::Up => &mut self.increases,
+            Direction::Down => &mut self.decreases,
+        };
+        match &self.hpa {
+            Some(round) => round.store(events, decision, now),
+            None => events.add(now, from.get().abs_diff(to.get())),
         }
         if self.last_change.is_some_and(|last| last.direction != direction) {
             self.reversals.push_back(now);
@@ -202,6 +211,13 @@ mod saved {
     #[derive(Serialize, Deserialize)]
     pub(super) enum Saved {
         V1(V1),
+        V2(V1, Added2),
+    }
+
+    /// What version 2 has beside version 1.
+    #[derive(Default, Serialize, Deserialize)]
+    pub(super) struct Added2 {
+        hpa: Option<HpaRound>,
     }
 
     #[derive(Serialize, Deserialize)]
@@ -225,7 +241,8 @@ mod saved {
 
     impl From<Memory> for Saved {
         fn from(memory: Memory) -> Self {
-            Self::V1(V1 {
+            let added = Added2 { hpa: memory.hpa };
+            let saved = V1 {
                 last_now: memory.last_now,
                 clock_back: memory.clock_back,
                 recommendations: memory.recommendations,
@@ -236,14 +253,19 @@ mod saved {
                 last_change: memory.last_change,
                 overruled: memory.overruled,
                 reversals: memory.reversals,
-            })
+            };
+            Self::V2(saved, added)
         }
     }
 
     impl TryFrom<Saved> for Memory {
         type Error = Unsound;
 
-        fn try_from(Saved::V1(saved): Saved) -> Result<Self, Unsound> {
+        fn try_from(saved: Saved) -> Result<Self, Unsound> {
+            let (saved, added) = match saved {
+                Saved::V1(saved) => (saved, Added2::default()),
+                Saved::V2(saved, added) => (saved, added),
+            };
             let fits = saved.recommendations.is_sound(saved.last_now)
                 && saved.increases.is_bounded()
                 && saved.decreases.is_bounded()
@@ -262,6 +284,7 @@ mod saved {
                 last_change: saved.last_change,
                 overruled: saved.overruled,
                 reversals: saved.reversals,
+                hpa: added.hpa,
             })
         }
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{Readiness, Replicas, Timestamp};
+use crate::{Pods, Readiness, Replicas, Timestamp, hpa::MetricError};
 
 /// The furthest the source's answer may be dated from `now` before its clock counts as wrong.
 const MAX_ANSWER_SKEW: Duration = Duration::from_secs(5 * 60);
@@ -94,6 +94,11 @@ pub enum MissingCause {
     NoRateYet,
     /// None of the workload's replicas answered.
     NoReplicas,
+    /// What was measured of the pods gives no count.
+    Unusable {
+        /// Why not.
+        why: MetricError,
+    },
 }
 
 /// What is known about one metric of a workload at the moment of evaluation.
@@ -223,28 +228,49 @@ fn is_partial(coverage: Coverage, current: Replicas, readiness: Readiness) -> bo
         || coverage.window.is_some_and(|part| !enough(part, 1.0))
 }
 
-/// What is known about a workload's metrics, in the order of the policy's.
+/// What is known about a workload's metrics, in the order of the policy's, and about its pods where the source has them.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Observations(Vec<Observation>);
+pub struct Observations {
+    each: Vec<Observation>,
+    pods: Option<Pods>,
+}
 
 impl Observations {
     /// What is known about the metric at `index` of the policy; missing where nobody asked.
     #[must_use]
     pub fn get(&self, index: usize) -> Observation {
-        self.0.get(index).copied().unwrap_or(Observation::Missing {
+        self.each.get(index).copied().unwrap_or(Observation::Missing {
             cause: MissingCause::NotAsked,
         })
     }
 
     /// All of them, in the order of the policy's metrics.
     pub fn iter(&self) -> impl Iterator<Item = &Observation> {
-        self.0.iter()
+        self.each.iter()
+    }
+
+    /// These observations with the facts of each pod.
+    ///
+    /// A metric of pods needs both: its observation says whether what was measured may be acted on, its samples say what
+    /// it was.
+    #[must_use]
+    pub fn with_pods(mut self, pods: Pods) -> Self {
+        self.pods = Some(pods);
+        self
+    }
+
+    /// The pods; `None` where the source does not have them.
+    #[must_use]
+    pub const fn pods(&self) -> Option<&Pods> {
+        self.pods.as_ref()
     }
 }
 
 impl FromIterator<Observation> for Observations {
     fn from_iter<I: IntoIterator<Item = Observation>>(observations: I) -> Self {
-        Self(observations.into_iter().collect())
+        Self {
+            each: observations.into_iter().collect(),
+            pods: None,
+        }
     }
 }

@@ -16,11 +16,18 @@ pub use self::{
     limits::{ChangeAmount, ChangeLimit, ChangeLimits, LimitSelection, ScalingRules, StabilizationWindow},
     rule::{Breach, MetricRule, StepRule, Target, TargetUtilization},
 };
-use crate::ReplicaBounds;
+use crate::{
+    ReplicaBounds,
+    hpa::{HpaSettings, MetricKind},
+};
 
 /// The rules for one workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadPolicy {
+    /// Whose rules decide.
+    pub semantics: Semantics,
+    /// What the HPA's controller is set to. Its periods of starting pods hold under headroom's own semantics too.
+    pub hpa: Arc<HpaSettings>,
     /// The fewest and most replicas.
     pub bounds: ReplicaBounds,
     /// What the load is read from. The order is that of the observations.
@@ -35,6 +42,28 @@ pub struct WorkloadPolicy {
     pub guards: Guards,
     /// How often the workload is evaluated.
     pub interval: EvaluationInterval,
+}
+
+/// Whose rules decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Semantics {
+    /// headroom's own, which differ from the HPA's where the HPA is known to do what nobody asked for.
+    #[default]
+    Headroom,
+    /// The HPA's, exactly.
+    Hpa(HpaPath),
+}
+
+/// Which of the HPA's two ways of limiting a count is taken. An empty `behavior` already selects the newer one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum HpaPath {
+    /// `behavior` is not set: the window of the controller, and its limit of scaling up. The policy's rules for the
+    /// directions hold nothing.
+    #[default]
+    WithoutBehavior,
+    /// `behavior` is set, and the policy's rules for the directions are what it says.
+    WithBehavior,
 }
 
 /// The name of a metric in its policy, shared so that a step can carry it without copying.
@@ -67,6 +96,8 @@ impl fmt::Display for MetricName {
 pub struct MetricPolicy {
     /// Its name in the policy.
     pub name: MetricName,
+    /// What it is a value of. Those of pods are worked out pod by pod, as the HPA does.
+    pub kind: MetricKind,
     /// How its value becomes a count.
     pub rule: MetricRule,
     /// Which proposals count.
@@ -128,6 +159,15 @@ impl Tolerance {
             }
         }
         Ok(Self { up, down })
+    }
+
+    /// A tenth in both directions, as the HPA has it.
+    pub const TENTH: Self = Self { up: 0.1, down: 0.1 };
+
+    /// Whether the ratio of a value to its target asks for no change.
+    #[must_use]
+    pub fn contains(self, ratio: f64) -> bool {
+        1.0 - self.down <= ratio && ratio <= 1.0 + self.up
     }
 
     /// The fraction above the target without scaling up.

@@ -26,6 +26,16 @@ impl Replicas {
     pub const fn get(self) -> u32 {
         self.0
     }
+
+    /// The count as the HPA counts, the largest it has where it does not fit.
+    pub(crate) fn as_hpa(self) -> i32 {
+        i32::try_from(self.0).unwrap_or(i32::MAX)
+    }
+
+    /// A count of the HPA; one below zero is zero.
+    pub(crate) fn of_hpa(count: i32) -> Self {
+        Self(u32::try_from(count).unwrap_or(0))
+    }
 }
 
 impl fmt::Display for Replicas {

@@ -8,7 +8,8 @@ mod words;
 use std::time::Duration;
 
 use crate::{
-    ChangeLimit, Direction, Hold, MetricName, Observation, ReplicaBounds, Replicas, StabilizationWindow,
+    ChangeLimit, Direction, Hold, MetricName, Observation, ReplicaBounds, Replicas, SelectorState,
+    StabilizationWindow,
 };
 
 /// Takes the steps of one evaluation.
@@ -111,6 +112,22 @@ pub enum Step {
         /// The limit; `None` when the direction is switched off.
         limit: Option<ChangeLimit>,
     },
+    /// The HPA's limit of one step allows only part of the change.
+    LimitedAsHpa {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is allowed.
+        allowed: Replicas,
+        /// The direction that is limited.
+        direction: Direction,
+    },
+    /// The target's selector cannot be used, so no metric is looked at.
+    SelectorRefused {
+        /// The count that stays.
+        kept: Replicas,
+        /// What is wrong with it.
+        selector: SelectorState,
+    },
     /// A replica is stuck in starting, so the count grows no further than the ready ones allow.
     HeldNotReady {
         /// What was wanted before.
@@ -176,4 +193,70 @@ pub enum Step {
         /// What forbids it; `None` when a person set the workload to zero.
         hold: Option<Hold>,
     },
+}
+
+impl Step {
+    /// The kind of step as machines name it, as in JSON.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Recommended { .. } => "recommended",
+            Self::Combined { .. } => "combined",
+            Self::KeptForUnknown { .. } => "kept_for_unknown",
+            Self::Stabilized { .. } => "stabilized",
+            Self::Limited { .. } => "limited",
+            Self::LimitedAsHpa { .. } => "limited_as_hpa",
+            Self::SelectorRefused { .. } => "selector_refused",
+            Self::HeldNotReady { .. } => "held_not_ready",
+            Self::HeldFailing { .. } => "held_failing",
+            Self::HeldFlapping { .. } => "held_flapping",
+            Self::HeldClock { .. } => "held_clock",
+            Self::FellBack { .. } => "fell_back",
+            Self::Bounded { .. } => "bounded",
+            Self::Forbidden { .. } => "forbidden",
+        }
+    }
+
+    /// The metric that the step is about; `None` where it is about none in particular.
+    #[must_use]
+    pub const fn metric(&self) -> Option<&MetricName> {
+        match self {
+            Self::Recommended { metric, .. } | Self::KeptForUnknown { metric, .. } => Some(metric),
+            Self::Combined { by, .. } => by.as_ref(),
+            Self::Stabilized { .. }
+            | Self::Limited { .. }
+            | Self::LimitedAsHpa { .. }
+            | Self::SelectorRefused { .. }
+            | Self::HeldNotReady { .. }
+            | Self::HeldFailing { .. }
+            | Self::HeldFlapping { .. }
+            | Self::HeldClock { .. }
+            | Self::FellBack { .. }
+            | Self::Bounded { .. }
+            | Self::Forbidden { .. } => None,
+        }
+    }
+
+    /// What the step made of the count: the one it was given, and the one it left. `None` for steps that make none.
+    ///
+    /// Applied in order to the recommendation (the result of the step [`Combined`](Self::Combined)), these give the
+    /// decision (I14).
+    #[must_use]
+    pub const fn change(&self) -> Option<(Replicas, Replicas)> {
+        match self {
+            Self::Recommended { .. } | Self::Combined { .. } | Self::SelectorRefused { .. } => None,
+            Self::KeptForUnknown { wanted, kept, .. }
+            | Self::Stabilized { wanted, kept, .. }
+            | Self::HeldNotReady { wanted, kept, .. }
+            | Self::HeldFailing { wanted, kept, .. }
+            | Self::HeldFlapping { wanted, kept, .. }
+            | Self::HeldClock { wanted, kept, .. }
+            | Self::Forbidden { wanted, kept, .. } => Some((*wanted, *kept)),
+            Self::Limited { wanted, allowed, .. } | Self::LimitedAsHpa { wanted, allowed, .. } => {
+                Some((*wanted, *allowed))
+            }
+            Self::FellBack { wanted, raised, .. } => Some((*wanted, *raised)),
+            Self::Bounded { wanted, bounded, .. } => Some((*wanted, *bounded)),
+        }
+    }
 }

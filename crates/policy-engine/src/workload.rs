@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Replicas, Timestamp};
+use crate::{Replicas, Timestamp, hpa::SelectorState};
 
 /// One workload at the moment of evaluation, as its target tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,15 @@ use crate::{Replicas, Timestamp};
 pub struct Workload {
     /// The wanted count (Kubernetes: `spec.replicas` of the scale).
     pub current: Replicas,
+    /// The count that is there (Kubernetes: `status.replicas` of the scale); `None` where the target does not tell.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub observed: Option<Replicas>,
+    /// What can be said of the target's selector.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "SelectorState::is_usable")
+    )]
+    pub selector: SelectorState,
     /// Where the wanted count comes from.
     pub origin: CountOrigin,
     /// How many replicas can serve.
@@ -24,6 +33,8 @@ impl Workload {
     pub fn running(current: Replicas) -> Self {
         Self {
             current,
+            observed: None,
+            selector: SelectorState::Usable,
             origin: CountOrigin::Read,
             readiness: Readiness::Unknown,
             holds: Vec::new(),

@@ -13,6 +13,7 @@ const SPACING_MILLIS: i64 = 15_000;
 
 fn plain(name: &str, rule: MetricRule) -> MetricPolicy {
     MetricPolicy {
+        kind: MetricKind::External,
         name: MetricName::new(name),
         rule,
         votes: Votes::UpAndDown,
@@ -43,6 +44,8 @@ fn policy() -> WorkloadPolicy {
         step: Replicas::new(1),
     };
     WorkloadPolicy {
+        semantics: Semantics::Headroom,
+        hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(40)).unwrap(),
         metrics: vec![
             plain(

@@ -24,6 +24,7 @@ fn rules(w: u64, limits: Vec<ChangeLimit>) -> ScalingRules {
 }
 fn m(name: &str, rule: MetricRule) -> MetricPolicy {
     MetricPolicy {
+        kind: MetricKind::External,
         name: MetricName::new(name),
         rule,
         votes: Votes::UpAndDown,
@@ -43,6 +44,8 @@ fn br(t: f64, lasting: Option<u64>) -> Option<Breach> {
 }
 fn policy(min: u32, metrics: Vec<MetricPolicy>, up: u64, down: u64) -> WorkloadPolicy {
     WorkloadPolicy {
+        semantics: Semantics::Headroom,
+        hpa: Default::default(),
         bounds: ReplicaBounds::new(n(min), n(100)).unwrap(),
         metrics,
         scale_up: rules(up, vec![]),

@@ -25,8 +25,11 @@ fn policy(per_replica: f64) -> WorkloadPolicy {
         },
     };
     WorkloadPolicy {
+        semantics: Semantics::Headroom,
+        hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(20)).unwrap(),
         metrics: vec![MetricPolicy {
+            kind: MetricKind::External,
             name: MetricName::new("request_rate"),
             rule: MetricRule::PerReplica(Target::new(per_replica).unwrap()),
             votes: Votes::UpAndDown,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use headroom_metrics_source::{Across, PromqlQuery};
-use headroom_policy_engine::{Freshness, MetricName, MetricPolicy, MetricRule, OnMissing, Tolerance, Votes};
+use headroom_policy_engine::{
+    Freshness, MetricKind, MetricName, MetricPolicy, MetricRule, OnMissing, Tolerance, Votes,
+};
 use promql_parser::parser::Expr;
 
 use super::{
@@ -86,6 +88,7 @@ pub(super) fn metric(
         reader.warn(name.place, &warning);
     }
     let policy = MetricPolicy {
+        kind: MetricKind::External,
         name: MetricName::new(&name.value),
         rule,
         votes,

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use headroom_policy_engine::{
     ChangeLimits, EvaluationInterval, Fallback, Guards, LimitSelection, PolicyError, ReplicaBounds, Replicas,
-    ScalingRules, StabilizationWindow, Tolerance, WorkloadId, WorkloadPolicy,
+    ScalingRules, Semantics, StabilizationWindow, Tolerance, WorkloadId, WorkloadPolicy,
 };
 
 use super::{
@@ -100,6 +100,8 @@ fn policy(
         id: id.clone(),
         mode: mode(raw),
         policy: WorkloadPolicy {
+            semantics: Semantics::Headroom,
+            hpa: Default::default(),
             bounds: bounds?,
             metrics: metric_policies,
             scale_up: scale_up?,
@@ -194,6 +196,7 @@ fn checked<T>(made: Result<T, PolicyError>, place: Place, help: &str, reader: &m
             | PolicyError::CrossedSteps { .. }
             | PolicyError::Tolerance { .. }
             | PolicyError::EmptyLimit
+            | PolicyError::ScaleUpLimit { .. }
             | PolicyError::LimitPeriod { .. } => error.to_string(),
         };
         reader.report(Finding::new(ProblemKind::BadValue, message).at(place).help(help));

@@ -1,7 +1,7 @@
 //! What a pass reads from the state and the two transactions in which it writes: before the targets are written to,
 //! and after.
 
-use headroom_policy_engine::{Memory, Outcome, Step, Timestamp, WorkloadId};
+use headroom_policy_engine::{Memory, Outcome, Timestamp, WorkloadId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Store, StoreError, history, intents, intents::OpenIntent, millis, retention};
@@ -249,29 +249,14 @@ fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
             ..
         } => {
             let mut key = format!("{:?} {decision:?} ", record.mode).into_bytes();
-            key.extend(explanation.0.iter().map(kind));
+            for step in &explanation.0 {
+                key.extend_from_slice(step.code().as_bytes());
+                key.push(b' ');
+            }
             key.extend(error.iter().flat_map(|error| error.bytes()));
             key
         }
         Verdict::Unreadable { error } => format!("unreadable {error}").into_bytes(),
-    }
-}
-
-/// One letter for each kind of step.
-const fn kind(step: &Step) -> u8 {
-    match step {
-        Step::Recommended { .. } => b'r',
-        Step::Combined { .. } => b'c',
-        Step::KeptForUnknown { .. } => b'u',
-        Step::Stabilized { .. } => b's',
-        Step::Limited { .. } => b'l',
-        Step::HeldNotReady { .. } => b'n',
-        Step::HeldFailing { .. } => b'f',
-        Step::HeldFlapping { .. } => b'p',
-        Step::HeldClock { .. } => b'k',
-        Step::FellBack { .. } => b'b',
-        Step::Bounded { .. } => b'o',
-        Step::Forbidden { .. } => b'x',
     }
 }
 

@@ -225,8 +225,11 @@ pub(crate) fn settings(name: &str) -> WorkloadSettings {
         },
     };
     let policy = WorkloadPolicy {
+        semantics: Semantics::Headroom,
+        hpa: Default::default(),
         bounds: ReplicaBounds::new(replicas(1), replicas(10)).unwrap(),
         metrics: vec![MetricPolicy {
+            kind: MetricKind::External,
             name: MetricName::new("load"),
             rule: MetricRule::PerReplica(Target::new(100.0).unwrap()),
             votes: Votes::UpAndDown,

@@ -158,36 +158,26 @@ const fn missing(cause: MissingCause) -> &'static str {
         MissingCause::ClockSkew => "clock_skew",
         MissingCause::NoRateYet => "no_rate_yet",
         MissingCause::NoReplicas => "no_replicas",
+        MissingCause::Unusable { .. } => "unusable",
     }
 }
 
 impl StepObject {
     fn new(step: &Step) -> Self {
-        let (stage, metric, wanted, result) = match step {
-            Step::Recommended { metric, proposal, .. } => {
-                let wanted = match proposal {
-                    Proposal::Replicas(replicas) => Some(*replicas),
-                    Proposal::NoVote | Proposal::Ignored | Proposal::Blocks => None,
-                };
-                ("recommended", Some(metric), wanted, None)
-            }
-            Step::Combined { replicas, by } => ("combined", by.as_ref(), None, Some(*replicas)),
-            Step::KeptForUnknown { wanted, kept, metric } => {
-                ("kept_for_unknown", Some(metric), Some(*wanted), Some(*kept))
-            }
-            Step::Stabilized { wanted, kept, .. } => ("stabilized", None, Some(*wanted), Some(*kept)),
-            Step::Limited { wanted, allowed, .. } => ("limited", None, Some(*wanted), Some(*allowed)),
-            Step::HeldNotReady { wanted, kept, .. } => ("held_not_ready", None, Some(*wanted), Some(*kept)),
-            Step::HeldFailing { wanted, kept, .. } => ("held_failing", None, Some(*wanted), Some(*kept)),
-            Step::HeldFlapping { wanted, kept, .. } => ("held_flapping", None, Some(*wanted), Some(*kept)),
-            Step::HeldClock { wanted, kept, .. } => ("held_clock", None, Some(*wanted), Some(*kept)),
-            Step::FellBack { wanted, raised, .. } => ("fell_back", None, Some(*wanted), Some(*raised)),
-            Step::Bounded { wanted, bounded, .. } => ("bounded", None, Some(*wanted), Some(*bounded)),
-            Step::Forbidden { wanted, kept, .. } => ("forbidden", None, Some(*wanted), Some(*kept)),
-        };
+        let (mut wanted, mut result) = step.change().unzip();
+        if let Step::Recommended {
+            proposal: Proposal::Replicas(replicas),
+            ..
+        } = step
+        {
+            wanted = Some(*replicas);
+        }
+        if let Step::Combined { replicas, .. } = step {
+            result = Some(*replicas);
+        }
         Self {
-            stage,
-            metric: metric.map(ToString::to_string),
+            stage: step.code(),
+            metric: step.metric().map(ToString::to_string),
             wanted: wanted.map(|replicas| replicas.get()),
             result: result.map(|replicas| replicas.get()),
             text: step.to_string(),

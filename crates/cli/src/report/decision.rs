@@ -70,6 +70,7 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::AtMaximum
             | Reason::MetricUnknown
             | Reason::Blind
+            | Reason::SelectorUnusable
             | Reason::NotReady
             | Reason::FailingToStart
             | Reason::Flapping

@@ -44,13 +44,13 @@ fn metric(name: &str, observation: Observation) -> MetricRecord {
 
 fn target(current: u32, ready: u32) -> Workload {
     Workload {
-        current: Replicas::new(current),
         origin: CountOrigin::Read,
         readiness: Readiness::Known {
             ready: Replicas::new(ready),
             longest_unready: (ready < current).then(|| Duration::from_secs(20)),
         },
         holds: Vec::new(),
+        ..Workload::running(Replicas::new(current))
     }
 }
 

@@ -3,12 +3,15 @@
 //! Target tracking as the HPA does it (`hpa-semantics` §6: tolerance is a closed band, formulas round up), and step
 //! rules. What is unknown proposes nothing; what that means for the others is said here and carried out in `combine`.
 
+mod pods;
 mod step_rule;
 
+pub(super) use self::pods::{hpa_replicas, shown};
 use self::step_rule::{StepClock, step};
+use super::Evaluation;
 use crate::{
-    Memory, MetricName, MetricPolicy, MetricRule, MissingCause, Observation, Observations, OnMissing,
-    Proposal, Replicas, Step, StepSink, Timestamp, Tolerance, Votes, WorkloadPolicy,
+    Memory, MetricName, MetricPolicy, MetricRule, MissingCause, Observation, OnMissing, Proposal, Replicas,
+    Step, StepSink, Tolerance, Votes,
 };
 
 /// How far from a whole number a quotient may lie and still be meant as one (I6): float noise, not load.
@@ -26,14 +29,14 @@ pub(super) struct Proposals<'a> {
 }
 
 /// Lets each metric propose, and records one step for each.
-pub(super) fn run<'a>(
-    policy: &'a WorkloadPolicy,
-    current: Replicas,
-    seen: &Observations,
-    memory: &mut Memory,
-    now: Timestamp,
-    steps: &mut impl StepSink,
-) -> Proposals<'a> {
+pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl StepSink) -> Proposals<'a> {
+    let Evaluation {
+        policy,
+        workload,
+        seen,
+        now,
+    } = at;
+    let current = workload.current;
     let mut all = Proposals {
         largest: None,
         blocker: None,
@@ -41,8 +44,16 @@ pub(super) fn run<'a>(
     };
     let mut step_rules = 0;
     for (index, metric) in policy.metrics.iter().enumerate() {
-        let observation = seen.get(index).checked();
+        let mut observation = seen.get(index).checked();
         let said = match &metric.rule {
+            MetricRule::Utilization(_) | MetricRule::PerReplica(_) | MetricRule::Value(_)
+                if metric.kind.is_of_pods() =>
+            {
+                let outcome = hpa_replicas(at, index, metric, metric.tolerance);
+                observation = shown(observation, outcome);
+                let asked = outcome.map_or(Replicas::ZERO, |found| Replicas::of_hpa(found.replicas));
+                track(metric, &observation, current, |_| asked)
+            }
             MetricRule::Step(rule) => {
                 step_rules += 1;
                 let clock = StepClock {
@@ -162,7 +173,7 @@ fn track(
 /// The count at which the value would meet its target, in proportion (HPA `Utilization` and `Value`).
 fn in_proportion(value: f64, target: f64, current: Replicas, tolerance: Tolerance) -> Replicas {
     let ratio = value / target;
-    if is_within(ratio, tolerance) {
+    if tolerance.contains(ratio) {
         current
     } else {
         round_up(ratio * f64::from(current.get()))
@@ -172,15 +183,11 @@ fn in_proportion(value: f64, target: f64, current: Replicas, tolerance: Toleranc
 /// The count that shares the value out (HPA `AverageValue`, §6.6).
 fn shared(value: f64, target: f64, current: Replicas, tolerance: Tolerance) -> Replicas {
     let ratio = value / (target * f64::from(current.get()));
-    if is_within(ratio, tolerance) {
+    if tolerance.contains(ratio) {
         current
     } else {
         round_up(value / target)
     }
-}
-
-fn is_within(ratio: f64, tolerance: Tolerance) -> bool {
-    1.0 - tolerance.down() <= ratio && ratio <= 1.0 + tolerance.up()
 }
 
 /// Rounds up, so that the load fits; float noise above a whole number is not load (I6).
@@ -200,7 +207,7 @@ fn round_up(replicas: f64) -> Replicas {
 }
 
 /// The target, or the threshold of a step rule that lies nearest to the value.
-fn target_of(rule: &MetricRule, seen: &Observation) -> f64 {
+pub(super) fn target_of(rule: &MetricRule, seen: &Observation) -> f64 {
     match rule {
         MetricRule::Utilization(target) => target.get(),
         MetricRule::PerReplica(target) | MetricRule::Value(target) => target.get(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Course, limit};
+use super::{Course, Evaluation, limit};
 use crate::{
     Direction, Hold, Memory, Readiness, Reason, Replicas, Step, StepSink, Timestamp, Workload, WorkloadPolicy,
 };
@@ -24,6 +24,14 @@ pub(super) fn run(
     }
     if course.falls() {
         flapping(course, policy, memory, now, steps);
+        clock_went_back(course, memory, steps);
+    }
+}
+
+/// What holds under any semantics: what a person asked for, and a clock that went back.
+pub(super) fn asked_for(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
+    let _ = at;
+    if course.falls() {
         clock_went_back(course, memory, steps);
     }
 }

@@ -2,11 +2,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::{Replicas, Timestamp, time::millis};
+use crate::{Replicas, Timestamp, hpa::Recommended, time::millis};
 
-/// Slots for the longest window.
-const SLOTS: u32 = 512;
-/// The slots of the longest window, the one before it, and one that is being filled.
+/// So many recommendations are kept as they are.
+const EXACT_SLOTS: usize = 256;
+/// Slots for the longest window of those beyond.
+const COARSE_SLOTS: u32 = 256;
+/// All slots, the one before the longest window, and one that is being filled.
 const MAX_SLOTS: usize = 512 + 2;
 /// Distances between evaluations that are remembered.
 const SPACINGS: usize = 8;
@@ -109,7 +111,12 @@ impl Recommendations {
         reach: Duration,
         longest: Duration,
     ) {
-        let width = (longest / SLOTS).max(Duration::from_millis(1));
+        let exact = Duration::from_millis(1);
+        let width = if self.slots.len() < EXACT_SLOTS {
+            exact
+        } else {
+            (longest / COARSE_SLOTS).max(exact)
+        };
         let full = self.slots.len() >= MAX_SLOTS;
         if let Some(slot) = self.slots.back_mut()
             && (full || now.since(slot.start) < width)
@@ -143,6 +150,15 @@ impl Recommendations {
     /// The lowest recommendation that counts in the `window` before `now`; `None` when none does.
     pub(crate) fn lowest(&self, now: Timestamp, window: Duration, reach: Duration) -> Option<Replicas> {
         self.counting(now, window, reach).map(|slot| slot.low).min()
+    }
+
+    /// All of them, oldest first, as the HPA's functions take them.
+    pub(crate) fn log(&self, now: Timestamp) -> impl Iterator<Item = Recommended> {
+        self.slots.iter().map(move |slot| Recommended {
+            lowest: slot.low.as_hpa(),
+            highest: slot.high.as_hpa(),
+            age: now.since(slot.newest),
+        })
     }
 
     /// Those within the window, and the newest one before it where it reaches in.

@@ -2,17 +2,19 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::{ChangeLimit, Timestamp};
+use crate::{ChangeLimit, Timestamp, hpa::ChangeBefore};
 
-/// Changes less than this apart are kept as one, with the newer time.
+/// So many changes are kept as they are.
+const EXACT_EVENTS: usize = 256;
+/// Beyond those, changes less than this apart are kept as one, with the newer time.
 const GRAIN: Duration = Duration::from_secs(1);
-/// One for each second of the longest period, and the newest.
-const MAX_EVENTS: usize = 1801;
+/// The exact ones, and one for each second of the longest period, and the newest.
+const MAX_EVENTS: usize = EXACT_EVENTS + 1801;
 
 /// Written changes of one direction, oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct ScaleEvents(VecDeque<Event>);
+pub struct ScaleEvents(VecDeque<Event>);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -25,7 +27,7 @@ struct Event {
 
 impl ScaleEvents {
     /// Adds a change by `amount` replicas.
-    pub(crate) fn add(&mut self, now: Timestamp, amount: u32) {
+    pub fn add(&mut self, now: Timestamp, amount: u32) {
         while self
             .0
             .front()
@@ -33,8 +35,9 @@ impl ScaleEvents {
         {
             self.0.pop_front();
         }
+        let is_exact = self.0.len() < EXACT_EVENTS;
         match self.0.back_mut() {
-            Some(last) if now.since(last.start) < GRAIN => {
+            Some(last) if !is_exact && now.since(last.start) < GRAIN => {
                 last.at = last.at.max(now);
                 last.amount = last.amount.saturating_add(amount);
             }
@@ -49,6 +52,21 @@ impl ScaleEvents {
                 });
             }
         }
+    }
+
+    /// All changes that are remembered, oldest first, each with its age.
+    pub fn changes(&self, now: Timestamp) -> impl Iterator<Item = ChangeBefore> + Clone {
+        self.0
+            .iter()
+            .map(move |event| (event.amount, now.since(event.at)))
+    }
+
+    /// The amounts of those that are no older than `longest`, oldest first.
+    pub fn live(&self, longest: Duration, now: Timestamp) -> impl Iterator<Item = u32> {
+        let changes = self.changes(now);
+        changes
+            .filter(move |(_, age)| *age <= longest)
+            .map(|(amount, _)| amount)
     }
 
     /// The sum of the changes within the `period` before `now`; one exactly as old no longer counts.
@@ -104,13 +122,18 @@ mod tests {
     }
 
     #[test]
-    fn changes_within_a_second_add_up_and_are_forgotten_late() {
+    fn many_changes_within_a_second_add_up_and_are_forgotten_late() {
         let mut events = ScaleEvents::default();
-        events.add(at(0), 1);
+        for _ in 0..EXACT_EVENTS {
+            events.add(at(0), 1);
+        }
+        assert_eq!(events.0.len(), EXACT_EVENTS, "few are kept as they are");
+        events.add(at(500), 1);
         events.add(at(900), 2);
         events.add(at(1_000), 4);
-        assert_eq!(events.0.len(), 2);
-        assert_eq!(events.within(Duration::from_secs(15), at(15_500)), 7);
+        assert_eq!(events.0.len(), EXACT_EVENTS + 1);
+        let within = events.within(Duration::from_secs(15), at(15_500));
+        assert_eq!(within, 8, "the last one at 0 s is as young as the one at 0.9 s");
     }
 
     #[test]

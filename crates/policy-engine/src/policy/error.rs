@@ -45,6 +45,12 @@ pub enum PolicyError {
         /// What was asked for.
         value: f64,
     },
+    /// A limit of scaling up that is negative or not finite.
+    #[error("a limit of scaling up must be a number from zero up, not {value}")]
+    ScaleUpLimit {
+        /// What was asked for.
+        value: f64,
+    },
     /// A stabilization window that is too long.
     #[error("a stabilization window must be at most 1 h, not {span:?}")]
     Window {

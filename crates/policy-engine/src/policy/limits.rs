@@ -34,6 +34,11 @@ impl StabilizationWindow {
         }
     }
 
+    /// The window that the HPA's controller is set to: no object's, so it may be longer.
+    pub(crate) const fn of_controller(span: Duration) -> Self {
+        Self(span)
+    }
+
     /// The bare span.
     #[must_use]
     pub const fn get(self) -> Duration {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::PolicyError;
-use crate::Replicas;
+use crate::{Milli, Replicas};
 
 /// How the value of a metric becomes a count of replicas.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,8 +20,10 @@ pub enum MetricRule {
 
 /// A target above zero and finite, in the metric's own unit.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Target(f64);
+pub struct Target {
+    value: f64,
+    milli: Milli,
+}
 
 impl Target {
     /// The target `value`.
@@ -30,22 +32,45 @@ impl Target {
     /// When `value` is not finite or not above zero.
     pub fn new(value: f64) -> Result<Self, PolicyError> {
         if value.is_finite() && value > 0.0 {
-            Ok(Self(value))
+            Ok(Self {
+                value,
+                milli: Milli::from_value(value),
+            })
         } else {
             Err(PolicyError::Target { value })
+        }
+    }
+
+    /// The target of so many thousandths, exactly.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn from_milli(milli: Milli) -> Result<Self, PolicyError> {
+        if milli > Milli::ZERO {
+            Ok(Self {
+                value: milli.value(),
+                milli,
+            })
+        } else {
+            Err(PolicyError::Target { value: milli.value() })
         }
     }
 
     /// The bare number.
     #[must_use]
     pub const fn get(self) -> f64 {
-        self.0
+        self.value
+    }
+
+    /// The target in whole thousandths, at least one, as the HPA counts.
+    #[must_use]
+    pub const fn milli(self) -> Milli {
+        self.milli
     }
 }
 
-/// The fraction of capacity that is wanted in use: above zero, at most 1.
+/// The fraction of capacity that is wanted in use: above zero. Above 1 only of what pods ask for (HPA).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TargetUtilization(f64);
 
 impl TargetUtilization {
@@ -60,6 +85,26 @@ impl TargetUtilization {
         } else {
             Err(PolicyError::Utilization { value })
         }
+    }
+
+    /// So many percent of what the pods ask for (HPA `averageUtilization`). Pods may use more than they ask for.
+    ///
+    /// # Errors
+    /// When `percent` is not above zero.
+    pub fn of_requests(percent: i32) -> Result<Self, PolicyError> {
+        let value = f64::from(percent) / 100.0;
+        if percent > 0 {
+            Ok(Self(value))
+        } else {
+            Err(PolicyError::Utilization { value })
+        }
+    }
+
+    /// The target in whole percent, at least one, as the HPA counts.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "saturating is what is meant")]
+    pub fn percent(self) -> i32 {
+        ((self.0 * 100.0).round() as i32).max(1)
     }
 
     /// The bare fraction.

@@ -3,7 +3,9 @@
 use std::{fmt, time::Duration};
 
 use super::{Explanation, Proposal, Step};
-use crate::{ChangeAmount, ChangeLimit, Decision, Direction, Hold, MissingCause, Observation, Reason};
+use crate::{
+    ChangeAmount, ChangeLimit, Decision, Direction, Hold, MissingCause, Observation, Reason, SelectorState,
+};
 
 /// A number as a person writes it: four significant digits, no trailing zeros.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +98,7 @@ impl fmt::Display for MissingCause {
             Self::ClockSkew => f.write_str("the source's clock is off"),
             Self::NoRateYet => f.write_str("no rate yet"),
             Self::NoReplicas => f.write_str("no replica answered"),
+            Self::Unusable { why } => why.fmt(f),
         }
     }
 }
@@ -132,6 +135,7 @@ impl Reason {
             Self::ChangeLimited => "change_limited",
             Self::MetricUnknown => "metric_unknown",
             Self::Blind => "blind",
+            Self::SelectorUnusable => "selector_unusable",
             Self::NotReady => "not_ready",
             Self::FailingToStart => "failing_to_start",
             Self::Flapping => "flapping",
@@ -156,6 +160,7 @@ impl fmt::Display for Reason {
             Self::ChangeLimited => "the change limit is used up for now",
             Self::MetricUnknown => "less would do, but a metric is unknown",
             Self::Blind => "nothing is known about the load",
+            Self::SelectorUnusable => "the target's selector cannot be used",
             Self::NotReady => "replicas that were added do not become ready",
             Self::FailingToStart => "replicas cannot start",
             Self::Flapping => "the count turned around too often",
@@ -183,6 +188,17 @@ impl fmt::Display for Proposal {
             Self::Ignored => f.write_str("is ignored"),
             Self::Blocks => f.write_str("forbids scaling down"),
         }
+    }
+}
+
+impl fmt::Display for SelectorState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Usable => "usable",
+            Self::Missing => "missing",
+            Self::Invalid => "unreadable",
+            Self::Ambiguous => "shared with another autoscaler",
+        })
     }
 }
 
@@ -279,6 +295,18 @@ impl fmt::Display for Step {
                     "{wanted} wanted; this direction is switched off: stays at {allowed}"
                 )
             }
+            Self::LimitedAsHpa {
+                wanted,
+                allowed,
+                direction,
+            } => write!(
+                f,
+                "{wanted} wanted; the HPA's limit of scaling {direction} allows {allowed}"
+            ),
+            Self::SelectorRefused { kept, selector } => write!(
+                f,
+                "the target's selector is {selector}, so nobody can tell which pods are its own: stays at {kept}"
+            ),
             Self::HeldNotReady {
                 wanted,
                 kept,

@@ -9,22 +9,14 @@ use super::world::*;
 
 /// Applies one recorded step to the number (I14).
 fn apply(number: Replicas, step: &Step) -> Replicas {
-    let (wanted, result) = match step {
-        Step::Recommended { .. } => return number,
-        Step::Combined { replicas, .. } => return *replicas,
-        Step::KeptForUnknown { wanted, kept, .. }
-        | Step::Stabilized { wanted, kept, .. }
-        | Step::HeldNotReady { wanted, kept, .. }
-        | Step::HeldFailing { wanted, kept, .. }
-        | Step::HeldFlapping { wanted, kept, .. }
-        | Step::HeldClock { wanted, kept, .. }
-        | Step::Forbidden { wanted, kept, .. } => (wanted, kept),
-        Step::Limited { wanted, allowed, .. } => (wanted, allowed),
-        Step::FellBack { wanted, raised, .. } => (wanted, raised),
-        Step::Bounded { wanted, bounded, .. } => (wanted, bounded),
+    if let Step::Combined { replicas, .. } = step {
+        return *replicas;
+    }
+    let Some((wanted, result)) = step.change() else {
+        return number;
     };
-    assert_eq!(*wanted, number, "{step} does not follow from the step before it");
-    *result
+    assert_eq!(wanted, number, "{step} does not follow from the step before it");
+    result
 }
 
 proptest! {

@@ -46,8 +46,11 @@ proptest! {
         let breach = Breach { threshold: 1.0, lasting: Some(Duration::from_secs(lasting)), step: Replicas::new(add) };
         let sample = Sample { value: 5.0, measured_at: Some(Timestamp::from_unix_millis(0)), coverage: Coverage::default() };
         let policy = WorkloadPolicy {
+            semantics: Semantics::Headroom,
+            hpa: Default::default(),
             bounds: ReplicaBounds::new(Replicas::new(1), Replicas::new(100)).unwrap(),
             metrics: vec![MetricPolicy {
+                kind: MetricKind::External,
                 name: MetricName::new("p95"),
                 rule: MetricRule::Step(StepRule::new(Some(breach), None).unwrap()),
                 votes: Votes::UpAndDown,

@@ -110,6 +110,7 @@ pub fn any_metric() -> impl Strategy<Value = MetricPolicy> {
         prop_oneof![3 => Just(OnMissing::Block), 1 => Just(OnMissing::Ignore), 1 => Just(OnMissing::Zero)];
     (any_rule(), votes, on_missing, 0.0..0.3_f64, 0.0..0.3_f64).prop_map(
         |(rule, votes, on_missing, up, down)| MetricPolicy {
+            kind: MetricKind::External,
             name: MetricName::new("m"),
             rule,
             votes,
@@ -156,6 +157,8 @@ pub fn any_policy() -> impl Strategy<Value = WorkloadPolicy> {
                     metric.name = MetricName::new(&format!("m{index}"));
                 }
                 WorkloadPolicy {
+                    semantics: Semantics::Headroom,
+                    hpa: Default::default(),
                     bounds: ReplicaBounds::new(Replicas::new(min), Replicas::new(min + more)).unwrap(),
                     metrics,
                     scale_up,
@@ -255,10 +258,10 @@ pub fn run_with(
             Vec::new()
         };
         let workload = Workload {
-            current: Replicas::new(current),
             origin: CountOrigin::Read,
             readiness: event.readiness,
             holds,
+            ..Workload::running(Replicas::new(current))
         };
         let seen: Observations = event.values[..policy.metrics.len()].iter().copied().collect();
         let at = Timestamp::from_unix_millis(now);

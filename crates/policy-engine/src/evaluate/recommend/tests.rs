@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Breach, ChangeLimits, Explanation, Guards, LimitSelection, ReplicaBounds, Sample, ScalingRules,
-    StabilizationWindow, StepRule, Target, TargetUtilization, Workload, evaluate,
+    Breach, ChangeLimits, Explanation, Guards, LimitSelection, MetricKind, ReplicaBounds, Sample,
+    ScalingRules, Semantics, StabilizationWindow, StepRule, Target, TargetUtilization, Timestamp, Workload,
+    WorkloadPolicy, evaluate,
 };
 
 fn fresh(value: f64) -> Observation {
@@ -20,6 +21,7 @@ fn missing(cause: MissingCause) -> Observation {
 
 fn metric(rule: MetricRule) -> MetricPolicy {
     MetricPolicy {
+        kind: MetricKind::External,
         name: MetricName::new("load"),
         rule,
         votes: Votes::UpAndDown,
@@ -37,6 +39,8 @@ fn policy(metric: MetricPolicy) -> WorkloadPolicy {
         },
     };
     WorkloadPolicy {
+        semantics: Semantics::Headroom,
+        hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(1), Replicas::new(100)).unwrap(),
         metrics: vec![metric],
         scale_up: window(0),

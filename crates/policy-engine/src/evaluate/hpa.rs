@@ -1,0 +1,395 @@
+//! The parts of an evaluation that decides as the HPA does, each composed of the functions in [`hpa`](crate::hpa).
+//!
+//! The bounds act before any metric is looked at (`hpa-semantics` §8), so what the first part finds out is carried along
+//! to the others. Guards that the HPA has not are not there; what a person asked for (a pause, a hold) is.
+
+mod gate;
+
+use self::gate::{Gate, gate, zero_mark};
+use super::{
+    Course, Evaluation, Parts, bound, permit,
+    recommend::{Proposals, hpa_replicas, shown, target_of},
+    wait,
+};
+use crate::{
+    ConditionStatus, Direction, HpaPath, Memory, MetricName, MetricPolicy, Proposal, Reason, ReplicaBounds,
+    Replicas, StabilizationWindow, Step, StepSink, Tolerance,
+    hpa::{
+        Changes, ConditionReason, ConditionType, HpaBounds, LimitReason, MetricKind, RoundError,
+        SelectorState, StabilizeReason, Windows, rate_limit, rate_limit_legacy, stabilize, stabilize_legacy,
+    },
+};
+
+/// The HPA's parts.
+#[derive(Debug)]
+pub(super) struct Hpa<'a> {
+    path: HpaPath,
+    gate: Gate<'a>,
+}
+
+impl Hpa<'_> {
+    pub(super) const fn new(path: HpaPath) -> Self {
+        Self {
+            path,
+            gate: Gate::Metrics,
+        }
+    }
+}
+
+impl<'a> Parts<'a> for Hpa<'a> {
+    fn recommend(
+        &mut self,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) -> Proposals<'a> {
+        let mut all = Proposals {
+            largest: None,
+            blocker: None,
+            any_known: true,
+        };
+        self.gate = gate(at, memory);
+        let Gate::Metrics = self.gate else {
+            return all;
+        };
+        all.any_known = false;
+        let mut failed = None;
+        for (index, metric) in at.policy.metrics.iter().enumerate() {
+            let outcome = hpa_replicas(at, index, metric, tolerance(at, metric));
+            let proposal = match outcome {
+                Ok(found) => {
+                    let replicas = Replicas::of_hpa(found.replicas);
+                    all.any_known = true;
+                    if all.largest.is_none_or(|(largest, _)| replicas > largest) {
+                        all.largest = Some((replicas, &metric.name));
+                    }
+                    Proposal::Replicas(replicas)
+                }
+                Err(error) => {
+                    failed.get_or_insert((metric, error));
+                    all.blocker = all.blocker.or(Some(&metric.name));
+                    Proposal::Blocks
+                }
+            };
+            steps.record(|| {
+                let seen = shown(at.seen.get(index).checked(), outcome);
+                Step::Recommended {
+                    metric: metric.name.clone(),
+                    target: target_of(&metric.rule, &seen),
+                    seen,
+                    proposal,
+                }
+            });
+        }
+        let error = failed.map(|(metric, error): (&MetricPolicy, _)| RoundError::Metric {
+            metric: metric.name.clone(),
+            error,
+        });
+        if let Some(round) = &mut memory.hpa {
+            round.error = error;
+        }
+        self.gate = match (all.largest, failed) {
+            (None, Some((metric, _))) => Gate::Failed(metric),
+            (Some((replicas, _)), Some((metric, _))) if replicas < at.workload.current => {
+                Gate::Failed(metric)
+            }
+            (Some(_), _) => Gate::Metrics,
+            (None, None) => Gate::NoMetrics,
+        };
+        all
+    }
+
+    fn combine(
+        &mut self,
+        at: Evaluation<'a>,
+        proposals: &Proposals<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) -> Course {
+        let current = at.workload.current;
+        let recommended = proposals.recommendation(current);
+        let kept = |reason| Course {
+            current,
+            wanted: current,
+            reason,
+        };
+        let by: Option<MetricName> = proposals.largest.map(|(_, metric)| metric.clone());
+        steps.record(|| Step::Combined {
+            replicas: recommended,
+            by,
+        });
+        let mut active = Active { memory, at };
+        match self.gate {
+            Gate::Metrics => {
+                active.set(ConditionStatus::True, ConditionReason::ValidMetricFound);
+                let reason = match recommended.cmp(&current) {
+                    std::cmp::Ordering::Greater => Reason::AboveTarget,
+                    std::cmp::Ordering::Less => Reason::BelowTarget,
+                    std::cmp::Ordering::Equal => Reason::OnTarget,
+                };
+                Course {
+                    current,
+                    wanted: recommended,
+                    reason,
+                }
+            }
+            Gate::Jump => Course {
+                current,
+                wanted: current,
+                reason: Reason::OutOfBounds,
+            },
+            Gate::Disabled => {
+                active.set(ConditionStatus::False, ConditionReason::ScalingDisabled);
+                kept(Reason::Off)
+            }
+            Gate::Selector => {
+                let selector = at.workload.selector;
+                let reason = match selector {
+                    SelectorState::Ambiguous => ConditionReason::AmbiguousSelector,
+                    SelectorState::Usable | SelectorState::Missing | SelectorState::Invalid => {
+                        ConditionReason::InvalidSelector
+                    }
+                };
+                active.fail(reason, Some(RoundError::Selector(selector)));
+                steps.record(|| Step::SelectorRefused {
+                    kept: current,
+                    selector,
+                });
+                kept(Reason::SelectorUnusable)
+            }
+            Gate::Failed(metric) => {
+                active.fail(failure_reason(metric.kind), None);
+                if proposals.any_known {
+                    steps.record(|| Step::KeptForUnknown {
+                        wanted: recommended,
+                        kept: current,
+                        metric: metric.name.clone(),
+                    });
+                    kept(Reason::MetricUnknown)
+                } else {
+                    kept(Reason::Blind)
+                }
+            }
+            Gate::NoMetrics => {
+                active.fail(
+                    ConditionReason::InvalidMetricSourceType,
+                    Some(RoundError::NoMetrics),
+                );
+                kept(Reason::Blind)
+            }
+        }
+    }
+
+    fn stabilize(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        proposals: &Proposals<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) {
+        let Gate::Metrics = self.gate else {
+            return;
+        };
+        let (current, proposal) = (course.current.as_hpa(), course.wanted.as_hpa());
+        let log = memory.recommendations.log(at.now);
+        let controller = at.policy.hpa.downscale_stabilization;
+        let windows = match self.path {
+            HpaPath::WithoutBehavior => Windows {
+                up: std::time::Duration::ZERO,
+                down: controller,
+            },
+            HpaPath::WithBehavior => Windows {
+                up: at.policy.scale_up.stabilization.get(),
+                down: at.policy.scale_down.stabilization.get(),
+            },
+        };
+        let stabilized = match self.path {
+            HpaPath::WithoutBehavior => stabilize_legacy(proposal, log, controller),
+            HpaPath::WithBehavior => stabilize(current, proposal, log, windows),
+        };
+        let longest = windows.up.max(windows.down);
+        let reach = memory.recommendations.reach(at.policy.interval.get());
+        memory.recommendations.forget(at.now, longest);
+        let recommended = proposals.recommendation(course.current);
+        memory
+            .recommendations
+            .add(at.now, recommended, proposals.is_complete(), reach, longest);
+        if let Some(round) = &mut memory.hpa {
+            let (able, reason) = (ConditionType::AbleToScale, stabilized.reason.into());
+            round.conditions.set(able, ConditionStatus::True, reason, at.now);
+        }
+        let (direction, window) = match stabilized.reason {
+            StabilizeReason::ReadyForNewScale => return,
+            StabilizeReason::ScaleUpStabilized => (Direction::Up, windows.up),
+            StabilizeReason::ScaleDownStabilized => (Direction::Down, windows.down),
+        };
+        let (wanted, kept) = (course.wanted, Replicas::of_hpa(stabilized.replicas));
+        steps.record(|| Step::Stabilized {
+            wanted,
+            kept,
+            direction,
+            window: StabilizationWindow::of_controller(window),
+            covered: true,
+        });
+        course.hold_to(kept, Reason::Stabilizing);
+    }
+
+    fn limit(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) {
+        let bounds = at.bounds();
+        match self.gate {
+            Gate::Metrics => self.limit_step(course, at, memory, steps),
+            Gate::Jump => bound::run(course, bounds, steps),
+            Gate::Disabled => {}
+            Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => return,
+        }
+        // Leaving zero leads to the minimum at least (§10.5).
+        let leaves_zero = course.current == Replicas::ZERO && matches!(self.gate, Gate::Metrics);
+        if leaves_zero && course.wanted < bounds.min() {
+            bound::run(course, bounds, steps);
+        }
+        if let Some(round) = &mut memory.hpa {
+            round.has_decided = true;
+            round.zero_mark = zero_mark(at);
+        }
+    }
+
+    fn wait(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) {
+        wait::asked_for(course, at, memory, steps);
+    }
+
+    fn bound(&mut self, course: &mut Course, at: Evaluation<'a>, steps: &mut impl StepSink) {
+        // What the HPA decides is bounded already; what a fallback raised is not.
+        if course.reason == Reason::Fallback {
+            bound::run(course, at.bounds(), steps);
+        }
+    }
+
+    fn permit(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) {
+        let _ = memory;
+        permit::paused(course, at, steps);
+    }
+}
+
+impl Hpa<'_> {
+    /// How far one step may go, and the bounds (§9, §10.3).
+    fn limit_step(
+        &self,
+        course: &mut Course,
+        at: Evaluation<'_>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) {
+        let policy = at.policy;
+        let (current, stabilized) = (course.current.as_hpa(), course.wanted.as_hpa());
+        let bounds = hpa_bounds(at.bounds());
+        let limited = match self.path {
+            HpaPath::WithoutBehavior => {
+                rate_limit_legacy(current, stabilized, bounds, policy.hpa.scale_up_limit)
+            }
+            HpaPath::WithBehavior => {
+                let changes = Changes {
+                    up: memory.increases.changes(at.now),
+                    down: memory.decreases.changes(at.now),
+                };
+                let (up, down) = (&policy.scale_up.limits, &policy.scale_down.limits);
+                rate_limit(current, stabilized, bounds, up, down, &changes)
+            }
+        };
+        if let Some(round) = &mut memory.hpa {
+            let status = if limited.replicas == stabilized {
+                ConditionStatus::False
+            } else {
+                ConditionStatus::True
+            };
+            let kind = ConditionType::ScalingLimited;
+            round.conditions.set(kind, status, limited.reason.into(), at.now);
+        }
+        let (wanted, allowed) = (course.wanted, Replicas::of_hpa(limited.replicas));
+        if wanted == allowed {
+            return;
+        }
+        let direction = match limited.reason {
+            LimitReason::DesiredWithinRange => return,
+            LimitReason::TooFewReplicas | LimitReason::TooManyReplicas => {
+                return bound::run(course, at.bounds(), steps);
+            }
+            LimitReason::ScaleUpLimit => Direction::Up,
+            LimitReason::ScaleDownLimit => Direction::Down,
+        };
+        steps.record(|| Step::LimitedAsHpa {
+            wanted,
+            allowed,
+            direction,
+        });
+        course.hold_to(allowed, Reason::ChangeLimited);
+    }
+}
+
+/// Each direction's own where that feature is on, else the controller's.
+fn tolerance(at: Evaluation<'_>, metric: &MetricPolicy) -> Tolerance {
+    if at.policy.hpa.gates.configurable_tolerance {
+        metric.tolerance
+    } else {
+        at.policy.hpa.tolerance
+    }
+}
+
+fn hpa_bounds(bounds: ReplicaBounds) -> HpaBounds {
+    HpaBounds {
+        min: bounds.min().as_hpa(),
+        max: bounds.max().as_hpa(),
+    }
+}
+
+const fn failure_reason(kind: MetricKind) -> ConditionReason {
+    match kind {
+        MetricKind::Resource(_) => ConditionReason::FailedGetResourceMetric,
+        MetricKind::ContainerResource(..) => ConditionReason::FailedGetContainerResourceMetric,
+        MetricKind::Pods => ConditionReason::FailedGetPodsMetric,
+        MetricKind::Object => ConditionReason::FailedGetObjectMetric,
+        MetricKind::External => ConditionReason::FailedGetExternalMetric,
+        MetricKind::Unsupported => ConditionReason::InvalidMetricSourceType,
+    }
+}
+
+/// The condition ScalingActive of a round.
+struct Active<'m, 'a> {
+    memory: &'m mut Memory,
+    at: Evaluation<'a>,
+}
+
+impl Active<'_, '_> {
+    fn set(&mut self, status: ConditionStatus, reason: ConditionReason) {
+        if let Some(round) = &mut self.memory.hpa {
+            round
+                .conditions
+                .set(ConditionType::ScalingActive, status, reason, self.at.now);
+        }
+    }
+
+    fn fail(&mut self, reason: ConditionReason, error: Option<RoundError>) {
+        self.set(ConditionStatus::False, reason);
+        if let Some(round) = &mut self.memory.hpa {
+            round.error = round.error.take().or(error);
+        }
+    }
+}
