@@ -9,6 +9,7 @@ mod carried;
 mod channels;
 mod check;
 mod environment;
+mod fallback;
 mod files;
 mod import;
 mod layers;

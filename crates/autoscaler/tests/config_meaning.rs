@@ -15,7 +15,8 @@ use headroom_autoscaler::{
 };
 use headroom_metrics_source::Across;
 use headroom_policy_engine::{
-    ChangeAmount, LimitSelection, MetricRule, OnMissing, ReplicaBounds, Replicas, Votes,
+    ChangeAmount, FallbackAction, FallbackWhen, LimitSelection, MetricRule, OnMissing, ReplicaBounds,
+    Replicas, Votes,
 };
 
 fn load(path: &str) -> Configuration {
@@ -101,8 +102,12 @@ fn a_single_service_means_what_it_says() {
 
     let fallback = workload.policy.fallback.unwrap();
     assert_eq!(
-        (fallback.replicas, fallback.after),
-        (Replicas::new(4), seconds(180))
+        (fallback.action, fallback.after, fallback.when),
+        (
+            FallbackAction::AtLeast(Replicas::new(4)),
+            seconds(180),
+            FallbackWhen::All
+        )
     );
 }
 
@@ -240,6 +245,28 @@ fn steps_tolerances_and_limits_are_read() {
     assert_eq!(step.below().unwrap().threshold, 0.5);
     assert_eq!(step.above().unwrap().step, Replicas::new(2));
     assert_eq!(policy.guards.max_reversals, 0);
+}
+
+#[test]
+fn a_fallback_is_a_number_or_an_action() {
+    let configuration = load("tests/valid/fallbacks.toml");
+    let fallbacks: Vec<_> = configuration
+        .workloads
+        .iter()
+        .map(|workload| {
+            let fallback = workload.policy.fallback.unwrap();
+            (fallback.action, fallback.after, fallback.when)
+        })
+        .collect();
+    let four = FallbackAction::AtLeast(Replicas::new(4));
+    assert_eq!(
+        fallbacks,
+        [
+            (FallbackAction::Hold, seconds(180), FallbackWhen::Any),
+            (FallbackAction::LastKnown, seconds(90), FallbackWhen::All),
+            (four, seconds(180), FallbackWhen::All),
+        ]
+    );
 }
 
 #[test]

@@ -94,8 +94,10 @@ pub enum Reason {
     BelowTarget,
     /// Scale: the count was outside the bounds, or never started.
     OutOfBounds,
-    /// Scale up: nothing was known for too long.
+    /// Too little was known for too long: scale up, or the count is kept.
     Fallback,
+    /// Hold: less would do, but the load has been known again for too short a time since a fallback.
+    Recovering,
     /// Hold: the load fits the count.
     OnTarget,
     /// Hold: more is wanted, and the maximum is reached.

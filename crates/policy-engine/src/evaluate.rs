@@ -10,6 +10,8 @@ mod permit;
 mod recommend;
 mod stabilize;
 mod wait;
+#[cfg(test)]
+mod world;
 
 use self::{hpa::Hpa, own::Own, recommend::Proposals};
 use crate::{

@@ -1,15 +1,19 @@
 //! What is remembered about one workload between evaluations.
 //!
 //! Bounded in size, versioned when written, and enough to give the same next decision after a restart. The parts:
-//! recommendations (never actions, I21), written changes, step timers, and a few moments.
+//! recommendations (never actions, I21), written changes, step timers, what has been known, and a few moments.
 
+mod knowledge;
 mod recommendations;
 mod round;
+#[cfg(feature = "serde")]
+mod saved;
 mod scale_events;
 mod step_timers;
 
 use std::{collections::VecDeque, time::Duration};
 
+pub(crate) use knowledge::{Knowledge, Recovery};
 pub(crate) use recommendations::{Reach, Recommendations};
 pub use round::TargetUnreadable;
 pub(crate) use round::{HpaRound, ZeroMark};
@@ -42,8 +46,7 @@ pub struct Memory {
     pub(crate) increases: ScaleEvents,
     pub(crate) decreases: ScaleEvents,
     pub(crate) step_timers: StepTimers,
-    /// The first evaluation of those in a row in which nothing was known.
-    pub(crate) blind_since: Option<Timestamp>,
+    pub(crate) knowledge: Knowledge,
     /// The last written change.
     pub(crate) last_change: Option<Change>,
     /// Another count than the written one has been seen since.
@@ -126,7 +129,8 @@ impl Memory {
         self.increases.shift_back(by);
         self.decreases.shift_back(by);
         self.step_timers.shift_back(by);
-        for moment in self.blind_since.iter_mut().chain(&mut self.reversals) {
+        self.knowledge.shift_back(by);
+        for moment in &mut self.reversals {
             *moment = moment.minus(by);
         }
         if let Some(change) = &mut self.last_change {
@@ -156,10 +160,10 @@ impl Memory {
         self.last_now
     }
 
-    /// Since when nothing has been known about the load; `None` when something is.
+    /// Since when no deciding metric has been known; `None` when one is.
     #[must_use]
     pub fn blind_since(&self) -> Option<Timestamp> {
-        self.blind_since
+        self.knowledge.blind_since
     }
 
     /// The count that headroom last wrote; `None` when it never wrote one.
@@ -194,98 +198,6 @@ impl Memory {
                 crate::StabilizationWindow::LONGEST,
             );
             self.last_now = Some(at);
-        }
-    }
-}
-
-/// How a memory is written: with its version, so that a later headroom can read what this one wrote.
-#[cfg(feature = "serde")]
-mod saved {
-    use std::collections::VecDeque;
-
-    use serde::{Deserialize, Serialize};
-    use thiserror::Error;
-
-    use super::*;
-
-    #[derive(Serialize, Deserialize)]
-    pub(super) enum Saved {
-        V1(V1),
-        V2(V1, Added2),
-    }
-
-    /// What version 2 has beside version 1.
-    #[derive(Default, Serialize, Deserialize)]
-    pub(super) struct Added2 {
-        hpa: Option<HpaRound>,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    pub(super) struct V1 {
-        last_now: Option<Timestamp>,
-        clock_back: Option<Duration>,
-        recommendations: Recommendations,
-        increases: ScaleEvents,
-        decreases: ScaleEvents,
-        step_timers: StepTimers,
-        blind_since: Option<Timestamp>,
-        last_change: Option<Change>,
-        overruled: bool,
-        reversals: VecDeque<Timestamp>,
-    }
-
-    /// A saved memory that no headroom wrote.
-    #[derive(Debug, Error)]
-    #[error("the saved memory is not one that evaluating can make")]
-    pub(super) struct Unsound;
-
-    impl From<Memory> for Saved {
-        fn from(memory: Memory) -> Self {
-            let added = Added2 { hpa: memory.hpa };
-            let saved = V1 {
-                last_now: memory.last_now,
-                clock_back: memory.clock_back,
-                recommendations: memory.recommendations,
-                increases: memory.increases,
-                decreases: memory.decreases,
-                step_timers: memory.step_timers,
-                blind_since: memory.blind_since,
-                last_change: memory.last_change,
-                overruled: memory.overruled,
-                reversals: memory.reversals,
-            };
-            Self::V2(saved, added)
-        }
-    }
-
-    impl TryFrom<Saved> for Memory {
-        type Error = Unsound;
-
-        fn try_from(saved: Saved) -> Result<Self, Unsound> {
-            let (saved, added) = match saved {
-                Saved::V1(saved) => (saved, Added2::default()),
-                Saved::V2(saved, added) => (saved, added),
-            };
-            let fits = saved.recommendations.is_sound(saved.last_now)
-                && saved.increases.is_bounded()
-                && saved.decreases.is_bounded()
-                && saved.reversals.len() <= MAX_REVERSALS;
-            if !fits {
-                return Err(Unsound);
-            }
-            Ok(Self {
-                last_now: saved.last_now,
-                clock_back: saved.clock_back,
-                recommendations: saved.recommendations,
-                increases: saved.increases,
-                decreases: saved.decreases,
-                step_timers: saved.step_timers,
-                blind_since: saved.blind_since,
-                last_change: saved.last_change,
-                overruled: saved.overruled,
-                reversals: saved.reversals,
-                hpa: added.hpa,
-            })
         }
     }
 }

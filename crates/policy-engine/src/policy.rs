@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 pub use self::{
     error::PolicyError,
-    guards::{EvaluationInterval, Fallback, Guards},
+    guards::{EvaluationInterval, Fallback, FallbackAction, FallbackWhen, Guards},
     limits::{ChangeAmount, ChangeLimit, ChangeLimits, LimitSelection, ScalingRules, StabilizationWindow},
     rule::{Breach, MetricRule, StepRule, Target, TargetUtilization},
 };
@@ -36,7 +36,7 @@ pub struct WorkloadPolicy {
     pub scale_up: ScalingRules,
     /// How the count may fall.
     pub scale_down: ScalingRules,
-    /// What to do when nothing is known for long; `None` holds the count.
+    /// What to do when too little is known for long; `None` holds the count.
     pub fallback: Option<Fallback>,
     /// The numbers of the guards.
     pub guards: Guards,

@@ -166,14 +166,27 @@ pub enum Step {
         /// By how much the clock went back.
         back: Duration,
     },
-    /// Nothing was known for too long: at least the fallback.
+    /// Too little was known for too long: at least the fallback.
     FellBack {
         /// What was wanted before.
         wanted: Replicas,
         /// What is wanted now.
         raised: Replicas,
-        /// For how long nothing has been known.
-        blind_for: Duration,
+        /// For how long too little has been known.
+        unknown_for: Duration,
+        /// The metric that has not been known for longest; `None` when no deciding metric is.
+        metric: Option<MetricName>,
+    },
+    /// The load is known again after a fallback, and not yet for long enough to give up what that kept.
+    KeptAfterFallback {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is kept.
+        kept: Replicas,
+        /// For how long the load has been known again.
+        known_for: Duration,
+        /// For how long it has to be.
+        after: Duration,
     },
     /// The bounds move the count.
     Bounded {
@@ -212,6 +225,7 @@ impl Step {
             Self::HeldFlapping { .. } => "held_flapping",
             Self::HeldClock { .. } => "held_clock",
             Self::FellBack { .. } => "fell_back",
+            Self::KeptAfterFallback { .. } => "kept_after_fallback",
             Self::Bounded { .. } => "bounded",
             Self::Forbidden { .. } => "forbidden",
         }
@@ -222,7 +236,7 @@ impl Step {
     pub const fn metric(&self) -> Option<&MetricName> {
         match self {
             Self::Recommended { metric, .. } | Self::KeptForUnknown { metric, .. } => Some(metric),
-            Self::Combined { by, .. } => by.as_ref(),
+            Self::Combined { by: metric, .. } | Self::FellBack { metric, .. } => metric.as_ref(),
             Self::Stabilized { .. }
             | Self::Limited { .. }
             | Self::LimitedAsHpa { .. }
@@ -231,7 +245,7 @@ impl Step {
             | Self::HeldFailing { .. }
             | Self::HeldFlapping { .. }
             | Self::HeldClock { .. }
-            | Self::FellBack { .. }
+            | Self::KeptAfterFallback { .. }
             | Self::Bounded { .. }
             | Self::Forbidden { .. } => None,
         }
@@ -251,6 +265,7 @@ impl Step {
             | Self::HeldFailing { wanted, kept, .. }
             | Self::HeldFlapping { wanted, kept, .. }
             | Self::HeldClock { wanted, kept, .. }
+            | Self::KeptAfterFallback { wanted, kept, .. }
             | Self::Forbidden { wanted, kept, .. } => Some((*wanted, *kept)),
             Self::Limited { wanted, allowed, .. } | Self::LimitedAsHpa { wanted, allowed, .. } => {
                 Some((*wanted, *allowed))

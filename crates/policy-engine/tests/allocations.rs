@@ -65,8 +65,9 @@ fn policy() -> WorkloadPolicy {
         scale_up: rules(30, 100),
         scale_down: rules(300, 50),
         fallback: Some(Fallback {
-            replicas: Replicas::new(4),
+            action: FallbackAction::AtLeast(Replicas::new(4)),
             after: Duration::from_secs(180),
+            when: FallbackWhen::Any,
         }),
         guards: Guards {
             startup: Duration::from_secs(120),

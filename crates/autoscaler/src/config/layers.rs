@@ -60,12 +60,16 @@ const CREDENTIALS: &[Way] = &[
 /// How a replica shows that it is ready: one of these.
 const READY: &[Way] = &[Way::new(&["http"], &[]), Way::new(&["tcp"], &[])];
 
+/// What a fallback does: one of these.
+const FALLBACK: &[Way] = &[Way::new(&["replicas"], &[]), Way::new(&["action"], &[])];
+
 const fn groups(kind: TableKind) -> &'static [&'static [Way]] {
     match kind {
         TableKind::Workload => &[TARGETS],
         TableKind::Metric => &[ORIGINS, RULES],
         TableKind::Prometheus => &[CREDENTIALS],
         TableKind::Ready => &[READY],
+        TableKind::Fallback => &[FALLBACK],
         TableKind::Other => &[],
     }
 }
@@ -265,8 +269,10 @@ impl Merged {
                 self.fill(&mut metric.node.value, "metric");
             }
         }
-        if let Some(process) = workload.get_mut("process") {
-            self.fill(&mut process.node.value, "process");
+        for kind in ["process", "fallback"] {
+            if let Some(table) = workload.get_mut(kind) {
+                self.fill(&mut table.node.value, kind);
+            }
         }
     }
 }

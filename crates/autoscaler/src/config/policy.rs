@@ -5,17 +5,17 @@
 use std::{path::Path, time::Duration};
 
 use headroom_policy_engine::{
-    ChangeLimits, EvaluationInterval, Fallback, Guards, LimitSelection, PolicyError, ReplicaBounds, Replicas,
-    ScalingRules, Semantics, StabilizationWindow, Tolerance, WorkloadId, WorkloadPolicy,
+    ChangeLimits, EvaluationInterval, Guards, LimitSelection, PolicyError, ReplicaBounds, ScalingRules,
+    Semantics, StabilizationWindow, Tolerance, WorkloadId, WorkloadPolicy,
 };
 
 use super::{
     at::At,
-    channels,
+    channels, fallback,
     metrics::{self, Surroundings, TargetKind},
     place::Place,
     problem::{Finding, ProblemKind},
-    raw::{Mode as RawMode, RawDirection, RawFallback, RawGuards, RawWorkload, Select},
+    raw::{Mode as RawMode, RawDirection, RawGuards, RawWorkload, Select},
     reader::{Reader, absent},
     rules,
     servers::Servers,
@@ -73,7 +73,7 @@ fn policy(
     let scale_down = direction(raw.scale_down.as_ref(), reader);
     let fallback = match &raw.fallback {
         None => Some(None),
-        Some(fallback) => self::fallback(fallback, bounds, reader).map(Some),
+        Some(at) => fallback::fallback(at, bounds, reader).map(Some),
     };
     let guards = guards(raw.guards.as_ref(), reader);
     let around = Surroundings {
@@ -236,48 +236,6 @@ fn direction(raw: Option<&RawDirection>, reader: &mut Reader<'_>) -> Option<Scal
             },
             limits: limits.into_iter().collect::<Option<Vec<_>>>()?,
         },
-    })
-}
-
-fn fallback(
-    at: &At<RawFallback>,
-    bounds: Option<ReplicaBounds>,
-    reader: &mut Reader<'_>,
-) -> Option<Fallback> {
-    let raw = &at.value;
-    let replicas = match &raw.replicas {
-        Some(number) => reader.replicas("fallback.replicas", number, 1),
-        None => {
-            reader.report(absent(
-                "`fallback` does not say how many replicas",
-                at.place,
-                "set replicas = 4",
-            ));
-            None
-        }
-    };
-    let after = match &raw.after {
-        Some(_) => reader.span("fallback.after", raw.after.as_ref()),
-        None => {
-            reader.report(absent(
-                "`fallback` does not say after how long",
-                at.place,
-                "set after = \"3m\"",
-            ));
-            None
-        }
-    };
-    if let (Some(replicas), Some(bounds), Some(number)) = (replicas, bounds, &raw.replicas)
-        && !bounds.contains(replicas)
-    {
-        let meant: Replicas = bounds.clamp(replicas);
-        let warning =
-            format!("the fallback of {replicas} lies outside of {bounds}; {meant} is what it will be");
-        reader.warn(number.place, &warning);
-    }
-    Some(Fallback {
-        replicas: replicas?,
-        after: after?,
     })
 }
 

@@ -4,9 +4,12 @@
 //! all come from here; the doc comments are the reference's text. What the values mean together is decided in
 //! `policy`; defaults stand in `defaults.toml`.
 
+mod fallback;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use self::fallback::{FallbackAction, FallbackWhen, RawFallback};
 use super::{
     at::{At, Named},
     words::{
@@ -178,7 +181,7 @@ pub(super) struct RawWorkload {
     pub(super) scale_up: Option<RawDirection>,
     /// How the count may fall.
     pub(super) scale_down: Option<RawDirection>,
-    /// What to do when no metric is known for long. When it is not set, the count is held.
+    /// What to do when too little is known of the load for long. When it is not set, the count is held.
     pub(super) fallback: Option<At<RawFallback>>,
     /// When a direction is held although the load asks for it.
     pub(super) guards: Option<RawGuards>,
@@ -363,18 +366,6 @@ pub(super) enum Select {
     Max,
     Min,
     Disabled,
-}
-
-/// What to do when no metric is known for long.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RawFallback {
-    /// At least so many replicas, within the bounds.
-    #[schemars(example = 4)]
-    pub(super) replicas: Option<At<i64>>,
-    /// After so long without knowledge.
-    #[schemars(example = "3m")]
-    pub(super) after: Option<At<DurationText>>,
 }
 
 /// When a direction is held although the load asks for it.

@@ -31,8 +31,8 @@ A configuration is TOML, given with `-c PATH` (repeatable; a file, or all `*.tom
 **Layers.** Kinds go before files: built-in defaults, all `[defaults]`, templates, workloads; within a kind a later `-c`
 wins. One `-c` is one layer, in which nothing may be defined twice. Tables merge key by key, lists replace. Setting one
 of several keys that exclude each other (`scale_target`, `process`, `command`; `query`, `scrape`, `recorded`; `utilization`,
-`per_replica`, `value`, `above`/`below`) removes the others that come from lower layers. `metrics.NAME.enabled = false`
-removes a metric.
+`per_replica`, `value`, `above`/`below`; `fallback.replicas`, `fallback.action`) removes the others that come from lower layers.
+`metrics.NAME.enabled = false` removes a metric.
 
 **Variables.** `${namespace}`, `${name}` and `${cluster}` stand in any text, and nothing else does; `$${` is a plain `${`.
 
@@ -81,7 +81,11 @@ const TABLES: [(&str, &[&str], &[&str]); 15] = [
         &["workload", "*", "scale_down"],
         &["defaults.scale_down"],
     ),
-    ("`fallback` of a workload", &["workload", "*", "fallback"], &[]),
+    (
+        "`fallback` of a workload",
+        &["workload", "*", "fallback"],
+        &["each.fallback"],
+    ),
     (
         "`guards` of a workload",
         &["workload", "*", "guards"],

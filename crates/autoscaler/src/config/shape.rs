@@ -42,6 +42,7 @@ pub(super) enum TableKind {
     Metric,
     Prometheus,
     Ready,
+    Fallback,
     Other,
 }
 
@@ -126,6 +127,7 @@ fn table_or_named(schema: &Json) -> Shape {
         Some("metric") => TableKind::Metric,
         Some("prometheus") => TableKind::Prometheus,
         Some("ready") => TableKind::Ready,
+        Some("fallback") => TableKind::Fallback,
         Some(_) | None => TableKind::Other,
     };
     let properties = schema.get("properties").and_then(Json::as_object);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::world::*;
 use headroom_autoscaler::{Clock, FollowingClock, LoopEnd, Notice, Once, Store, Which, run, run_once};
-use headroom_policy_engine::{Fallback, Timestamp};
+use headroom_policy_engine::{Fallback, FallbackAction, FallbackWhen, Timestamp};
 
 /// A load that rises, falls, is lost for a while and comes back.
 fn loads() -> Vec<Option<f64>> {
@@ -27,8 +27,9 @@ fn apply(world: &World, load: Option<f64>) {
 fn with_fallback() -> World {
     let mut world = World::new(&["web"]);
     world.workloads[0].policy.fallback = Some(Fallback {
-        replicas: replicas(6),
+        action: FallbackAction::AtLeast(replicas(6)),
         after: seconds(90),
+        when: FallbackWhen::All,
     });
     world
 }

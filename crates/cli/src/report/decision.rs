@@ -60,9 +60,11 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
     record.error().is_some()
         || record.is_blind()
         || match decision.reason() {
-            Reason::OnTarget | Reason::AtMinimum | Reason::Stabilizing | Reason::ChangeLimited => {
-                decision.direction().is_some()
-            }
+            Reason::OnTarget
+            | Reason::AtMinimum
+            | Reason::Stabilizing
+            | Reason::ChangeLimited
+            | Reason::Recovering => decision.direction().is_some(),
             Reason::AboveTarget
             | Reason::BelowTarget
             | Reason::OutOfBounds

@@ -8,7 +8,7 @@ mod gate;
 use self::gate::{Gate, gate, zero_mark};
 use super::{
     Course, Evaluation, Parts, bound, permit,
-    recommend::{Proposals, hpa_replicas, shown, target_of},
+    recommend::{Proposals, forget_others, hpa_replicas, shown, target_of},
     wait,
 };
 use crate::{
@@ -47,19 +47,20 @@ impl<'a> Parts<'a> for Hpa<'a> {
             largest: None,
             blocker: None,
             any_known: true,
+            any_deciding_known: true,
         };
         self.gate = gate(at, memory);
         let Gate::Metrics = self.gate else {
             return all;
         };
-        all.any_known = false;
+        (all.any_known, all.any_deciding_known) = (false, false);
         let mut failed = None;
         for (index, metric) in at.policy.metrics.iter().enumerate() {
             let outcome = hpa_replicas(at, index, metric, tolerance(at, metric));
+            all.note(metric, outcome.is_ok(), at, memory);
             let proposal = match outcome {
                 Ok(found) => {
                     let replicas = Replicas::of_hpa(found.replicas);
-                    all.any_known = true;
                     if all.largest.is_none_or(|(largest, _)| replicas > largest) {
                         all.largest = Some((replicas, &metric.name));
                     }
@@ -81,6 +82,7 @@ impl<'a> Parts<'a> for Hpa<'a> {
                 }
             });
         }
+        forget_others(at.policy, memory);
         let error = failed.map(|(metric, error): (&MetricPolicy, _)| RoundError::Metric {
             metric: metric.name.clone(),
             error,

@@ -11,7 +11,7 @@ use self::step_rule::{StepClock, step};
 use super::Evaluation;
 use crate::{
     Memory, MetricName, MetricPolicy, MetricRule, MissingCause, Observation, OnMissing, Proposal, Replicas,
-    Step, StepSink, Tolerance, Votes,
+    Step, StepSink, Tolerance, Votes, WorkloadPolicy,
 };
 
 /// How far from a whole number a quotient may lie and still be meant as one (I6): float noise, not load.
@@ -26,6 +26,8 @@ pub(super) struct Proposals<'a> {
     pub(super) blocker: Option<&'a MetricName>,
     /// Whether any metric is known.
     pub(super) any_known: bool,
+    /// Whether any is known of those that decide, as the fallback counts them.
+    pub(super) any_deciding_known: bool,
 }
 
 /// Lets each metric propose, and records one step for each.
@@ -41,8 +43,8 @@ pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl 
         largest: None,
         blocker: None,
         any_known: false,
+        any_deciding_known: false,
     };
-    let mut step_rules = 0;
     for (index, metric) in policy.metrics.iter().enumerate() {
         let mut observation = seen.get(index).checked();
         let said = match &metric.rule {
@@ -55,7 +57,6 @@ pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl 
                 track(metric, &observation, current, |_| asked)
             }
             MetricRule::Step(rule) => {
-                step_rules += 1;
                 let clock = StepClock {
                     now,
                     interval: policy.interval.get(),
@@ -94,7 +95,7 @@ pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl 
         if said.blocks && all.blocker.is_none() {
             all.blocker = Some(&metric.name);
         }
-        all.any_known |= said.known;
+        all.note(metric, said.known, at, memory);
         steps.record(|| Step::Recommended {
             metric: metric.name.clone(),
             seen: observation,
@@ -102,16 +103,49 @@ pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl 
             proposal: said.proposal,
         });
     }
-    if memory.step_timers.len() > step_rules {
-        let is_step = |name: &MetricName| {
-            policy
-                .metrics
-                .iter()
-                .any(|metric| metric.name == *name && matches!(metric.rule, MetricRule::Step(_)))
-        };
-        memory.step_timers.keep(is_step);
-    }
+    forget_others(policy, memory);
     all
+}
+
+impl Proposals<'_> {
+    /// Takes note of whether `metric` is known.
+    pub(super) fn note(
+        &mut self,
+        metric: &MetricPolicy,
+        is_known: bool,
+        at: Evaluation<'_>,
+        memory: &mut Memory,
+    ) {
+        self.any_known |= is_known;
+        if decides(metric, at.policy) {
+            self.any_deciding_known |= is_known;
+            memory.knowledge.note(&metric.name, is_known, at.now);
+        }
+    }
+}
+
+/// Whether the fallback waits for this metric: it does for those whose unknown values are ignored only where all are.
+fn decides(metric: &MetricPolicy, policy: &WorkloadPolicy) -> bool {
+    let is_ignored = |metric: &MetricPolicy| metric.on_missing == OnMissing::Ignore;
+    !is_ignored(metric) || policy.metrics.iter().all(is_ignored)
+}
+
+/// Forgets metrics that an earlier policy had.
+pub(super) fn forget_others(policy: &WorkloadPolicy, memory: &mut Memory) {
+    let is_step = |metric: &MetricPolicy| matches!(metric.rule, MetricRule::Step(_));
+    let has = |name: &MetricName, is_meant: &dyn Fn(&MetricPolicy) -> bool| {
+        let mut metrics = policy.metrics.iter();
+        metrics.any(|metric| metric.name == *name && is_meant(metric))
+    };
+    let timers = memory.step_timers.len();
+    if timers > 0 && timers > policy.metrics.iter().filter(|metric| is_step(metric)).count() {
+        memory.step_timers.keep(|name| has(name, &is_step));
+    }
+    if memory.knowledge.unknown() > 0 {
+        memory
+            .knowledge
+            .keep(|name| has(name, &|metric| decides(metric, policy)));
+    }
 }
 
 /// What one metric says.

@@ -5,13 +5,49 @@ use std::time::Duration;
 use super::PolicyError;
 use crate::Replicas;
 
-/// What to do when no deciding metric is known for long.
+/// What to do when too little has been known of the load for long. Counted by the clock, not by failures.
+///
+/// A metric *decides* unless its unknown values are ignored; where all are ignored, all decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fallback {
-    /// At least so many replicas, within the bounds.
-    pub replicas: Replicas,
-    /// After so long without knowledge.
+    /// What to do.
+    pub action: FallbackAction,
+    /// After so long; and for so long the load has to be known again before the count may fall below what the
+    /// fallback kept.
     pub after: Duration,
+    /// What has to be unknown.
+    pub when: FallbackWhen,
+}
+
+/// What a fallback does. None lowers the count, and all stay within the bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum FallbackAction {
+    /// At least so many replicas.
+    AtLeast(Replicas),
+    /// The count stays.
+    Hold,
+    /// At least what was recommended when enough was known for the last time.
+    LastKnown,
+}
+
+/// What has to be unknown before a fallback begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum FallbackWhen {
+    /// Every deciding metric.
+    #[default]
+    All,
+    /// Any one deciding metric for all that time.
+    Any,
 }
 
 /// The numbers of the guards that hold a direction.

@@ -128,6 +128,7 @@ impl Reason {
             Self::BelowTarget => "below_target",
             Self::OutOfBounds => "out_of_bounds",
             Self::Fallback => "fallback",
+            Self::Recovering => "recovering",
             Self::OnTarget => "on_target",
             Self::AtMaximum => "at_maximum",
             Self::AtMinimum => "at_minimum",
@@ -152,7 +153,8 @@ impl fmt::Display for Reason {
             Self::AboveTarget => "a metric is above its target",
             Self::BelowTarget => "every metric is below its target",
             Self::OutOfBounds => "the count was outside its bounds",
-            Self::Fallback => "nothing is known about the load, so the fallback applies",
+            Self::Fallback => "too little is known about the load, so the fallback applies",
+            Self::Recovering => "the load has been known again for too short a time since the fallback",
             Self::OnTarget => "the load fits the count",
             Self::AtMaximum => "more is wanted, and the maximum is reached",
             Self::AtMinimum => "less would do, and the minimum is reached",
@@ -347,11 +349,26 @@ impl fmt::Display for Step {
             Self::FellBack {
                 wanted,
                 raised,
-                blind_for,
+                unknown_for,
+                metric,
+            } => {
+                write!(f, "{wanted} wanted; ")?;
+                match metric {
+                    Some(metric) => write!(f, "{metric} has not been known")?,
+                    None => f.write_str("nothing has been known")?,
+                }
+                write!(f, " for {}: the fallback asks for {raised}", Span(*unknown_for))
+            }
+            Self::KeptAfterFallback {
+                wanted,
+                kept,
+                known_for,
+                after,
             } => write!(
                 f,
-                "{wanted} wanted; nothing has been known for {}: the fallback asks for {raised}",
-                Span(*blind_for)
+                "{wanted} would do; the load has been known again for {} of the {} after a fallback: {kept}",
+                Span(*known_for),
+                Span(*after)
             ),
             Self::Bounded {
                 wanted,

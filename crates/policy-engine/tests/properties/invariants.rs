@@ -213,11 +213,12 @@ proptest! {
     }
 
     #[test]
-    fn i30_blind_for_long_enough_the_fallback_comes(mut policy in any_policy(), current in 1_u32..60, replicas in 1_u32..60, after in 0_u64..300) {
+    fn i30_blind_for_long_enough_the_fallback_comes(mut policy in any_policy(), current in 1_u32..60, replicas in 1_u32..60, after in 0_u64..300, when in prop_oneof![Just(FallbackWhen::All), Just(FallbackWhen::Any)]) {
         for metric in &mut policy.metrics {
             metric.on_missing = OnMissing::Block;
         }
-        policy.fallback = Some(Fallback { replicas: Replicas::new(replicas), after: Duration::from_secs(after) });
+        let action = FallbackAction::AtLeast(Replicas::new(replicas));
+        policy.fallback = Some(Fallback { action, after: Duration::from_secs(after), when });
         let mut memory = Memory::default();
         let seen: Observations = std::iter::repeat_n(Observation::Missing { cause: MissingCause::TimedOut }, 3).collect();
         let workload = Workload::running(Replicas::new(current));

@@ -149,6 +149,36 @@ proptest! {
     }
 
     #[test]
+    fn i30_what_a_fallback_kept_stays_until_the_load_has_been_known_for_as_long(
+        mut policy in any_policy(),
+        current in 1_u32..40,
+        action in any_action(),
+        after in 1_u64..300,
+        blind in 1_u64..300,
+        calm in calm_events(10_000, 40),
+        window in 0_u64..200,
+    ) {
+        for metric in &mut policy.metrics {
+            metric.on_missing = OnMissing::Block;
+        }
+        policy.fallback = Some(Fallback { action, after: Duration::from_secs(after), when: FallbackWhen::All });
+        policy.scale_down.stabilization = StabilizationWindow::new(Duration::from_secs(window)).unwrap();
+        let lost = |millis| Event {
+            millis,
+            values: vec![Observation::Missing { cause: MissingCause::Unreachable }; 3],
+            ..calm[0].clone()
+        };
+        let mut events = vec![lost(1000), lost(i64::try_from((after + blind) * 1000).unwrap())];
+        events.extend(calm.iter().cloned());
+        let turns = run(&policy, current, &events);
+        let kept = turns[1].desired();
+        let known_since = turns[2].now;
+        for turn in turns[2..].iter().take_while(|turn| turn.now.since(known_since) < Duration::from_secs(after)) {
+            prop_assert!(turn.desired() >= kept, "{} below {kept}, {:?} after the outage", turn.desired(), turn.now.since(known_since));
+        }
+    }
+
+    #[test]
     fn i42_a_pause_changes_nothing_and_learns_on(policy in any_policy(), current in 1_u32..60, events in any_events()) {
         let paused: Vec<_> = events.iter().cloned().map(|event| Event { paused: true, ..event }).collect();
         for turn in run(&policy, current, &paused) {

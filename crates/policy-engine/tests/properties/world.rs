@@ -134,13 +134,22 @@ fn any_rules(longest: u64) -> impl Strategy<Value = ScalingRules> {
     })
 }
 
+pub fn any_action() -> impl Strategy<Value = FallbackAction> {
+    prop_oneof![
+        3 => (1_u32..30).prop_map(|replicas| FallbackAction::AtLeast(Replicas::new(replicas))),
+        1 => Just(FallbackAction::Hold),
+        1 => Just(FallbackAction::LastKnown),
+    ]
+}
+
 pub fn any_policy() -> impl Strategy<Value = WorkloadPolicy> {
-    let fallback = proptest::option::of((1_u32..30, 0_u64..300)).prop_map(|fallback| {
-        fallback.map(|(replicas, after)| Fallback {
-            replicas: Replicas::new(replicas),
-            after: Duration::from_secs(after),
-        })
+    let when = prop_oneof![2 => Just(FallbackWhen::All), 1 => Just(FallbackWhen::Any)];
+    let fallback = (any_action(), 1_u64..300, when).prop_map(|(action, after, when)| Fallback {
+        action,
+        after: Duration::from_secs(after),
+        when,
     });
+    let fallback = proptest::option::of(fallback);
     (
         1_u32..10,
         0_u32..40,

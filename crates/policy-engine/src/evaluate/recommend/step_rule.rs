@@ -29,14 +29,14 @@ pub(super) fn step(
     let (sample, partial) = match seen {
         Observation::Fresh(sample) => (*sample, false),
         Observation::Partial(sample) => (*sample, true),
-        // A quantile over no requests: there is nothing to add for.
+        // A quantile over no requests is an answer: there is nothing to add for.
         Observation::Missing {
             cause: MissingCause::NotANumber,
         } if rule.below().is_none() => {
             return Said {
                 proposal: Proposal::NoVote,
                 blocks: false,
-                known: false,
+                known: true,
             };
         }
         Observation::Missing {

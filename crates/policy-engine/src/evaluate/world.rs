@@ -1,0 +1,110 @@
+//! One workload in a small world, for the tests of the stages: time goes on, decisions are carried out.
+
+use std::time::Duration;
+
+use crate::{
+    ChangeLimits, Decision, EvaluationInterval, Explanation, Guards, LimitSelection, Memory, MetricKind,
+    MetricName, MetricPolicy, MetricRule, MissingCause, Observation, OnMissing, Outcome, ReplicaBounds,
+    Replicas, Sample, ScalingRules, Semantics, StabilizationWindow, Target, Timestamp, Tolerance, Votes,
+    Workload, WorkloadPolicy, evaluate,
+};
+
+pub(super) struct World {
+    pub(super) policy: WorkloadPolicy,
+    pub(super) workload: Workload,
+    pub(super) memory: Memory,
+    pub(super) now: Timestamp,
+    /// The steps of the last pass.
+    pub(super) steps: Explanation,
+}
+
+impl World {
+    /// From 1 to 100 replicas, evaluated every 15 seconds, without windows, limits and fallback.
+    pub(super) fn new(current: u32, metrics: Vec<MetricPolicy>) -> Self {
+        Self {
+            policy: WorkloadPolicy {
+                semantics: Semantics::Headroom,
+                hpa: Default::default(),
+                bounds: ReplicaBounds::new(Replicas::new(1), Replicas::new(100)).unwrap(),
+                metrics,
+                scale_up: rules(0),
+                scale_down: rules(0),
+                fallback: None,
+                guards: Guards {
+                    startup: Duration::from_secs(120),
+                    max_reversals: 1000,
+                },
+                interval: EvaluationInterval::new(Duration::from_secs(15)).unwrap(),
+            },
+            workload: Workload::running(Replicas::new(current)),
+            memory: Memory::default(),
+            now: Timestamp::from_unix_millis(1_700_000_000_000),
+            steps: Explanation::default(),
+        }
+    }
+
+    /// Decides `seconds` after the last time, and carries it out.
+    pub(super) fn pass(&mut self, seconds: u64, seen: &[Observation]) -> Decision {
+        let decision = self.look(seconds, seen);
+        self.memory.record_outcome(&decision, Outcome::Written, self.now);
+        self.workload.current = decision.desired();
+        decision
+    }
+
+    /// Decides `seconds` after the last time, and does nothing.
+    pub(super) fn look(&mut self, seconds: u64, seen: &[Observation]) -> Decision {
+        self.now = self.now.plus(Duration::from_secs(seconds));
+        self.steps = Explanation::default();
+        let seen = seen.iter().copied().collect();
+        let (policy, workload) = (&self.policy, &self.workload);
+        evaluate(
+            policy,
+            workload,
+            &seen,
+            &mut self.memory,
+            self.now,
+            &mut self.steps,
+        )
+    }
+
+    /// The counts after each of `passes` that are 15 seconds apart.
+    pub(super) fn counts<'a>(&mut self, passes: impl IntoIterator<Item = &'a [Observation]>) -> Vec<u32> {
+        let mut count = |seen: &[Observation]| self.pass(15, seen).desired().get();
+        passes.into_iter().map(&mut count).collect()
+    }
+}
+
+pub(super) fn rules(window: u64) -> ScalingRules {
+    ScalingRules {
+        stabilization: StabilizationWindow::new(Duration::from_secs(window)).unwrap(),
+        limits: ChangeLimits {
+            select: LimitSelection::Max,
+            limits: Vec::new(),
+        },
+    }
+}
+
+/// 100 for each replica, without tolerance.
+pub(super) fn metric(name: &str) -> MetricPolicy {
+    MetricPolicy {
+        kind: MetricKind::External,
+        name: MetricName::new(name),
+        rule: MetricRule::PerReplica(Target::new(100.0).unwrap()),
+        votes: Votes::UpAndDown,
+        on_missing: OnMissing::Block,
+        tolerance: Tolerance::new(0.0, 0.0).unwrap(),
+    }
+}
+
+pub(super) fn fresh(value: f64) -> Observation {
+    Observation::Fresh(Sample {
+        value,
+        measured_at: None,
+        coverage: Default::default(),
+    })
+}
+
+/// The server is down.
+pub(super) const GONE: Observation = Observation::Missing {
+    cause: MissingCause::Unreachable,
+};
