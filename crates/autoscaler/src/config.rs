@@ -11,6 +11,7 @@ mod check;
 mod environment;
 mod fallback;
 mod files;
+mod hpa;
 mod import;
 mod layers;
 mod metrics;
@@ -193,11 +194,13 @@ impl Loading {
         let servers = Servers::read(&common, settings.deadline, &mut reader);
         let channels = channels::channels(common.notify.as_ref(), &mut reader);
         settings.prometheus = servers.settings.clone();
+        let hpa = hpa::shared(hpa::settings(common.hpa.as_ref(), &mut reader));
         let around = policy::Common {
             servers: &servers,
             channels: &channels,
             state_dir: &settings.state_dir,
             deadline: settings.deadline,
+            hpa: &hpa,
         };
         let mut workloads = Vec::new();
         let mut targets = Vec::new();

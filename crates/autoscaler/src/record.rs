@@ -3,7 +3,8 @@
 //! Logs, history, `plan`, `explain` and tests all read this. JSON for users is made from it by the command line.
 
 use headroom_policy_engine::{
-    Decision, Explanation, MetricName, Observation, Outcome, Proposal, Step, Timestamp, Workload, WorkloadId,
+    Decision, Explanation, MetricName, Observation, Outcome, Proposal, RoundStatus, Step, Timestamp,
+    Workload, WorkloadId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,9 @@ pub struct DecisionRecord {
     pub metrics: Vec<MetricRecord>,
     /// What came of it.
     pub verdict: Verdict,
+    /// What the HPA would have in its status after it; `None` under headroom's own semantics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<RoundStatus>,
 }
 
 /// One metric as it was seen.

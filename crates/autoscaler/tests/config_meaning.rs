@@ -15,8 +15,8 @@ use headroom_autoscaler::{
 };
 use headroom_metrics_source::Across;
 use headroom_policy_engine::{
-    ChangeAmount, FallbackAction, FallbackWhen, LimitSelection, MetricRule, OnMissing, ReplicaBounds,
-    Replicas, Votes,
+    ChangeAmount, ContainerId, FallbackAction, FallbackWhen, HpaPath, LimitSelection, MetricKind, MetricRule,
+    OnMissing, ReplicaBounds, Replicas, Resource, Semantics, Votes,
 };
 
 fn load(path: &str) -> Configuration {
@@ -394,4 +394,40 @@ fn secrets_are_read_where_they_stand() {
     assert_eq!(resolve(Secret::File(file.clone())), Ok("from a file".to_owned()));
     std::fs::write(&file, "\n").unwrap();
     assert!(resolve(Secret::File(file)).unwrap_err().contains("empty"));
+}
+
+#[test]
+fn the_hpas_rules_are_taken_with_what_somebody_wrote_and_its_own_defaults() {
+    let configuration = load("tests/valid/hpa.toml");
+    let [behavior, own, plain] = &configuration.workloads[..] else {
+        panic!("{configuration:#?}")
+    };
+    assert_eq!(plain.policy.semantics, Semantics::Hpa(HpaPath::WithoutBehavior));
+    assert_eq!(own.policy.semantics, Semantics::Headroom);
+    assert_eq!(behavior.policy.semantics, Semantics::Hpa(HpaPath::WithBehavior));
+    assert_eq!(plain.policy.hpa.downscale_stabilization, seconds(120));
+    let (up, down) = (&behavior.policy.scale_up, &behavior.policy.scale_down);
+    assert_eq!(up.limits.limits.len(), 1, "what somebody wrote");
+    assert_eq!(
+        down.stabilization.get(),
+        seconds(120),
+        "the controller's, because nobody wrote one"
+    );
+    let tolerance = behavior.policy.metrics[0].tolerance;
+    assert_eq!(
+        (tolerance.up(), tolerance.down()),
+        (0.2, 0.05),
+        "its own, and the controller's"
+    );
+    let MetricRule::Utilization(target) = plain.policy.metrics[0].rule else {
+        panic!("{plain:#?}")
+    };
+    assert_eq!(target.percent(), 120, "pods may use more than they ask for");
+    let kinds: Vec<_> = behavior.policy.metrics.iter().map(|metric| metric.kind).collect();
+    let expected = [
+        MetricKind::ContainerResource(Resource::Cpu, ContainerId(0)),
+        MetricKind::ContainerResource(Resource::Memory, ContainerId(1)),
+        MetricKind::External,
+    ];
+    assert_eq!(kinds, expected);
 }

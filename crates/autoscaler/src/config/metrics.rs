@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use headroom_metrics_source::{Across, PromqlQuery};
 use headroom_policy_engine::{
-    Freshness, MetricKind, MetricName, MetricPolicy, MetricRule, OnMissing, Tolerance, Votes,
+    ContainerId, Freshness, MetricKind, MetricName, MetricPolicy, MetricRule, OnMissing, Resource, Semantics,
+    Tolerance, Votes,
 };
 use promql_parser::parser::Expr;
 
@@ -27,6 +28,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) servers: &'a Servers,
     pub(super) source: Option<&'a At<String>>,
     pub(super) target: Option<TargetKind>,
+    /// Whose rules decide.
+    pub(super) semantics: Semantics,
     /// The workload's tolerances, up and down.
     pub(super) tolerance: Tolerance,
 }
@@ -58,7 +61,7 @@ pub(super) fn metric(
 ) -> Option<(MetricPolicy, MetricSettings)> {
     let named = check_name("a metric", name, reader);
     let origin = origin(name, raw, around, reader);
-    let rule = rules::rule(name, raw, reader);
+    let rule = rules::rule(name, raw, around.semantics, reader);
     let tolerance = match &raw.tolerance {
         None => Some(around.tolerance),
         Some(text) => rules::tolerance(text, reader).and_then(|band| Tolerance::new(band, band).ok()),
@@ -97,6 +100,38 @@ pub(super) fn metric(
     };
     let max_age = max_age.map(|max_age| Freshness { max_age });
     Some((policy, MetricSettings { origin, max_age }))
+}
+
+/// What each metric is a value of. The containers of a workload's metrics are numbered in their order, each name once.
+pub(super) fn kinds(metrics: &[MetricSettings]) -> Vec<MetricKind> {
+    let mut containers: Vec<&String> = Vec::new();
+    let mut number = |name| {
+        let known = containers.iter().position(|known| *known == name);
+        let number = known.unwrap_or_else(|| {
+            containers.push(name);
+            containers.len() - 1
+        });
+        ContainerId(u16::try_from(number).unwrap_or(u16::MAX))
+    };
+    let mut kinds = Vec::with_capacity(metrics.len());
+    for metric in metrics {
+        kinds.push(match &metric.origin {
+            MetricOrigin::Resource { resource, container } => {
+                let resource = match resource.as_str() {
+                    "cpu" => Resource::Cpu,
+                    _ => Resource::Memory,
+                };
+                match container {
+                    Some(name) => MetricKind::ContainerResource(resource, number(name)),
+                    None => MetricKind::Resource(resource),
+                }
+            }
+            MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => {
+                MetricKind::External
+            }
+        });
+    }
+    kinds
 }
 
 fn may_lower(rule: &MetricRule, votes: Votes) -> bool {

@@ -160,6 +160,14 @@ impl Sources {
         }
     }
 
+    /// Whether a place is in the built-in defaults.
+    pub(super) fn is_default(&self, place: Place) -> bool {
+        self.get(place.source()).is_some_and(|source| match source.kind {
+            SourceKind::Defaults => true,
+            SourceKind::File(_) | SourceKind::Environment(_) => false,
+        })
+    }
+
     /// `file:line` of a place.
     pub(super) fn describe(&self, place: Place) -> String {
         self.get(place.source())

@@ -2,16 +2,17 @@
 //!
 //! Every part is read before anything is given up, so that all problems of a workload are reported together.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use headroom_policy_engine::{
-    ChangeLimits, EvaluationInterval, Guards, LimitSelection, PolicyError, ReplicaBounds, ScalingRules,
-    Semantics, StabilizationWindow, Tolerance, WorkloadId, WorkloadPolicy,
+    ChangeLimits, Direction, EvaluationInterval, Guards, HpaSettings, LimitSelection, MetricPolicy,
+    PolicyError, ReplicaBounds, ScalingRules, Semantics, StabilizationWindow, Tolerance, WorkloadId,
+    WorkloadPolicy,
 };
 
 use super::{
     at::At,
-    channels, fallback,
+    channels, fallback, hpa,
     metrics::{self, Surroundings, TargetKind},
     place::Place,
     problem::{Finding, ProblemKind},
@@ -30,6 +31,7 @@ pub(super) struct Common<'a> {
     pub(super) channels: &'a [String],
     pub(super) state_dir: &'a Path,
     pub(super) deadline: Duration,
+    pub(super) hpa: &'a Arc<HpaSettings>,
 }
 
 /// What became of a workload: its target even where something else is wrong with it.
@@ -69,8 +71,22 @@ fn policy(
     let bounds = bounds(id, named_at, raw, reader);
     let interval = interval(raw, reader);
     let tolerance = tolerances(raw, reader);
-    let scale_up = direction(raw.scale_up.as_ref(), reader);
-    let scale_down = direction(raw.scale_down.as_ref(), reader);
+    let semantics = hpa::semantics(raw, reader);
+    let mut scale_up = direction(raw.scale_up.as_ref(), reader);
+    let mut scale_down = direction(raw.scale_down.as_ref(), reader);
+    let mut tolerance = tolerance;
+    match semantics {
+        Semantics::Headroom => {}
+        Semantics::Hpa(_) => {
+            let complete = |rules, raw, direction, reader: &Reader<'_>| {
+                hpa::direction(rules, raw, direction, common.hpa, reader)
+            };
+            scale_up = scale_up.map(|rules| complete(rules, raw.scale_up.as_ref(), Direction::Up, reader));
+            scale_down =
+                scale_down.map(|rules| complete(rules, raw.scale_down.as_ref(), Direction::Down, reader));
+            tolerance = tolerance.map(|read| hpa::tolerance(raw, read, common.hpa, reader));
+        }
+    }
     let fallback = match &raw.fallback {
         None => Some(None),
         Some(at) => fallback::fallback(at, bounds, reader).map(Some),
@@ -79,6 +95,7 @@ fn policy(
     let around = Surroundings {
         servers: common.servers,
         source: raw.source.as_ref(),
+        semantics,
         target: target.map(|target| TargetKind::from(&target.value)),
         // Where the tolerances are wrong this is reported, and no policy comes of it.
         tolerance: tolerance.or(Tolerance::new(0.0, 0.0).ok())?,
@@ -93,15 +110,27 @@ fn policy(
         .iter()
         .map(|(name, raw)| metrics::metric(name, raw, &around, reader))
         .collect();
-    let (metric_policies, metric_settings): (Vec<_>, Vec<_>) =
+    let (mut metric_policies, metric_settings): (Vec<MetricPolicy>, Vec<_>) =
         read.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
     tolerance?;
+    let kinds = metrics::kinds(&metric_settings);
+    metric_policies
+        .iter_mut()
+        .zip(kinds)
+        .for_each(|(metric, kind)| metric.kind = kind);
+    if let (Semantics::Hpa(_), Some(raw)) = (semantics, &raw.metrics) {
+        let read: Vec<_> = metric_policies
+            .iter()
+            .map(|metric| (metric.kind, metric.rule))
+            .collect();
+        hpa::check_metrics(raw, &read, reader);
+    }
     Some(WorkloadSettings {
         id: id.clone(),
         mode: mode(raw),
         policy: WorkloadPolicy {
-            semantics: Semantics::Headroom,
-            hpa: Default::default(),
+            semantics,
+            hpa: Arc::clone(common.hpa),
             bounds: bounds?,
             metrics: metric_policies,
             scale_up: scale_up?,

@@ -37,6 +37,9 @@ pub(super) struct RawFile {
     pub(super) script_environment: Option<At<bool>>,
     /// What is kept of past decisions.
     pub(super) history: Option<RawHistory>,
+    /// What the HPA's controller of your cluster is set to, for workloads with `semantics = "hpa"`. How CPU samples of
+    /// starting pods are taken holds for all.
+    pub(super) hpa: Option<RawHpa>,
     /// Prometheus servers (also Mimir, Thanos, VictoriaMetrics), by a name of your choice.
     pub(super) prometheus: Option<Named<RawPrometheus>>,
     /// Who is told. Read and checked; this version sends nothing.
@@ -57,6 +60,39 @@ pub(super) struct RawHistory {
     pub(super) keep_for: Option<At<DurationText>>,
     /// The oldest decisions go when the state is larger than this.
     pub(super) max_size: Option<At<SizeText>>,
+}
+
+/// What the HPA's controller is set to: the flags of kube-controller-manager and its feature gates.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawHpa {
+    /// `--horizontal-pod-autoscaler-tolerance`: the band around a target without action, where a workload does not say.
+    pub(super) tolerance: Option<At<PercentageText>>,
+    /// `--horizontal-pod-autoscaler-cpu-initialization-period`: for how long after a pod's start its CPU samples are
+    /// used only if they were taken since it has been ready.
+    pub(super) cpu_initialization_period: Option<At<DurationText>>,
+    /// `--horizontal-pod-autoscaler-initial-readiness-delay`: a pod that became unready within this time after its
+    /// start counts as never having been ready.
+    pub(super) initial_readiness_delay: Option<At<DurationText>>,
+    /// `--horizontal-pod-autoscaler-downscale-stabilization`: the window of scaling down, where a workload does not say.
+    pub(super) downscale_stabilization: Option<At<DurationText>>,
+    /// The gate `HPAScaleToZero`.
+    pub(super) scale_to_zero: Option<At<bool>>,
+    /// The gate `HPAConfigurableTolerance`: each direction of a workload may have a tolerance of its own.
+    pub(super) configurable_tolerance: Option<At<bool>>,
+    /// The gate `PodLevelResources`: requests of a pod as a whole count.
+    pub(super) pod_level_resources: Option<At<bool>>,
+    /// What a count of zero means: scaling is off unless the HPA brought it there (`scaled_to_zero`, 1.37 on), or off
+    /// where `min_replicas` is above zero (`min_replicas`, before).
+    pub(super) zero_replicas: Option<At<ZeroReplicas>>,
+}
+
+/// What a count of zero means to the HPA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ZeroReplicas {
+    ScaledToZero,
+    MinReplicas,
 }
 
 /// A Prometheus server.
@@ -149,6 +185,9 @@ pub(super) enum Event {
 pub(super) struct RawWorkload {
     /// The template whose keys hold where the workload does not say otherwise. A template may name another.
     pub(super) template: Option<At<String>>,
+    /// Whose rules decide: headroom's own, or exactly the HPA's (`hpa`), for a workload that is to be scaled as before.
+    /// The book's table of differences says what each does.
+    pub(super) semantics: Option<At<Semantics>>,
     /// Whether decisions are carried out (`apply`), only shown (`preview`), or recorded beside another scaler (`shadow`).
     pub(super) mode: Option<At<Mode>>,
     /// The channels that are told, such as `["slack.ops"]`. Read and checked; this version sends nothing.
@@ -185,6 +224,14 @@ pub(super) struct RawWorkload {
     pub(super) fallback: Option<At<RawFallback>>,
     /// When a direction is held although the load asks for it.
     pub(super) guards: Option<RawGuards>,
+}
+
+/// Whose rules decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Semantics {
+    Headroom,
+    Hpa,
 }
 
 /// Whether decisions are carried out.

@@ -47,9 +47,10 @@ every workload in it, `METRICS_SERVER` the url of its only Prometheus (`http://`
 ";
 
 /// The tables of the page: the heading, the way to the keys, and where their defaults stand.
-const TABLES: [(&str, &[&str], &[&str]); 15] = [
+const TABLES: [(&str, &[&str], &[&str]); 16] = [
     ("The file", &[], &[""]),
     ("`[history]`", &["history"], &["history"]),
+    ("`[hpa]`", &["hpa"], &["hpa"]),
     ("`[prometheus.NAME]`", &["prometheus", "*"], &["each.prometheus"]),
     ("`[notify]`", &["notify"], &[]),
     ("`[notify.slack.NAME]`", &["notify", "slack", "*"], &[]),

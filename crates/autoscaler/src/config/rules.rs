@@ -1,6 +1,8 @@
 //! How the value of a metric becomes a count: targets, steps, and the band without action.
 
-use headroom_policy_engine::{Breach, MetricRule, PolicyError, StepRule, Target, TargetUtilization};
+use headroom_policy_engine::{
+    Breach, MetricRule, PolicyError, Semantics, StepRule, Target, TargetUtilization,
+};
 
 use super::{
     at::At,
@@ -12,7 +14,12 @@ use super::{
 };
 
 /// How the value becomes a count.
-pub(super) fn rule(name: &At<String>, raw: &RawMetric, reader: &mut Reader<'_>) -> Option<MetricRule> {
+pub(super) fn rule(
+    name: &At<String>,
+    raw: &RawMetric,
+    semantics: Semantics,
+    reader: &mut Reader<'_>,
+) -> Option<MetricRule> {
     let step_at = raw.above.as_ref().or(raw.below.as_ref());
     let rules: Vec<(&str, Place)> = [
         ("utilization", raw.utilization.as_ref().map(|at| at.place)),
@@ -48,7 +55,7 @@ pub(super) fn rule(name: &At<String>, raw: &RawMetric, reader: &mut Reader<'_>) 
         }
     }
     if let Some(text) = &raw.utilization {
-        return utilization(text, reader).map(MetricRule::Utilization);
+        return utilization(text, semantics, reader).map(MetricRule::Utilization);
     }
     if let Some(text) = &raw.per_replica {
         return target(text, reader).map(MetricRule::PerReplica);
@@ -59,25 +66,46 @@ pub(super) fn rule(name: &At<String>, raw: &RawMetric, reader: &mut Reader<'_>) 
     step(raw, reader).map(MetricRule::Step)
 }
 
-fn utilization(text: &At<PercentageText>, reader: &mut Reader<'_>) -> Option<TargetUtilization> {
+/// The HPA's targets are of what pods ask for, and pods may use more than they ask for.
+const MOST_OF_REQUESTS: f64 = 10.0;
+
+fn utilization(
+    text: &At<PercentageText>,
+    semantics: Semantics,
+    reader: &mut Reader<'_>,
+) -> Option<TargetUtilization> {
     let fraction = reader.fraction(text)?;
-    TargetUtilization::new(fraction)
-        .map_err(|_| {
-            let written = as_written(text);
-            let message = format!("a target utilization is above 0% and at most 100%, not {written}");
-            let help = match &text.value.0 {
-                NumberOrText::Number(number) if (1.0..=100.0).contains(number) => {
-                    format!("write \"{written}%\", or a fraction")
-                }
-                NumberOrText::Number(_) | NumberOrText::Text(_) => "write \"70%\", or 0.7".to_owned(),
-            };
-            reader.report(
-                Finding::new(ProblemKind::BadValue, message)
-                    .at(text.place)
-                    .help(help),
-            );
-        })
-        .ok()
+    let (most, made) = match semantics {
+        Semantics::Headroom => ("100%", TargetUtilization::new(fraction)),
+        Semantics::Hpa(_) => ("1000%", of_requests(fraction)),
+    };
+    made.map_err(|_| {
+        let written = as_written(text);
+        let message = format!("a target utilization is above 0% and at most {most}, not {written}");
+        let help = match &text.value.0 {
+            NumberOrText::Number(number) if (1.0..=100.0).contains(number) => {
+                format!("write \"{written}%\", or a fraction")
+            }
+            NumberOrText::Number(_) | NumberOrText::Text(_) => "write \"70%\", or 0.7".to_owned(),
+        };
+        reader.report(
+            Finding::new(ProblemKind::BadValue, message)
+                .at(text.place)
+                .help(help),
+        );
+    })
+    .ok()
+}
+
+fn of_requests(fraction: f64) -> Result<TargetUtilization, PolicyError> {
+    let in_range = fraction > 0.0 && fraction <= MOST_OF_REQUESTS;
+    #[expect(clippy::cast_possible_truncation, reason = "at most 1000 by then")]
+    let percent = if in_range {
+        (fraction * 100.0).round() as i32
+    } else {
+        0
+    };
+    TargetUtilization::of_requests(percent)
 }
 
 fn target(text: &At<AmountText>, reader: &mut Reader<'_>) -> Option<Target> {

@@ -5,7 +5,7 @@ use std::{mem, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use headroom_actuator::TargetError;
 use headroom_metrics_source::Answer;
-use headroom_policy_engine::{Decision, Outcome};
+use headroom_policy_engine::{Decision, Outcome, RoundStatus, Semantics, TargetUnreadable};
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     targets::patience,
 };
 use crate::{
-    DecisionRecord, MetricRecord, Notice, StoreError, Verdict,
+    DecisionRecord, MetricRecord, Notice, StoreError, Verdict, WorkloadSettings,
     store::{Decided, Finished, OpenIntent},
 };
 
@@ -193,7 +193,8 @@ impl Autoscaler {
 impl Item {
     fn decided(&mut self) -> Decided<'_> {
         let remembered = self.taken.remembered();
-        let is_decided = matches!(self.record.verdict, Verdict::Decided { .. });
+        let is_decided =
+            matches!(self.record.verdict, Verdict::Decided { .. }) || self.record.round.is_some();
         Decided {
             record: &self.record,
             memory: is_decided.then_some(&remembered.memory),
@@ -246,24 +247,30 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: impl Iterator<I
         workload: settings.id.clone(),
         mode: settings.mode,
         metrics: Vec::new(),
-        verdict: Verdict::Unreadable { error: String::new() },
+        verdict: Verdict::Unreadable {
+            error: read
+                .as_ref()
+                .err()
+                .map(|error| in_one_line(error))
+                .unwrap_or_default(),
+        },
+        round: None,
     };
-    let mut settled = None;
-    match read {
-        Err(error) => {
-            record.verdict = Verdict::Unreadable {
-                error: in_one_line(&error),
-            };
-        }
-        Ok(state) => {
-            settled = settle(taken.remembered_mut(), &state);
+    let settled = read
+        .as_ref()
+        .ok()
+        .and_then(|state| settle(taken.remembered_mut(), state));
+    let answer = read.map(|state| state.workload).map_err(|_| TargetUnreadable);
+    let memory = &mut taken.remembered_mut().memory;
+    match memory.begin(&settings.policy, answer, pass.now) {
+        Err(status) => record.round = in_use(status, settings),
+        Ok(target) => {
             let metrics = settings.policy.metrics.iter().zip(&settings.metrics).zip(answers);
             let metrics = metrics.map(|((policy, settings), answer)| {
-                metric(&policy.name, settings, answer, &state.workload, pass.now)
+                metric(&policy.name, settings, answer, &target, pass.now)
             });
             record.metrics = metrics.collect::<Vec<MetricRecord>>();
-            let memory = &mut taken.remembered_mut().memory;
-            record.verdict = decide(pass, settings, state.workload, &record.metrics, memory);
+            record.verdict = decide(pass, settings, target, &record.metrics, memory);
             if let Verdict::Decided { error, .. } = &mut record.verdict {
                 *error = tend_error;
             }
@@ -272,8 +279,13 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: impl Iterator<I
     let change = record
         .decision()
         .filter(|decision| decision.direction().is_some());
+    let change = change.copied().filter(|_| managed.access.writer().is_some());
+    if let (None, Some(decision)) = (change, record.decision()) {
+        let status = memory.record_outcome(decision, Outcome::NotAttempted, pass.now);
+        record.round = in_use(status, settings);
+    }
     Item {
-        change: change.copied().filter(|_| managed.access.writer().is_some()),
+        change,
         taken,
         record,
         settled,
@@ -299,12 +311,19 @@ async fn write(managed: &Managed, mut item: Item, deadline: Duration, pass: &Pas
     item.is_settled = !error.as_ref().is_some_and(TargetError::leaves_outcome_unknown);
     item.set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
     if item.is_settled {
-        item.taken
-            .remembered_mut()
-            .memory
-            .record_outcome(&change, outcome, pass.now);
+        let memory = &mut item.taken.remembered_mut().memory;
+        let status = memory.record_outcome(&change, outcome, pass.now);
+        item.record.round = in_use(status, &managed.settings);
     }
     item
+}
+
+/// The status of a round, where somebody reads it.
+fn in_use(status: RoundStatus, settings: &WorkloadSettings) -> Option<RoundStatus> {
+    match settings.policy.semantics {
+        Semantics::Headroom => None,
+        Semantics::Hpa(_) => Some(status),
+    }
 }
 
 /// Without a record of what is about to be done, nothing is.

@@ -10,6 +10,7 @@
 mod assembly;
 mod crash;
 mod history;
+mod hpa;
 mod loop_times;
 mod order;
 mod processes;

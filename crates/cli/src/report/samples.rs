@@ -19,6 +19,7 @@ fn record(workload: &str, metrics: Vec<MetricRecord>, verdict: Verdict) -> Decis
         mode: Mode::Apply,
         metrics,
         verdict,
+        round: None,
     }
 }
 

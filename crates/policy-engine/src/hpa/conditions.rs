@@ -179,6 +179,7 @@ pub struct HpaState {
 
 /// What a round of one workload came to, for its status.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RoundStatus {
     /// The count that was decided last: what an HPA has in `status.desiredReplicas`. `None` where none ever was.
     pub desired: Option<Replicas>,
