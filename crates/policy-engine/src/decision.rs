@@ -118,6 +118,8 @@ pub enum Reason {
     NotReady,
     /// Hold: replicas cannot start or keep dying.
     FailingToStart,
+    /// Hold: less would do, and somebody asked that the count does not fall.
+    ScaleDownHeld,
     /// Hold: the count was reversed too often.
     Flapping,
     /// Hold: the clock went back, so nothing is scaled down in this pass.

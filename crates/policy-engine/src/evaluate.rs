@@ -73,9 +73,9 @@ struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// The bounds that hold.
-    const fn bounds(&self) -> ReplicaBounds {
-        self.policy.bounds
+    /// The bounds that hold: the policy's own, and what is in force beside them.
+    fn bounds(&self) -> ReplicaBounds {
+        self.workload.bounds.over(self.policy.bounds)
     }
 }
 

@@ -4,6 +4,7 @@
 //! workload and its load, what is remembered, and the time. It reads no clock, does no I/O and draws no random
 //! numbers, so the same values always give the same [`Decision`].
 
+mod active_bounds;
 mod decision;
 mod evaluate;
 pub mod hpa;
@@ -17,6 +18,7 @@ mod step;
 mod time;
 mod workload;
 
+pub use active_bounds::{ActiveBound, ActiveBounds, BoundSource, Operator, ScheduleName};
 pub use decision::{Decision, Direction, Outcome, Reason};
 pub use evaluate::evaluate;
 pub use hpa::{HpaSettings, MetricKind, RoundError, RoundStatus, SelectorState};
@@ -36,4 +38,4 @@ pub use policy::{
 pub use replicas::{BoundsError, ReplicaBounds, Replicas};
 pub use step::{Explanation, NoSteps, Proposal, Step, StepSink};
 pub use time::Timestamp;
-pub use workload::{CountOrigin, Hold, Readiness, Workload};
+pub use workload::{CountOrigin, Hold, HoldSource, Readiness, Workload};

@@ -70,6 +70,11 @@ impl ReplicaBounds {
         Ok(Self { min, max })
     }
 
+    /// Bounds from `min` to `max`, which somebody has looked at before.
+    pub(crate) const fn spanning(min: Replicas, max: Replicas) -> Self {
+        Self { min, max }
+    }
+
     /// The fewest replicas allowed.
     #[must_use]
     pub const fn min(self) -> Replicas {
@@ -115,6 +120,9 @@ pub enum BoundsError {
     /// The maximum is zero, so there would be nothing to decide.
     #[error("the maximum must be at least 1")]
     NoRoom,
+    /// A bound in force beside the policy's own is zero.
+    #[error("a floor or ceiling in force must be at least 1")]
+    ActiveZero,
     /// The maximum is beyond what any workload can mean.
     #[error("the maximum, {max}, is above {}", Replicas::LIMIT)]
     TooMany {

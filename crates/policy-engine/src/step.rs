@@ -8,8 +8,8 @@ mod words;
 use std::time::Duration;
 
 use crate::{
-    ChangeLimit, Direction, Hold, MetricName, Observation, ReplicaBounds, Replicas, SelectorState,
-    StabilizationWindow,
+    BoundSource, ChangeLimit, Direction, Hold, HoldSource, MetricName, Observation, ReplicaBounds, Replicas,
+    SelectorState, StabilizationWindow, Timestamp,
 };
 
 /// Takes the steps of one evaluation.
@@ -148,6 +148,17 @@ pub enum Step {
         /// How many replicas are failing.
         failing: Replicas,
     },
+    /// Somebody asked that the count does not fall.
+    HeldScaleDown {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is kept.
+        kept: Replicas,
+        /// Who or what asked for it.
+        by: HoldSource,
+        /// When it ends by itself.
+        until: Option<Timestamp>,
+    },
     /// The count was reversed too often within an hour, so it does not fall.
     HeldFlapping {
         /// What was wanted before.
@@ -194,8 +205,11 @@ pub enum Step {
         wanted: Replicas,
         /// What lies inside.
         bounded: Replicas,
-        /// The bounds.
+        /// The bounds that hold.
         bounds: ReplicaBounds,
+        /// What set the one that moves the count; `None`: the policy itself.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        by: Option<BoundSource>,
     },
     /// Writing is forbidden. What would have been decided is `wanted`.
     Forbidden {
@@ -222,6 +236,7 @@ impl Step {
             Self::SelectorRefused { .. } => "selector_refused",
             Self::HeldNotReady { .. } => "held_not_ready",
             Self::HeldFailing { .. } => "held_failing",
+            Self::HeldScaleDown { .. } => "held_scale_down",
             Self::HeldFlapping { .. } => "held_flapping",
             Self::HeldClock { .. } => "held_clock",
             Self::FellBack { .. } => "fell_back",
@@ -243,6 +258,7 @@ impl Step {
             | Self::SelectorRefused { .. }
             | Self::HeldNotReady { .. }
             | Self::HeldFailing { .. }
+            | Self::HeldScaleDown { .. }
             | Self::HeldFlapping { .. }
             | Self::HeldClock { .. }
             | Self::KeptAfterFallback { .. }
@@ -263,6 +279,7 @@ impl Step {
             | Self::Stabilized { wanted, kept, .. }
             | Self::HeldNotReady { wanted, kept, .. }
             | Self::HeldFailing { wanted, kept, .. }
+            | Self::HeldScaleDown { wanted, kept, .. }
             | Self::HeldFlapping { wanted, kept, .. }
             | Self::HeldClock { wanted, kept, .. }
             | Self::KeptAfterFallback { wanted, kept, .. }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Replicas, Timestamp, hpa::SelectorState};
+use crate::{ActiveBounds, Operator, Replicas, Timestamp, hpa::SelectorState};
 
 /// One workload at the moment of evaluation, as its target tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,9 @@ pub struct Workload {
     pub readiness: Readiness,
     /// What holds the workload from outside the engine. Empty for most.
     pub holds: Vec<Hold>,
+    /// What schedules and overrides ask for at this moment. None for most.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub bounds: ActiveBounds,
 }
 
 impl Workload {
@@ -38,6 +41,7 @@ impl Workload {
             origin: CountOrigin::Read,
             readiness: Readiness::Unknown,
             holds: Vec::new(),
+            bounds: ActiveBounds::default(),
         }
     }
 }
@@ -93,4 +97,23 @@ pub enum Hold {
         /// How many of the wanted replicas are failing.
         failing: Replicas,
     },
+    /// Somebody asked that the count does not fall. Holds scaling down; the bounds still act.
+    ScaleDownHeld {
+        /// Who or what asked for it.
+        by: HoldSource,
+        /// When it ends by itself; `None` when it lasts as long as it is told.
+        until: Option<Timestamp>,
+    },
+}
+
+/// Who or what asked for a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum HoldSource {
+    /// A person, for a time.
+    Override(Operator),
 }

@@ -64,6 +64,7 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::AtMinimum
             | Reason::Stabilizing
             | Reason::ChangeLimited
+            | Reason::ScaleDownHeld
             | Reason::Recovering => decision.direction().is_some(),
             Reason::AboveTarget
             | Reason::BelowTarget

@@ -81,6 +81,7 @@ pub(crate) fn scale_up() -> DecisionRecord {
             wanted: Replicas::new(10),
             bounded: to,
             bounds: ReplicaBounds::new(Replicas::new(2), to).unwrap(),
+            by: None,
         },
     ];
     record(

@@ -1,20 +1,29 @@
 //! Stage 8: the bounds. They act at once, whatever the stages before them held (I2).
 
-use super::Course;
-use crate::{Reason, ReplicaBounds, Step, StepSink};
+use super::{Course, Evaluation};
+use crate::{Reason, Step, StepSink};
 
-pub(super) fn run(course: &mut Course, bounds: ReplicaBounds, steps: &mut impl StepSink) {
-    let wanted = course.wanted;
+pub(super) fn run(course: &mut Course, at: Evaluation<'_>, steps: &mut impl StepSink) {
+    let (wanted, bounds) = (course.wanted, at.bounds());
     let bounded = bounds.clamp(wanted);
     if bounded == wanted {
         return;
     }
-    steps.record(|| Step::Bounded {
-        wanted,
-        bounded,
-        bounds,
-    });
     let (current, too_much) = (course.current, wanted > bounded);
+    steps.record(|| {
+        let active = &at.workload.bounds;
+        let by = if too_much {
+            active.maximum_by(at.policy.bounds)
+        } else {
+            active.minimum_by()
+        };
+        Step::Bounded {
+            wanted,
+            bounded,
+            bounds,
+            by: by.cloned(),
+        }
+    });
     course.wanted = bounded;
     course.reason = if bounded == current {
         if too_much {
@@ -29,3 +38,6 @@ pub(super) fn run(course: &mut Course, bounds: ReplicaBounds, steps: &mut impl S
         Reason::OutOfBounds
     };
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,14 +247,14 @@ impl<'a> Parts<'a> for Hpa<'a> {
         let bounds = at.bounds();
         match self.gate {
             Gate::Metrics => self.limit_step(course, at, memory, steps),
-            Gate::Jump => bound::run(course, bounds, steps),
+            Gate::Jump => bound::run(course, at, steps),
             Gate::Disabled => {}
             Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => return,
         }
         // Leaving zero leads to the minimum at least (§10.5).
         let leaves_zero = course.current == Replicas::ZERO && matches!(self.gate, Gate::Metrics);
         if leaves_zero && course.wanted < bounds.min() {
-            bound::run(course, bounds, steps);
+            bound::run(course, at, steps);
         }
         if let Some(round) = &mut memory.hpa {
             round.has_decided = true;
@@ -269,13 +269,16 @@ impl<'a> Parts<'a> for Hpa<'a> {
         memory: &mut Memory,
         steps: &mut impl StepSink,
     ) {
-        wait::asked_for(course, at, memory, steps);
+        // What a person asked for keeps no count outside the bounds.
+        if !matches!(self.gate, Gate::Jump) {
+            wait::asked_for(course, at, memory, steps);
+        }
     }
 
     fn bound(&mut self, course: &mut Course, at: Evaluation<'a>, steps: &mut impl StepSink) {
         // What the HPA decides is bounded already; what a fallback raised is not.
         if course.reason == Reason::Fallback {
-            bound::run(course, at.bounds(), steps);
+            bound::run(course, at, steps);
         }
     }
 
@@ -332,7 +335,7 @@ impl Hpa<'_> {
         let direction = match limited.reason {
             LimitReason::DesiredWithinRange => return,
             LimitReason::TooFewReplicas | LimitReason::TooManyReplicas => {
-                return bound::run(course, at.bounds(), steps);
+                return bound::run(course, at, steps);
             }
             LimitReason::ScaleUpLimit => Direction::Up,
             LimitReason::ScaleDownLimit => Direction::Down,

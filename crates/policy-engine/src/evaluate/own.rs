@@ -62,7 +62,7 @@ impl<'a> Parts<'a> for Own {
     }
 
     fn bound(&mut self, course: &mut Course, at: Evaluation<'a>, steps: &mut impl StepSink) {
-        bound::run(course, at.bounds(), steps);
+        bound::run(course, at, steps);
     }
 
     fn permit(

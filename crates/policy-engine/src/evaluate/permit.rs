@@ -14,7 +14,7 @@ pub(super) fn run(course: &mut Course, at: Evaluation<'_>, memory: &Memory, step
 pub(super) fn paused(course: &mut Course, at: Evaluation<'_>, steps: &mut impl StepSink) -> bool {
     let paused = at.workload.holds.iter().find(|hold| match hold {
         Hold::Paused { until } => until.is_none_or(|until| at.now < until),
-        Hold::FailingToStart { .. } => false,
+        Hold::FailingToStart { .. } | Hold::ScaleDownHeld { .. } => false,
     });
     if paused.is_some() {
         forbid(course, Reason::Paused, paused, steps);

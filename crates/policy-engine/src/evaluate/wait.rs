@@ -23,6 +23,7 @@ pub(super) fn run(
         failing_to_start(course, &workload.holds, steps);
     }
     if course.falls() {
+        scale_down_held(course, &workload.holds, now, steps);
         flapping(course, policy, memory, now, steps);
         clock_went_back(course, memory, steps);
     }
@@ -30,8 +31,8 @@ pub(super) fn run(
 
 /// What holds under any semantics: what a person asked for, and a clock that went back.
 pub(super) fn asked_for(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
-    let _ = at;
     if course.falls() {
+        scale_down_held(course, &at.workload.holds, at.now, steps);
         clock_went_back(course, memory, steps);
     }
 }
@@ -73,7 +74,7 @@ fn not_ready(
 fn failing_to_start(course: &mut Course, holds: &[Hold], steps: &mut impl StepSink) {
     let failing = holds.iter().find_map(|hold| match hold {
         Hold::FailingToStart { failing } => Some(*failing),
-        Hold::Paused { .. } => None,
+        Hold::Paused { .. } | Hold::ScaleDownHeld { .. } => None,
     });
     if let Some(failing) = failing
         && course.rises()
@@ -88,6 +89,24 @@ fn failing_to_start(course: &mut Course, holds: &[Hold], steps: &mut impl StepSi
     }
 }
 
+/// Somebody asked that the count does not fall.
+fn scale_down_held(course: &mut Course, holds: &[Hold], now: Timestamp, steps: &mut impl StepSink) {
+    let held = holds.iter().find_map(|hold| match hold {
+        Hold::ScaleDownHeld { by, until } => until.is_none_or(|until| now < until).then_some((by, *until)),
+        Hold::Paused { .. } | Hold::FailingToStart { .. } => None,
+    });
+    if let Some((by, until)) = held {
+        let (wanted, kept) = (course.wanted, course.current);
+        steps.record(|| Step::HeldScaleDown {
+            wanted,
+            kept,
+            by: by.clone(),
+            until,
+        });
+        course.hold_to(kept, Reason::ScaleDownHeld);
+    }
+}
+
 /// The count turned around too often within an hour.
 fn flapping(
     course: &mut Course,
@@ -97,7 +116,7 @@ fn flapping(
     steps: &mut impl StepSink,
 ) {
     let reversals = memory.reversals_within_an_hour(now);
-    if reversals > policy.guards.max_reversals {
+    if reversals > policy.guards.max_reversals && course.falls() {
         let (wanted, kept) = (course.wanted, course.current);
         steps.record(|| Step::HeldFlapping {
             wanted,
@@ -118,3 +137,6 @@ fn clock_went_back(course: &mut Course, memory: &Memory, steps: &mut impl StepSi
         course.hold_to(kept, Reason::ClockWentBack);
     }
 }
+
+#[cfg(test)]
+mod tests;

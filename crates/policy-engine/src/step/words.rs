@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::{Explanation, Proposal, Step};
 use crate::{
-    ChangeAmount, ChangeLimit, Decision, Direction, Hold, MissingCause, Observation, Reason, SelectorState,
+    BoundSource, ChangeAmount, ChangeLimit, Decision, Direction, Hold, HoldSource, MissingCause, Observation,
+    Operator, Reason, SelectorState,
 };
 
 /// A number as a person writes it: four significant digits, no trailing zeros.
@@ -139,6 +140,7 @@ impl Reason {
             Self::SelectorUnusable => "selector_unusable",
             Self::NotReady => "not_ready",
             Self::FailingToStart => "failing_to_start",
+            Self::ScaleDownHeld => "scale_down_held",
             Self::Flapping => "flapping",
             Self::ClockWentBack => "clock_went_back",
             Self::Paused => "paused",
@@ -165,6 +167,7 @@ impl fmt::Display for Reason {
             Self::SelectorUnusable => "the target's selector cannot be used",
             Self::NotReady => "replicas that were added do not become ready",
             Self::FailingToStart => "replicas cannot start",
+            Self::ScaleDownHeld => "less would do, and somebody asked that the count does not fall",
             Self::Flapping => "the count turned around too often",
             Self::ClockWentBack => "the clock went back",
             Self::Paused => "scaling is paused",
@@ -210,6 +213,37 @@ impl fmt::Display for Hold {
             Self::Paused { until: Some(_) } => f.write_str("paused for a time"),
             Self::Paused { until: None } => f.write_str("paused until somebody resumes it"),
             Self::FailingToStart { failing } => write!(f, "{failing} replicas cannot start"),
+            Self::ScaleDownHeld { by, .. } => write!(f, "{by} forbids scaling down"),
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            Some(by) => write!(f, "the override of {by}")?,
+            None => f.write_str("an override")?,
+        }
+        match &self.reason {
+            Some(reason) => write!(f, " ({reason})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for BoundSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schedule(name) => write!(f, "the schedule `{name}`"),
+            Self::Override(operator) => operator.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for HoldSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Override(operator) => operator.fmt(f),
         }
     }
 }
@@ -329,6 +363,9 @@ impl fmt::Display for Step {
                     "{wanted} wanted; {failing} replicas cannot start: stays at {kept}"
                 )
             }
+            Self::HeldScaleDown { wanted, kept, by, .. } => {
+                write!(f, "{wanted} would do; {by} forbids scaling down: stays at {kept}")
+            }
             Self::HeldFlapping {
                 wanted,
                 kept,
@@ -374,6 +411,21 @@ impl fmt::Display for Step {
                 wanted,
                 bounded,
                 bounds,
+                by: Some(by),
+            } => {
+                if wanted < bounded {
+                    write!(f, "{wanted} would do; {by} asks for at least {bounded}")
+                } else if bounds.min() == bounds.max() {
+                    write!(f, "{wanted} wanted; {by} keeps it at {bounded}")
+                } else {
+                    write!(f, "{wanted} wanted; {by} allows at most {bounded}")
+                }
+            }
+            Self::Bounded {
+                wanted,
+                bounded,
+                bounds,
+                by: None,
             } => {
                 write!(f, "{wanted} wanted; the bounds of {bounds} allow {bounded}")
             }

@@ -41,7 +41,17 @@ proptest! {
     fn i02_a_decision_lies_inside_the_bounds(policy in any_policy(), current in 0_u32..60, events in any_events()) {
         for turn in run(&policy, current, &events) {
             let forbidden = turn.has(|step| matches!(step, Step::Forbidden { .. }));
-            prop_assert!(forbidden || policy.bounds.contains(turn.decision.desired()), "{:?}", turn.decision);
+            prop_assert!(forbidden || turn.bounds.contains(turn.decision.desired()), "{:?}", turn.decision);
+        }
+    }
+
+    #[test]
+    fn a_hold_on_scaling_down_lets_nothing_fall_inside_the_bounds(policy in any_policy(), hpa in any::<bool>(), current in 0_u32..60, events in any_events()) {
+        let semantics = if hpa { Semantics::Hpa(HpaPath::WithBehavior) } else { Semantics::Headroom };
+        let policy = WorkloadPolicy { semantics, ..policy };
+        let held: Vec<_> = events.into_iter().map(|event| Event { holds_down: true, ..event }).collect();
+        for turn in run(&policy, current, &held) {
+            prop_assert!(turn.desired() >= turn.current().min(turn.bounds.max().get()), "{}", turn.steps);
         }
     }
 
@@ -176,7 +186,7 @@ proptest! {
             event.values[which] = Observation::Missing { cause: MissingCause::Unreachable };
         }
         for turn in run(&policy, current, &events) {
-            prop_assert!(turn.desired() >= turn.current().min(policy.bounds.max().get()));
+            prop_assert!(turn.desired() >= turn.current().min(turn.bounds.max().get()));
         }
     }
 
@@ -233,7 +243,7 @@ proptest! {
     #[test]
     fn i31_the_first_evaluation_lowers_nothing(policy in any_policy(), current in 1_u32..60, event in any_event()) {
         let turn = &run(&policy, event.external.unwrap_or(current), &[event])[0];
-        prop_assert!(turn.desired() >= turn.current().min(policy.bounds.max().get()));
+        prop_assert!(turn.desired() >= turn.current().min(turn.bounds.max().get()));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use proptest::{collection::vec, prelude::*};
 #[derive(Clone, Debug)]
 pub struct Turn {
     pub now: Timestamp,
+    /// The bounds that held.
+    pub bounds: ReplicaBounds,
     pub workload: Workload,
     pub seen: Observations,
     pub decision: Decision,
@@ -28,6 +30,8 @@ pub struct Event {
     pub outcome: Outcome,
     pub readiness: Readiness,
     pub paused: bool,
+    pub holds_down: bool,
+    pub bounds: ActiveBounds,
 }
 
 pub fn any_value() -> impl Strategy<Value = f64> {
@@ -183,6 +187,21 @@ pub fn any_policy() -> impl Strategy<Value = WorkloadPolicy> {
         )
 }
 
+/// What schedules and overrides ask for: nothing for the most part, otherwise anything they may.
+pub fn any_active_bounds() -> impl Strategy<Value = ActiveBounds> {
+    let bound = |by: BoundSource| {
+        let some =
+            (1_u32..60).prop_map(move |count| ActiveBound::new(Replicas::new(count), by.clone()).unwrap());
+        prop_oneof![2 => Just(None), 1 => some.prop_map(Some)]
+    };
+    let schedule = BoundSource::Schedule(ScheduleName::new("sale"));
+    let person = BoundSource::Override(Operator {
+        by: Some("ada".into()),
+        reason: None,
+    });
+    (bound(schedule), bound(person)).prop_map(|(floor, ceiling)| ActiveBounds { floor, ceiling })
+}
+
 pub fn any_event() -> impl Strategy<Value = Event> {
     let millis = prop_oneof![
         8 => 1_000_i64..30_000,
@@ -212,15 +231,21 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         outcome,
         readiness,
         proptest::bool::weighted(0.05),
+        proptest::bool::weighted(0.1),
+        any_active_bounds(),
     )
-        .prop_map(|(millis, values, external, outcome, readiness, paused)| Event {
-            millis,
-            values,
-            external,
-            outcome,
-            readiness,
-            paused,
-        })
+        .prop_map(
+            |(millis, values, external, outcome, readiness, paused, holds_down, bounds)| Event {
+                millis,
+                values,
+                external,
+                outcome,
+                readiness,
+                paused,
+                holds_down,
+                bounds,
+            },
+        )
 }
 
 pub fn any_events() -> impl Strategy<Value = Vec<Event>> {
@@ -238,6 +263,8 @@ pub fn calm_events(spacing_millis: i64, len: usize) -> impl Strategy<Value = Vec
                 outcome: Outcome::Written,
                 readiness: Readiness::Unknown,
                 paused: false,
+                holds_down: false,
+                bounds: ActiveBounds::default(),
             })
             .collect()
     })
@@ -261,15 +288,17 @@ pub fn run_with(
     for event in events {
         now = now.saturating_add(event.millis);
         current = event.external.unwrap_or(current);
-        let holds = if event.paused {
-            vec![Hold::Paused { until: None }]
-        } else {
-            Vec::new()
-        };
+        let paused = event.paused.then_some(Hold::Paused { until: None });
+        let held = event.holds_down.then(|| Hold::ScaleDownHeld {
+            by: HoldSource::Override(Operator::default()),
+            until: None,
+        });
+        let holds = paused.into_iter().chain(held).collect();
         let workload = Workload {
             origin: CountOrigin::Read,
             readiness: event.readiness,
             holds,
+            bounds: event.bounds.clone(),
             ..Workload::running(Replicas::new(current))
         };
         let seen: Observations = event.values[..policy.metrics.len()].iter().copied().collect();
@@ -284,6 +313,7 @@ pub fn run_with(
         }
         turns.push(Turn {
             now: at,
+            bounds: workload.bounds.over(policy.bounds),
             workload,
             seen,
             decision,

@@ -45,7 +45,7 @@ pub(super) fn gate<'a>(at: Evaluation<'a>, memory: &mut Memory) -> Gate<'a> {
 
 /// Whether a count of zero is the HPA's own, or one that it may change.
 fn may_leave_zero(at: Evaluation<'_>, memory: &Memory) -> bool {
-    let has_minimum = at.bounds().min() > Replicas::ZERO;
+    let has_minimum = at.policy.bounds.min() > Replicas::ZERO;
     match at.policy.hpa.zero {
         ZeroReplicasRule::MinReplicas => !has_minimum,
         ZeroReplicasRule::ScaledToZeroCondition => {
@@ -75,7 +75,7 @@ pub(super) fn zero_mark(at: Evaluation<'_>) -> ZeroMark {
         ZeroMark::Unknown
     } else if !at.policy.hpa.gates.scale_to_zero {
         ZeroMark::Removed
-    } else if at.bounds().min() == Replicas::ZERO && has_signal_from_outside(at) {
+    } else if at.policy.bounds.min() == Replicas::ZERO && has_signal_from_outside(at) {
         ZeroMark::Allowed
     } else {
         ZeroMark::Never
