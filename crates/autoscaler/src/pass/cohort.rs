@@ -5,19 +5,19 @@ use std::{mem, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use headroom_actuator::TargetError;
 use headroom_metrics_source::Answer;
-use headroom_policy_engine::{Decision, Outcome, RoundStatus, Semantics, TargetUnreadable};
+use headroom_policy_engine::{Decision, Outcome};
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::{
     Autoscaler, Due, Managed, Pass,
-    evaluate::{decide, metric, settle},
+    evaluate::{Found, conclude, decide, settle},
     observe::{Place, Questions, endpoints},
     report::in_one_line,
     states::Taken,
     targets::patience,
 };
 use crate::{
-    DecisionRecord, MetricRecord, Notice, StoreError, Verdict, WorkloadSettings,
+    DecisionRecord, Notice, StoreError, Verdict,
     store::{Decided, Finished, OpenIntent},
 };
 
@@ -242,47 +242,28 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: impl Iterator<I
         tend_error,
     } = due;
     let settings = &managed.settings;
-    let mut record = DecisionRecord {
-        at: pass.now,
-        workload: settings.id.clone(),
-        mode: settings.mode,
-        metrics: Vec::new(),
-        verdict: Verdict::Unreadable {
-            error: read
-                .as_ref()
-                .err()
-                .map(|error| in_one_line(error))
-                .unwrap_or_default(),
-        },
-        round: None,
-    };
     let settled = read
         .as_ref()
         .ok()
         .and_then(|state| settle(taken.remembered_mut(), state));
-    let answer = read.map(|state| state.workload).map_err(|_| TargetUnreadable);
+    let read = read.map(|state| state.workload);
+    let found = Found {
+        target: read.map_err(|error| in_one_line(&error)),
+        answers,
+        pods: None,
+        pause: pass.pauses.hold(&settings.id),
+    };
     let memory = &mut taken.remembered_mut().memory;
-    match memory.begin(&settings.policy, answer, pass.now) {
-        Err(status) => record.round = in_use(status, settings),
-        Ok(target) => {
-            let metrics = settings.policy.metrics.iter().zip(&settings.metrics).zip(answers);
-            let metrics = metrics.map(|((policy, settings), answer)| {
-                metric(&policy.name, settings, answer, &target, pass.now)
-            });
-            record.metrics = metrics.collect::<Vec<MetricRecord>>();
-            record.verdict = decide(pass, settings, target, &record.metrics, memory);
-            if let Verdict::Decided { error, .. } = &mut record.verdict {
-                *error = tend_error;
-            }
-        }
+    let mut record = decide(settings, found, memory, pass.now);
+    if let Verdict::Decided { error, .. } = &mut record.verdict {
+        *error = tend_error;
     }
     let change = record
         .decision()
         .filter(|decision| decision.direction().is_some());
     let change = change.copied().filter(|_| managed.access.writer().is_some());
-    if let (None, Some(decision)) = (change, record.decision()) {
-        let status = memory.record_outcome(decision, Outcome::NotAttempted, pass.now);
-        record.round = in_use(status, settings);
+    if change.is_none() {
+        conclude(&mut record, settings, memory, Outcome::NotAttempted, pass.now);
     }
     Item {
         change,
@@ -312,18 +293,9 @@ async fn write(managed: &Managed, mut item: Item, deadline: Duration, pass: &Pas
     item.set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
     if item.is_settled {
         let memory = &mut item.taken.remembered_mut().memory;
-        let status = memory.record_outcome(&change, outcome, pass.now);
-        item.record.round = in_use(status, &managed.settings);
+        conclude(&mut item.record, &managed.settings, memory, outcome, pass.now);
     }
     item
-}
-
-/// The status of a round, where somebody reads it.
-fn in_use(status: RoundStatus, settings: &WorkloadSettings) -> Option<RoundStatus> {
-    match settings.policy.semantics {
-        Semantics::Headroom => None,
-        Semantics::Hpa(_) => Some(status),
-    }
 }
 
 /// Without a record of what is about to be done, nothing is.

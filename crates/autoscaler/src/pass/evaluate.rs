@@ -5,13 +5,13 @@ use std::time::Duration;
 use headroom_actuator::TargetState;
 use headroom_metrics_source::Answer;
 use headroom_policy_engine::{
-    Decision, Explanation, Freshness, Hold, Memory, Observation, Observations, Outcome, Replicas, Timestamp,
-    Workload, WorkloadId, evaluate,
+    Decision, Explanation, Freshness, Hold, Memory, MetricName, Observation, Observations, Outcome, Pods,
+    Replicas, RoundStatus, Semantics, TargetUnreadable, Timestamp, Workload, WorkloadId, evaluate,
 };
 
-use super::{InForce, Pass, report::in_one_line};
+use super::{InForce, report::in_one_line};
 use crate::{
-    MetricRecord, MetricSettings, Verdict, WorkloadSettings,
+    DecisionRecord, MetricRecord, MetricSettings, Verdict, WorkloadSettings,
     pause::Pause,
     store::{OpenIntent, Remembered},
 };
@@ -23,26 +23,67 @@ const LEAST_MAX_AGE: Duration = Duration::from_secs(60);
 /// How many scrapes may be missed.
 const MAX_AGE_SCRAPES: u32 = 3;
 
-/// Decides about one workload whose target was read, and remembers it.
-pub(super) fn decide(
-    pass: &Pass,
+/// What a pass found out about one workload.
+#[derive(Debug)]
+pub(crate) struct Found<A> {
+    /// Its target as it was read, or why it could not be.
+    pub(crate) target: Result<Workload, String>,
+    /// What the sources answered to its metrics, in their order.
+    pub(crate) answers: A,
+    /// Its pods, where a source has them.
+    pub(crate) pods: Option<Pods>,
+    /// A pause that is in force.
+    pub(crate) pause: Option<Hold>,
+}
+
+/// Decides about one workload, and remembers it. A test of a policy calls this as a pass does.
+pub(crate) fn decide(
+    settings: &WorkloadSettings,
+    found: Found<impl Iterator<Item = Answer>>,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> DecisionRecord {
+    let (target, error) = match found.target {
+        Ok(target) => (Ok(target), String::new()),
+        Err(error) => (Err(TargetUnreadable), error),
+    };
+    let mut record = DecisionRecord {
+        at: now,
+        workload: settings.id.clone(),
+        mode: settings.mode,
+        metrics: Vec::new(),
+        verdict: Verdict::Unreadable { error },
+        round: None,
+    };
+    match memory.begin(&settings.policy, target, now) {
+        Err(status) => record.round = in_use(status, settings),
+        Ok(mut target) => {
+            let metrics = settings.policy.metrics.iter().zip(&settings.metrics);
+            let metrics = metrics
+                .zip(found.answers)
+                .map(|((policy, settings), answer)| metric(&policy.name, settings, answer, &target, now));
+            record.metrics = metrics.collect();
+            target.holds.extend(found.pause);
+            let mut seen: Observations = record.metrics.iter().map(|metric| metric.observation).collect();
+            if let Some(pods) = found.pods {
+                seen = seen.with_pods(pods);
+            }
+            record.verdict = verdict(settings, target, &seen, memory, now);
+        }
+    }
+    record
+}
+
+/// Lets the engine decide.
+fn verdict(
     settings: &WorkloadSettings,
     target: Workload,
-    metrics: &[MetricRecord],
+    seen: &Observations,
     memory: &mut Memory,
+    now: Timestamp,
 ) -> Verdict {
-    let mut target = target;
-    target.holds.extend(pass.pauses.hold(&settings.id));
-    let seen: Observations = metrics.iter().map(|metric| metric.observation).collect();
     let mut explanation = Explanation::default();
-    let decision = evaluate(
-        &settings.policy,
-        &target,
-        &seen,
-        memory,
-        pass.now,
-        &mut explanation,
-    );
+    let decision = evaluate(&settings.policy, &target, seen, memory, now, &mut explanation);
     Verdict::Decided {
         target,
         decision,
@@ -52,8 +93,30 @@ pub(super) fn decide(
     }
 }
 
+/// Remembers what became of the decision of `record`. There is nothing to remember where none was made.
+pub(crate) fn conclude(
+    record: &mut DecisionRecord,
+    settings: &WorkloadSettings,
+    memory: &mut Memory,
+    outcome: Outcome,
+    now: Timestamp,
+) {
+    if let Some(decision) = record.decision() {
+        let status = memory.record_outcome(decision, outcome, now);
+        record.round = in_use(status, settings);
+    }
+}
+
+/// The status of a round, where somebody reads it.
+fn in_use(status: RoundStatus, settings: &WorkloadSettings) -> Option<RoundStatus> {
+    match settings.policy.semantics {
+        Semantics::Headroom => None,
+        Semantics::Hpa(_) => Some(status),
+    }
+}
+
 impl InForce {
-    fn hold(&self, workload: &WorkloadId) -> Option<Hold> {
+    pub(super) fn hold(&self, workload: &WorkloadId) -> Option<Hold> {
         match self {
             Self::Known(pauses) => pauses
                 .iter()
@@ -87,8 +150,8 @@ fn outcome_by_count(intended: &Decision, found: Replicas) -> Outcome {
 }
 
 /// One metric as the engine is told of it, and as people are.
-pub(super) fn metric(
-    name: &headroom_policy_engine::MetricName,
+fn metric(
+    name: &MetricName,
     settings: &MetricSettings,
     answer: Answer,
     target: &Workload,
