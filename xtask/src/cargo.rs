@@ -3,7 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use crate::problem::Problem;
@@ -79,6 +79,23 @@ pub(crate) fn output(arguments: &[&str]) -> Result<String, Problem> {
             status: output.status,
         })
     }
+}
+
+/// Runs cargo with more in its environment, and returns how it ended and all that it wrote.
+pub(crate) fn captured(
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<(ExitStatus, String), Problem> {
+    let output = cargo(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| Problem::NotRun {
+            command: describe(arguments),
+            source,
+        })?;
+    let text = [output.stdout, output.stderr].concat();
+    Ok((output.status, String::from_utf8_lossy(&text).into_owned()))
 }
 
 fn cargo(arguments: &[&str]) -> Command {

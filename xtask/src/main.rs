@@ -16,6 +16,7 @@ mod dependencies;
 mod problem;
 mod reference;
 mod servers;
+mod soak;
 
 use crate::problem::Problem;
 
@@ -55,6 +56,13 @@ enum Task {
     ///   cargo xtask bench -p headroom-policy-engine --bench evaluate
     #[command(verbatim_doc_comment)]
     Bench(PassedOn),
+
+    /// Run the engine's properties with many cases, and say how many each had
+    Soak {
+        /// How many cases in all, shared out among the properties
+        #[arg(long, value_name = "NUMBER", default_value = "1000000")]
+        cases: std::num::NonZeroU32,
+    },
 
     /// Write the generated pages of the book: settings, commands, and the schema of the configuration
     Reference {
@@ -114,6 +122,7 @@ fn run(task: Task) -> Result<(), Problem> {
             let (cargo, benches) = arguments.parts();
             cargo::bench(cargo, benches)
         }
+        Task::Soak { cases } => soak::run(cases),
         Task::Reference { check: true } => reference::check(),
         Task::Reference { check: false } => reference::write(),
         Task::Tls => dependencies::check_tls(),

@@ -32,6 +32,10 @@ pub(crate) enum Problem {
     OtherTls { found: Vec<String> },
     #[error("aws-lc-rs is not among the dependencies, so this check sees nothing")]
     NoTls,
+    #[error("there are no properties to run")]
+    NoProperties,
+    #[error("{failed} properties failed")]
+    Properties { failed: u32 },
     #[error("the engine's dependencies are not those in {}", .list.display())]
     Fence { list: PathBuf },
 }
@@ -49,7 +53,11 @@ impl Problem {
                  the commit"
                     .to_owned(),
             ),
-            Self::Failed { .. } | Self::NotRun { .. } | Self::File { .. } | Self::EmptyPage { .. } | Self::NoTls => None,
+            Self::Properties { .. } => Some(
+                "the smallest failing input stands above: make a named test of it in tests/regressions.rs".to_owned(),
+            ),
+            Self::NoProperties
+            | Self::Failed { .. } | Self::NotRun { .. } | Self::File { .. } | Self::EmptyPage { .. } | Self::NoTls => None,
         }
     }
 

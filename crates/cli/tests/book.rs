@@ -132,3 +132,24 @@ fn every_page_is_in_the_summary_and_every_link_leads_somewhere() {
         }
     }
 }
+
+/// The table of differences has a row for each test, and no other.
+#[test]
+fn every_difference_from_the_hpa_has_its_test_and_its_row() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(root.join("docs/src/differences.md")).unwrap();
+    let tests = fs::read_to_string(root.join("crates/policy-engine/tests/differences.rs")).unwrap();
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_suffix("` |")?.rsplit_once('`'));
+    let mut rows: Vec<_> = rows.map(|(_, test)| test).collect();
+    let lines: Vec<_> = tests.lines().collect();
+    let named = lines.windows(2).filter(|pair| pair[0] == "#[test]");
+    let mut named: Vec<_> = named
+        .map(|pair| pair[1].trim_start_matches("fn ").trim_end_matches("() {"))
+        .collect();
+    rows.sort_unstable();
+    named.sort_unstable();
+    assert!(!rows.is_empty());
+    assert_eq!(rows, named);
+}

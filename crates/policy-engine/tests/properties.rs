@@ -9,6 +9,7 @@
 )]
 
 mod properties {
+    pub mod hpa;
     pub mod invariants;
     pub mod sequences;
     pub mod world;

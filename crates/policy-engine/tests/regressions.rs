@@ -395,3 +395,32 @@ fn n_the_count_written_by_us_then_changed_by_a_person_then_zero_is_theirs() {
     );
     assert_eq!(d.reason(), Reason::Off);
 }
+
+#[test]
+fn a_ceiling_in_between_does_not_end_the_wait_after_a_rise() {
+    // The load asks for 1 all the time. A floor raises to 20, a ceiling brings 15; the rise holds for its window.
+    let p = policy(1, vec![per(100.0)], 0, 60);
+    let mut memory = Memory::default();
+    let mut count = n(1);
+    let bound =
+        |replicas| ActiveBound::new(n(replicas), BoundSource::Schedule(ScheduleName::new("sale"))).unwrap();
+    for second in 0..=120 {
+        let mut workload = Workload::running(count);
+        match second {
+            60 => workload.bounds.floor = Some(bound(20)),
+            61 => workload.bounds.ceiling = Some(bound(15)),
+            _ => {}
+        }
+        let now = at(second);
+        let decision = ev(&p, &workload, &[fresh(100.0, now)], &mut memory, now);
+        memory.record_outcome(&decision, Outcome::Written, now);
+        count = decision.desired();
+        let expected = match second {
+            ..60 => 1,
+            60 => 20,
+            61..120 => 15,
+            _ => 1,
+        };
+        assert_eq!(count, n(expected), "after {second} s");
+    }
+}

@@ -276,9 +276,14 @@ impl<'a> Parts<'a> for Hpa<'a> {
     }
 
     fn bound(&mut self, course: &mut Course, at: Evaluation<'a>, steps: &mut impl StepSink) {
-        // What the HPA decides is bounded already; what a fallback raised is not.
-        if course.reason == Reason::Fallback {
-            bound::run(course, at, steps);
+        match self.gate {
+            Gate::Metrics | Gate::Jump => bound::run(course, at, steps),
+            // The count stays where it is, save for what a fallback raised.
+            Gate::Disabled | Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => {
+                if course.reason == Reason::Fallback {
+                    bound::run(course, at, steps);
+                }
+            }
         }
     }
 

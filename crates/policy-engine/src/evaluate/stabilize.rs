@@ -82,9 +82,11 @@ fn fall(
     let window = policy.scale_down.stabilization;
     let covered = memory.recommendations.reaches_back_from(now)
         && memory.recommendations.covers(now, window.get(), reach);
+    // Also where a bound has lowered the count since.
     let rose_within = memory
-        .last_change
-        .is_some_and(|change| change.direction == Direction::Up && now.since(change.at) < window.get());
+        .increases
+        .newest()
+        .is_some_and(|rose| now.since(rose) < window.get());
     let kept = if covered && !rose_within {
         let highest = memory
             .recommendations

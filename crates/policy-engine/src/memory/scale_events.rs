@@ -61,6 +61,11 @@ impl ScaleEvents {
             .map(move |event| (event.amount, now.since(event.at)))
     }
 
+    /// When the newest change was; it is never forgotten.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        self.0.back().map(|event| event.at)
+    }
+
     /// The amounts of those that are no older than `longest`, oldest first.
     pub fn live(&self, longest: Duration, now: Timestamp) -> impl Iterator<Item = u32> {
         let changes = self.changes(now);
