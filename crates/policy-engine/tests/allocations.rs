@@ -138,6 +138,77 @@ fn evaluating_without_explanation_allocates_nothing_in_steady_state() {
     assert_eq!(allocations, 0);
 }
 
+/// Pods that use so many thousandths of the core they ask for; one is missing, and one has not started.
+fn pods(usage: i64, now: Timestamp) -> Pods {
+    let cpu = |amount| Amounts::default().with(Resource::Cpu, Milli::new(amount));
+    let container = |requests| Container {
+        id: ContainerId(0),
+        requests,
+    };
+    let mut all = vec![Pod::running(vec![container(cpu(1000))]); 20];
+    all[1].phase = PodPhase::Pending;
+    let used = PodUsage {
+        measured_at: now,
+        window: Duration::from_secs(30),
+        containers: vec![ContainerUsage {
+            id: ContainerId(0),
+            usage: cpu(usage),
+        }],
+    };
+    let mut of_pods = vec![Some(used); 20];
+    of_pods[0] = None;
+    Pods {
+        pods: all,
+        samples: vec![Some(MetricSamples::Usage(PerPod {
+            of_pods,
+            strangers: Vec::new(),
+        }))],
+    }
+}
+
+#[test]
+fn reckoning_with_pods_allocates_nothing_under_either_semantics() {
+    for semantics in [
+        Semantics::Headroom,
+        Semantics::Hpa(HpaPath::WithBehavior),
+        Semantics::Hpa(HpaPath::WithoutBehavior),
+    ] {
+        let mut policy = policy();
+        policy.semantics = semantics;
+        policy.metrics.truncate(1);
+        policy.metrics[0].kind = MetricKind::Resource(Resource::Cpu);
+        let (mut memory, mut count) = (Memory::default(), Replicas::new(20));
+        let (mut allocations, mut changes) = (0, 0);
+        for turn in 0..2_000 {
+            let now = Timestamp::from_unix_millis(turn * SPACING_MILLIS);
+            let workload = memory.begin(&policy, Ok(Workload::running(count)), now).unwrap();
+            let usage = if turn % 80 < 40 { 950 } else { 300 };
+            let seen: Observations = [fresh(0.0, now)].into_iter().collect();
+            let seen = seen.with_pods(pods(usage, now));
+            let mut decision = None;
+            let counted = allocation_counter::measure(|| {
+                decision = Some(evaluate(
+                    &policy,
+                    &workload,
+                    &seen,
+                    &mut memory,
+                    now,
+                    &mut NoSteps,
+                ));
+            });
+            let decision = decision.unwrap();
+            memory.record_outcome(&decision, Outcome::Written, now);
+            count = decision.desired();
+            if turn >= 1_000 {
+                allocations += counted.count_total;
+                changes += u32::from(decision.direction().is_some());
+            }
+        }
+        assert!(changes > 5, "{changes} changes under {semantics:?}");
+        assert_eq!(allocations, 0, "under {semantics:?}");
+    }
+}
+
 #[test]
 fn the_counter_sees_what_an_explanation_allocates() {
     let now = Timestamp::from_unix_millis(0);

@@ -12,8 +12,8 @@ use super::{
     wait,
 };
 use crate::{
-    ConditionStatus, Direction, HpaPath, Memory, MetricName, MetricPolicy, Proposal, Reason, ReplicaBounds,
-    Replicas, StabilizationWindow, Step, StepSink, Tolerance,
+    ConditionStatus, Direction, HpaPath, Memory, MetricPolicy, Proposal, Reason, ReplicaBounds, Replicas,
+    StabilizationWindow, Step, StepSink, Tolerance,
     hpa::{
         Changes, ConditionReason, ConditionType, HpaBounds, LimitReason, MetricKind, RoundError,
         SelectorState, StabilizeReason, Windows, rate_limit, rate_limit_legacy, stabilize, stabilize_legacy,
@@ -115,10 +115,9 @@ impl<'a> Parts<'a> for Hpa<'a> {
             wanted: current,
             reason,
         };
-        let by: Option<MetricName> = proposals.largest.map(|(_, metric)| metric.clone());
         steps.record(|| Step::Combined {
             replicas: recommended,
-            by,
+            by: proposals.largest.map(|(_, metric)| metric.clone()),
         });
         let mut active = Active { memory, at };
         match self.gate {
