@@ -9,6 +9,7 @@
 )]
 
 mod properties {
+    pub mod curve;
     pub mod hpa;
     pub mod invariants;
     pub mod sequences;
