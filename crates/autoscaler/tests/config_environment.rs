@@ -34,6 +34,7 @@ fn targets(loaded: &Loaded) -> Vec<(String, f64)> {
         MetricRule::Utilization(target) => target.get(),
         MetricRule::PerReplica(target) | MetricRule::Value(target) => target.get(),
         MetricRule::Step(step) => step.above().unwrap().threshold,
+        MetricRule::Watermarks(marks) => marks.high().get(),
     };
     metrics
         .iter()

@@ -15,8 +15,8 @@ use headroom_autoscaler::{
 };
 use headroom_metrics_source::Across;
 use headroom_policy_engine::{
-    ChangeAmount, ContainerId, FallbackAction, FallbackWhen, HpaPath, LimitSelection, MetricKind, MetricRule,
-    OnMissing, ReplicaBounds, Replicas, Resource, Semantics, Votes,
+    ChangeAmount, Compared, ContainerId, FallbackAction, FallbackWhen, HpaPath, LimitSelection, MetricKind,
+    MetricRule, OnMissing, ReplicaBounds, Replicas, Resource, Semantics, Votes,
 };
 
 fn load(path: &str) -> Configuration {
@@ -266,6 +266,41 @@ fn a_fallback_is_a_number_or_an_action() {
             (FallbackAction::LastKnown, seconds(90), FallbackWhen::All),
             (four, seconds(180), FallbackWhen::All),
         ]
+    );
+}
+
+#[test]
+fn marks_and_groups_are_read() {
+    let configuration = load("tests/valid/several-metrics.toml");
+    let [marks, target] = &configuration.workloads[..] else {
+        panic!("{configuration:#?}")
+    };
+    let (queue, _) = rule(marks, "queue");
+    let MetricRule::Watermarks(of_queue) = queue else {
+        panic!("{queue:?}")
+    };
+    assert_eq!(
+        (of_queue.compared(), of_queue.low().get(), of_queue.high().get()),
+        (Compared::PerReplica, 60.0, 120.0)
+    );
+    let (busy, _) = rule(marks, "busy");
+    assert!(
+        matches!(busy, MetricRule::Watermarks(marks) if marks.compared() == Compared::Value && marks.high().get() == 0.8),
+        "{busy:?}"
+    );
+    let groups = |workload: &WorkloadSettings| {
+        let groups = workload.policy.metrics.iter().map(|metric| metric.group.clone());
+        groups
+            .map(|group| group.map(|name| name.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(groups(marks), [named("work"), named("work")]);
+    assert_eq!(groups(target), [named("work"), named("busy")]);
+    let (queue, _) = rule(target, "queue");
+    assert!(
+        matches!(queue, MetricRule::PerReplica(target) if target.get() == 100.0),
+        "{queue:?}"
     );
 }
 

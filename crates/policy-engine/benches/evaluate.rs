@@ -26,14 +26,12 @@ enum Load {
 const LOADS: [Load; 2] = [Load::Fits, Load::Fell];
 
 fn plain(name: &str, rule: MetricRule) -> MetricPolicy {
-    MetricPolicy {
-        kind: MetricKind::External,
-        name: MetricName::new(name),
+    MetricPolicy::new(
+        MetricName::new(name),
+        MetricKind::External,
         rule,
-        votes: Votes::UpAndDown,
-        on_missing: OnMissing::Block,
-        tolerance: Tolerance::new(0.1, 0.1).unwrap(),
-    }
+        Tolerance::new(0.1, 0.1).unwrap(),
+    )
 }
 
 fn rules(window: u64) -> ScalingRules {

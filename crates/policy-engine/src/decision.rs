@@ -110,6 +110,8 @@ pub enum Reason {
     ChangeLimited,
     /// Hold: less would do, but a metric is unknown.
     MetricUnknown,
+    /// Hold: less would do, but not for every metric of a group.
+    GroupDisagrees,
     /// Hold: no metric is known.
     Blind,
     /// Hold: the target's selector cannot be used, so nobody can tell which pods are its own.

@@ -6,15 +6,19 @@
 mod error;
 mod guards;
 mod limits;
+mod names;
 mod rule;
+mod watermarks;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 pub use self::{
     error::PolicyError,
     guards::{EvaluationInterval, Fallback, FallbackAction, FallbackWhen, Guards},
     limits::{ChangeAmount, ChangeLimit, ChangeLimits, LimitSelection, ScalingRules, StabilizationWindow},
+    names::{GroupName, MetricName},
     rule::{Breach, MetricRule, StepRule, Target, TargetUtilization},
+    watermarks::{Compared, Watermarks},
 };
 use crate::{
     ReplicaBounds,
@@ -66,31 +70,6 @@ pub enum HpaPath {
     WithBehavior,
 }
 
-/// The name of a metric in its policy, shared so that a step can carry it without copying.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct MetricName(Arc<str>);
-
-impl MetricName {
-    /// The metric called `name`.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(name.into())
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for MetricName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// The rules for one metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricPolicy {
@@ -104,8 +83,27 @@ pub struct MetricPolicy {
     pub votes: Votes,
     /// What an unknown value means.
     pub on_missing: OnMissing,
-    /// The band around the target without action. Step rules have none.
+    /// The band around the target without action. Step rules and watermarks have none.
     pub tolerance: Tolerance,
+    /// The group it belongs to: the count falls only where every metric of a group asks for less. A rule that can only
+    /// add never does, so a group with one never lets the count fall.
+    pub group: Option<GroupName>,
+}
+
+impl MetricPolicy {
+    /// A metric that may raise and lower, forbids lowering while it is unknown, and belongs to no group.
+    #[must_use]
+    pub fn new(name: MetricName, kind: MetricKind, rule: MetricRule, tolerance: Tolerance) -> Self {
+        Self {
+            name,
+            kind,
+            rule,
+            votes: Votes::UpAndDown,
+            on_missing: OnMissing::Block,
+            tolerance,
+            group: None,
+        }
+    }
 }
 
 /// Which proposals of a metric count.

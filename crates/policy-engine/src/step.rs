@@ -8,8 +8,8 @@ mod words;
 use std::time::Duration;
 
 use crate::{
-    BoundSource, ChangeLimit, Direction, Hold, HoldSource, MetricName, Observation, ReplicaBounds, Replicas,
-    SelectorState, StabilizationWindow, Timestamp,
+    BoundSource, ChangeLimit, Direction, GroupName, Hold, HoldSource, MetricName, Observation, ReplicaBounds,
+    Replicas, SelectorState, StabilizationWindow, Timestamp,
 };
 
 /// Takes the steps of one evaluation.
@@ -88,6 +88,17 @@ pub enum Step {
         /// What is kept.
         kept: Replicas,
         /// The first metric that forbids scaling down.
+        metric: MetricName,
+    },
+    /// Less would do for the metrics with a vote, but not for every metric of a group, so the count does not fall.
+    KeptForGroup {
+        /// What the metrics asked for.
+        wanted: Replicas,
+        /// What is recommended.
+        kept: Replicas,
+        /// The first group that does not agree.
+        group: GroupName,
+        /// Its first metric that does not ask for less.
         metric: MetricName,
     },
     /// Recent recommendations hold the change back.
@@ -230,6 +241,7 @@ impl Step {
             Self::Recommended { .. } => "recommended",
             Self::Combined { .. } => "combined",
             Self::KeptForUnknown { .. } => "kept_for_unknown",
+            Self::KeptForGroup { .. } => "kept_for_group",
             Self::Stabilized { .. } => "stabilized",
             Self::Limited { .. } => "limited",
             Self::LimitedAsHpa { .. } => "limited_as_hpa",
@@ -250,7 +262,9 @@ impl Step {
     #[must_use]
     pub const fn metric(&self) -> Option<&MetricName> {
         match self {
-            Self::Recommended { metric, .. } | Self::KeptForUnknown { metric, .. } => Some(metric),
+            Self::Recommended { metric, .. }
+            | Self::KeptForUnknown { metric, .. }
+            | Self::KeptForGroup { metric, .. } => Some(metric),
             Self::Combined { by: metric, .. } | Self::FellBack { metric, .. } => metric.as_ref(),
             Self::Stabilized { .. }
             | Self::Limited { .. }
@@ -276,6 +290,7 @@ impl Step {
         match self {
             Self::Recommended { .. } | Self::Combined { .. } | Self::SelectorRefused { .. } => None,
             Self::KeptForUnknown { wanted, kept, .. }
+            | Self::KeptForGroup { wanted, kept, .. }
             | Self::Stabilized { wanted, kept, .. }
             | Self::HeldNotReady { wanted, kept, .. }
             | Self::HeldFailing { wanted, kept, .. }

@@ -12,14 +12,12 @@ use headroom_policy_engine::*;
 const SPACING_MILLIS: i64 = 15_000;
 
 fn plain(name: &str, rule: MetricRule) -> MetricPolicy {
-    MetricPolicy {
-        kind: MetricKind::External,
-        name: MetricName::new(name),
+    MetricPolicy::new(
+        MetricName::new(name),
+        MetricKind::External,
         rule,
-        votes: Votes::UpAndDown,
-        on_missing: OnMissing::Block,
-        tolerance: Tolerance::new(0.1, 0.1).unwrap(),
-    }
+        Tolerance::new(0.1, 0.1).unwrap(),
+    )
 }
 
 fn rules(window: u64, percent: u32) -> ScalingRules {

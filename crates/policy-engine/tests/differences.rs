@@ -27,14 +27,7 @@ fn rules(window: u64, limits: &[(ChangeAmount, u64)]) -> ScalingRules {
 }
 
 fn metric(kind: MetricKind, rule: MetricRule) -> MetricPolicy {
-    MetricPolicy {
-        name: MetricName::new("load"),
-        kind,
-        rule,
-        votes: Votes::UpAndDown,
-        on_missing: OnMissing::Block,
-        tolerance: Tolerance::TENTH,
-    }
+    MetricPolicy::new(MetricName::new("load"), kind, rule, Tolerance::TENTH)
 }
 
 fn per_replica(target: f64) -> MetricPolicy {

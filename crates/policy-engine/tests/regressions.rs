@@ -23,14 +23,12 @@ fn rules(w: u64, limits: Vec<ChangeLimit>) -> ScalingRules {
     }
 }
 fn m(name: &str, rule: MetricRule) -> MetricPolicy {
-    MetricPolicy {
-        kind: MetricKind::External,
-        name: MetricName::new(name),
+    MetricPolicy::new(
+        MetricName::new(name),
+        MetricKind::External,
         rule,
-        votes: Votes::UpAndDown,
-        on_missing: OnMissing::Block,
-        tolerance: Tolerance::new(0.1, 0.1).unwrap(),
-    }
+        Tolerance::new(0.1, 0.1).unwrap(),
+    )
 }
 fn per(t: f64) -> MetricPolicy {
     m("load", MetricRule::PerReplica(Target::new(t).unwrap()))

@@ -18,14 +18,12 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn metric(name: &str, rule: MetricRule) -> MetricPolicy {
-    MetricPolicy {
-        kind: MetricKind::External,
-        name: MetricName::new(name),
+    MetricPolicy::new(
+        MetricName::new(name),
+        MetricKind::External,
         rule,
-        votes: Votes::UpAndDown,
-        on_missing: OnMissing::Block,
-        tolerance: Tolerance::new(0.1, 0.1).unwrap(),
-    }
+        Tolerance::new(0.1, 0.1).unwrap(),
+    )
 }
 
 fn rules(window: u64, percent: u32) -> ScalingRules {

@@ -142,6 +142,11 @@ pub(super) fn check_metrics(
                     .map_or(name.place, |at| at.place);
                 refuse("steps", place, "follow a target: per_replica or value", reader);
             }
+            (MetricRule::Watermarks(_), _) => {
+                let marks = raw.high.as_ref().or(raw.low.as_ref());
+                let place = marks.map_or(name.place, |at| at.place);
+                refuse("marks", place, "follow a target: per_replica or value", reader);
+            }
             (
                 MetricRule::Utilization(_),
                 MetricKind::Object | MetricKind::External | MetricKind::Unsupported,
@@ -152,6 +157,9 @@ pub(super) fn check_metrics(
                 refuse("utilization of a query", place, help, reader);
             }
             (MetricRule::Utilization(_) | MetricRule::PerReplica(_) | MetricRule::Value(_), _) => {}
+        }
+        if let Some(group) = &raw.group {
+            refuse("groups of metrics", group.place, "remove the line", reader);
         }
         if let Some(flag) = raw.scale_down.as_ref().filter(|flag| !flag.value) {
             refuse("metric that only raises", flag.place, "remove the line", reader);

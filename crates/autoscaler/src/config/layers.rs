@@ -48,6 +48,7 @@ const RULES: &[Way] = &[
     Way::new(&["utilization"], &[]),
     Way::new(&["per_replica"], &[]),
     Way::new(&["value"], &[]),
+    Way::new(&["high", "low"], &["compare"]),
     Way::new(&["above", "below"], &["add", "remove", "for"]),
 ];
 

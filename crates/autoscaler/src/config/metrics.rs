@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use headroom_metrics_source::{Across, PromqlQuery};
 use headroom_policy_engine::{
-    ContainerId, Freshness, MetricKind, MetricName, MetricPolicy, MetricRule, OnMissing, Resource, Semantics,
-    Tolerance, Votes,
+    ContainerId, Freshness, GroupName, MetricKind, MetricName, MetricPolicy, MetricRule, OnMissing, Resource,
+    Semantics, Tolerance, Votes,
 };
 use promql_parser::parser::Expr;
 
@@ -76,6 +76,10 @@ pub(super) fn metric(
         Some(WhenMissing::Zero) => OnMissing::Zero,
         Some(WhenMissing::Block) | None => OnMissing::Block,
     };
+    let group = raw
+        .group
+        .as_ref()
+        .map(|group| self::group(name, group, rule.as_ref(), reader));
     let (Some(rule), Some((origin, expression)), true) = (rule, origin, named) else {
         return None;
     };
@@ -97,6 +101,7 @@ pub(super) fn metric(
         votes,
         on_missing,
         tolerance: tolerance?,
+        group: group.map_or(Some(None), |group| group.map(Some))?,
     };
     let max_age = max_age.map(|max_age| Freshness { max_age });
     Some((policy, MetricSettings { origin, max_age }))
@@ -135,8 +140,34 @@ pub(super) fn kinds(metrics: &[MetricSettings]) -> Vec<MetricKind> {
 }
 
 fn may_lower(rule: &MetricRule, votes: Votes) -> bool {
-    let only_adds = matches!(rule, MetricRule::Step(step) if step.below().is_none());
-    votes == Votes::UpAndDown && !only_adds
+    votes == Votes::UpAndDown && !only_adds(rule)
+}
+
+fn only_adds(rule: &MetricRule) -> bool {
+    matches!(rule, MetricRule::Step(step) if step.below().is_none())
+}
+
+/// The group that a metric belongs to.
+fn group(
+    name: &At<String>,
+    group: &At<String>,
+    rule: Option<&MetricRule>,
+    reader: &mut Reader<'_>,
+) -> Option<GroupName> {
+    if rule.is_some_and(only_adds) {
+        let message = format!(
+            "metric `{}` can only add, so the group `{}` would never let the count fall",
+            name.value, group.value
+        );
+        let help = "set `below` with `remove` too, or take the metric out of the group";
+        reader.report(
+            Finding::new(ProblemKind::BadValue, message)
+                .at(group.place)
+                .help(help),
+        );
+        return None;
+    }
+    check_name("a group", group, reader).then(|| GroupName::new(&group.value))
 }
 
 /// Where the metric comes from, with the expression where that is PromQL.
@@ -228,6 +259,12 @@ fn check_companions(raw: &RawMetric, reader: &mut Reader<'_>) -> bool {
             raw.remove.as_ref().map(|at| at.place),
         ),
         ("for", "above", step, raw.lasting.as_ref().map(|at| at.place)),
+        (
+            "compare",
+            "high",
+            raw.high.is_some() || raw.low.is_some(),
+            raw.compare.as_ref().map(|at| at.place),
+        ),
     ];
     let mut found = false;
     for (key, beside, present, stray) in strays {

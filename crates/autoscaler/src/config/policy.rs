@@ -223,6 +223,7 @@ fn checked<T>(made: Result<T, PolicyError>, place: Place, help: &str, reader: &m
             | PolicyError::Threshold { .. }
             | PolicyError::EmptyStep
             | PolicyError::CrossedSteps { .. }
+            | PolicyError::CrossedMarks { .. }
             | PolicyError::Tolerance { .. }
             | PolicyError::EmptyLimit
             | PolicyError::ScaleUpLimit { .. }

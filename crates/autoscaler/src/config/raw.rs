@@ -5,17 +5,18 @@
 //! `policy`; defaults stand in `defaults.toml`.
 
 mod fallback;
+mod metric;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(super) use self::fallback::{FallbackAction, FallbackWhen, RawFallback};
+pub(super) use self::{
+    fallback::{FallbackAction, FallbackWhen, RawFallback},
+    metric::{AcrossReplicas, ComparedValue, RawMetric, WhenMissing},
+};
 use super::{
     at::{At, Named},
-    words::{
-        AmountText, ChangeText, DurationText, PathText, PercentageText, PromqlText, SecretText, SizeText,
-        TargetText, UrlText,
-    },
+    words::{ChangeText, DurationText, PathText, PercentageText, SecretText, SizeText, TargetText, UrlText},
 };
 
 /// A configuration of headroom.
@@ -291,100 +292,6 @@ pub(super) struct RawCommand {
     pub(super) directory: Option<At<PathText>>,
     /// How long each may take. When it is not set: `deadline`.
     pub(super) timeout: Option<At<DurationText>>,
-}
-
-/// The rules for one metric: where it comes from, and how its value becomes a count.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("x-table" = "metric"))]
-pub(super) struct RawMetric {
-    /// `false` removes a metric that a lower layer has.
-    pub(super) enabled: Option<At<bool>>,
-    /// A PromQL expression that gives one number.
-    #[schemars(example = "sum(rate(http_requests_total[2m]))")]
-    pub(super) query: Option<At<PromqlText>>,
-    /// A PromQL expression that counts the replicas that took part in the value. Below 80 % of the ready replicas the
-    /// value may raise the count and never lower it. Without it, lost targets cannot be told from less load.
-    #[schemars(example = "count(up{app=\"api\"} == 1)")]
-    pub(super) coverage: Option<At<PromqlText>>,
-    /// The Prometheus that is asked. When it is not set: the workload's `source`, or the only one.
-    pub(super) source: Option<At<String>>,
-    /// A series of the replicas' own `/metrics`, as a PromQL instant selector.
-    #[schemars(example = &"http_requests_total")]
-    pub(super) scrape: Option<At<PromqlText>>,
-    /// The path on each replica.
-    pub(super) path: Option<At<String>>,
-    /// For counters: the window over which the increase becomes a rate per second. Without it a gauge is read.
-    #[schemars(example = "10s")]
-    pub(super) rate_over: Option<At<DurationText>>,
-    /// How the values of several replicas become one.
-    pub(super) across: Option<At<AcrossReplicas>>,
-    /// Fixed base URLs to ask. When it is not set: the target's replicas, where the target knows them (processes).
-    #[schemars(example = &["http://10.0.0.5:8080"])]
-    pub(super) endpoints: Option<At<Vec<At<UrlText>>>>,
-    /// A recording (CSV or JSON lines) to read instead of a live source.
-    #[schemars(example = "load.csv")]
-    pub(super) recorded: Option<At<PathText>>,
-    /// The series in the recording. When it is not set: the metric's name.
-    pub(super) series: Option<At<String>>,
-    /// One container of the pods, for `cpu` and `memory` without a query. When it is not set: the whole pod.
-    #[schemars(example = &"app")]
-    pub(super) container: Option<At<String>>,
-    /// The wanted fraction of capacity in use (HPA `Utilization`). Without a query, the metric has to be called `cpu` or
-    /// `memory`, and is that of the pods against their requests.
-    #[schemars(example = "70%")]
-    pub(super) utilization: Option<At<PercentageText>>,
-    /// The value is a total: so much of it for each replica (HPA `AverageValue`).
-    #[schemars(example = 100)]
-    pub(super) per_replica: Option<At<AmountText>>,
-    /// The value itself is to be met; the count follows in proportion (HPA `Value`).
-    #[schemars(example = "200ms")]
-    pub(super) value: Option<At<AmountText>>,
-    /// Above this, `add` replicas are added once the breach has lasted `for`. Needs `add`.
-    #[schemars(example = "2s")]
-    pub(super) above: Option<At<AmountText>>,
-    /// Below this, `remove` replicas are removed once the breach has lasted `for`. Needs `remove`.
-    #[schemars(example = "200ms")]
-    pub(super) below: Option<At<AmountText>>,
-    /// How many replicas a step above adds.
-    #[schemars(example = 1)]
-    pub(super) add: Option<At<i64>>,
-    /// How many replicas a step below removes.
-    #[schemars(example = 1)]
-    pub(super) remove: Option<At<i64>>,
-    /// How long a breach has to last before a step, and between two steps. When it is not set: the first step at once,
-    /// then one for each stabilization window (at least two intervals).
-    #[serde(rename = "for")]
-    #[schemars(example = "1m")]
-    pub(super) lasting: Option<At<DurationText>>,
-    /// `false`: the metric may raise the count and never lower it.
-    pub(super) scale_down: Option<At<bool>>,
-    /// What an unknown value means: `block` scaling down, `ignore` the metric, or take it as `zero` (only for metrics
-    /// that are absent when idle).
-    pub(super) on_missing: Option<At<WhenMissing>>,
-    /// How old a value may be. When it is not set: 3 times the scrape interval, at least 1 minute; 2 minutes where
-    /// that is unknown.
-    #[schemars(example = "1m")]
-    pub(super) max_age: Option<At<DurationText>>,
-    /// The band around the target inside which nothing changes. When it is not set: the workload's.
-    pub(super) tolerance: Option<At<PercentageText>>,
-}
-
-/// How the values of several replicas become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum AcrossReplicas {
-    Sum,
-    Average,
-}
-
-/// What an unknown value means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum WhenMissing {
-    Block,
-    Ignore,
-    Zero,
 }
 
 /// How the count may move in one direction.

@@ -31,7 +31,7 @@ A configuration is TOML, given with `-c PATH` (repeatable; a file, or all `*.tom
 **Layers.** Kinds go before files: built-in defaults, all `[defaults]`, templates, workloads; within a kind a later `-c`
 wins. One `-c` is one layer, in which nothing may be defined twice. Tables merge key by key, lists replace. Setting one
 of several keys that exclude each other (`scale_target`, `process`, `command`; `query`, `scrape`, `recorded`; `utilization`,
-`per_replica`, `value`, `above`/`below`; `fallback.replicas`, `fallback.action`) removes the others that come from lower layers.
+`per_replica`, `value`, `high`/`low`, `above`/`below`; `fallback.replicas`, `fallback.action`) removes the others that come from lower layers.
 `metrics.NAME.enabled = false` removes a metric.
 
 **Variables.** `${namespace}`, `${name}` and `${cluster}` stand in any text, and nothing else does; `$${` is a plain `${`.

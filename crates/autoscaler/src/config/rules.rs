@@ -1,14 +1,14 @@
 //! How the value of a metric becomes a count: targets, steps, and the band without action.
 
 use headroom_policy_engine::{
-    Breach, MetricRule, PolicyError, Semantics, StepRule, Target, TargetUtilization,
+    Breach, Compared, MetricRule, PolicyError, Semantics, StepRule, Target, TargetUtilization, Watermarks,
 };
 
 use super::{
     at::At,
     place::Place,
     problem::{Finding, ProblemKind},
-    raw::RawMetric,
+    raw::{ComparedValue, RawMetric},
     reader::{Reader, absent, conflict},
     words::{AmountText, NumberOrText, PercentageText},
 };
@@ -20,11 +20,16 @@ pub(super) fn rule(
     semantics: Semantics,
     reader: &mut Reader<'_>,
 ) -> Option<MetricRule> {
+    let marks_at = raw.high.as_ref().or(raw.low.as_ref());
     let step_at = raw.above.as_ref().or(raw.below.as_ref());
     let rules: Vec<(&str, Place)> = [
         ("utilization", raw.utilization.as_ref().map(|at| at.place)),
         ("per_replica", raw.per_replica.as_ref().map(|at| at.place)),
         ("value", raw.value.as_ref().map(|at| at.place)),
+        (
+            if raw.high.is_some() { "high" } else { "low" },
+            marks_at.map(|at| at.place),
+        ),
         (
             if raw.above.is_some() { "above" } else { "below" },
             step_at.map(|at| at.place),
@@ -40,7 +45,8 @@ pub(super) fn rule(
                 "metric `{}` does not say how many replicas its value needs",
                 name.value
             );
-            let help = "set utilization = \"70%\", per_replica = 100, value = \"200ms\", or above = \"2s\" with add = 1";
+            let help = "set utilization = \"70%\", per_replica = 100, value = \"200ms\", high = 120 with low = 60, or \
+                        above = \"2s\" with add = 1";
             reader.report(absent(message, name.place, help));
             return None;
         }
@@ -62,6 +68,9 @@ pub(super) fn rule(
     }
     if let Some(text) = &raw.value {
         return target(text, reader).map(MetricRule::Value);
+    }
+    if let Some(place) = marks_at.map(|at| at.place) {
+        return marks(name, raw, place, reader).map(MetricRule::Watermarks);
     }
     step(raw, reader).map(MetricRule::Step)
 }
@@ -112,6 +121,64 @@ fn target(text: &At<AmountText>, reader: &mut Reader<'_>) -> Option<Target> {
     let amount = reader.amount(text)?;
     let help = "write how much one replica can carry, such as 100 or \"200ms\"";
     checked(Target::new(amount), text.place, help, reader)
+}
+
+/// Two marks, and what is compared with them.
+fn marks(name: &At<String>, raw: &RawMetric, place: Place, reader: &mut Reader<'_>) -> Option<Watermarks> {
+    let mut mark = |key: &str, other: &str, text: Option<&At<AmountText>>| {
+        let Some(text) = text else {
+            let message = format!(
+                "metric `{}` has a mark `{other}` and none called `{key}`",
+                name.value
+            );
+            let help = format!("set `{key}` in the same metric: between the two nothing changes");
+            reader.report(absent(message, name.place, help));
+            return None;
+        };
+        let value = target(text, reader)?;
+        Some(At {
+            value,
+            place: text.place,
+        })
+    };
+    let high = mark("high", "low", raw.high.as_ref());
+    let low = mark("low", "high", raw.low.as_ref());
+    let compared = match raw.compare.as_ref().map(|compare| compare.value) {
+        Some(ComparedValue::PerReplica) => Some(Compared::PerReplica),
+        Some(ComparedValue::Value) => Some(Compared::Value),
+        None => {
+            let message = format!(
+                "metric `{}` does not say what is compared with its marks",
+                name.value
+            );
+            let help = "set compare = \"per_replica\" where the value is a total and the marks are for each replica \
+                        (Datadog's `average`), or compare = \"value\" for the value itself (Datadog's `absolute`)";
+            reader.report(absent(message, name.place, help));
+            None
+        }
+    };
+    if let Some(tolerance) = &raw.tolerance {
+        let keys = [
+            (if raw.high.is_some() { "high" } else { "low" }, place),
+            ("tolerance", tolerance.place),
+        ];
+        let message = format!("metric `{}` has marks and a tolerance", name.value);
+        reader.report(conflict(
+            message,
+            &keys,
+            "remove `tolerance`: the marks are the band without action",
+        ));
+        return None;
+    }
+    let (compared, low, high) = (compared?, low?, high?);
+    Watermarks::new(compared, low.value, high.value)
+        .map_err(|error| {
+            let finding = Finding::new(ProblemKind::BadValue, error.to_string());
+            let finding = finding.at(high.place).at(low.place);
+            reader
+                .report(finding.help("set `high` to what is too much, and `low` to what is far too little"));
+        })
+        .ok()
 }
 
 fn checked<T>(made: Result<T, PolicyError>, place: Place, help: &str, reader: &mut Reader<'_>) -> Option<T> {

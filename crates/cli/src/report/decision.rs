@@ -65,6 +65,7 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::Stabilizing
             | Reason::ChangeLimited
             | Reason::ScaleDownHeld
+            | Reason::GroupDisagrees
             | Reason::Recovering => decision.direction().is_some(),
             Reason::AboveTarget
             | Reason::BelowTarget

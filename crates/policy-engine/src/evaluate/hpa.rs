@@ -46,6 +46,7 @@ impl<'a> Parts<'a> for Hpa<'a> {
         let mut all = Proposals {
             largest: None,
             blocker: None,
+            dissenter: None,
             any_known: true,
             any_deciding_known: true,
         };
@@ -76,7 +77,7 @@ impl<'a> Parts<'a> for Hpa<'a> {
                 let seen = shown(at.seen.get(index).checked(), outcome);
                 Step::Recommended {
                     metric: metric.name.clone(),
-                    target: target_of(&metric.rule, &seen),
+                    target: target_of(&metric.rule, &seen, at.workload.current),
                     seen,
                     proposal,
                 }

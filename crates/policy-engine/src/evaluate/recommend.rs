@@ -5,13 +5,14 @@
 
 mod pods;
 mod step_rule;
+mod watermarks;
 
 pub(super) use self::pods::{hpa_replicas, shown};
 use self::step_rule::{StepClock, step};
 use super::Evaluation;
 use crate::{
-    Memory, MetricName, MetricPolicy, MetricRule, MissingCause, Observation, OnMissing, Proposal, Replicas,
-    Step, StepSink, Tolerance, Votes, WorkloadPolicy,
+    GroupName, Memory, MetricName, MetricPolicy, MetricRule, MissingCause, Observation, OnMissing, Proposal,
+    Replicas, Step, StepSink, Tolerance, Votes, WorkloadPolicy,
 };
 
 /// How far from a whole number a quotient may lie and still be meant as one (I6): float noise, not load.
@@ -24,6 +25,8 @@ pub(super) struct Proposals<'a> {
     pub(super) largest: Option<(Replicas, &'a MetricName)>,
     /// The first metric that forbids scaling down.
     pub(super) blocker: Option<&'a MetricName>,
+    /// The first metric that does not ask for less although its group would have to.
+    pub(super) dissenter: Option<(&'a GroupName, &'a MetricName)>,
     /// Whether any metric is known.
     pub(super) any_known: bool,
     /// Whether any is known of those that decide, as the fallback counts them.
@@ -42,6 +45,7 @@ pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl 
     let mut all = Proposals {
         largest: None,
         blocker: None,
+        dissenter: None,
         any_known: false,
         any_deciding_known: false,
     };
@@ -86,6 +90,9 @@ pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl 
             MetricRule::PerReplica(target) => track(metric, &observation, current, |value| {
                 shared(value, target.get(), current, metric.tolerance)
             }),
+            MetricRule::Watermarks(marks) => track(metric, &observation, current, |value| {
+                watermarks::between(*marks, value, current)
+            }),
         };
         if let Proposal::Replicas(replicas) = said.proposal
             && all.largest.is_none_or(|(largest, _)| replicas > largest)
@@ -95,11 +102,14 @@ pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl 
         if said.blocks && all.blocker.is_none() {
             all.blocker = Some(&metric.name);
         }
+        if let (Some(group), false, None) = (&metric.group, said.asks_for_less, all.dissenter) {
+            all.dissenter = Some((group, &metric.name));
+        }
         all.note(metric, said.known, at, memory);
         steps.record(|| Step::Recommended {
             metric: metric.name.clone(),
             seen: observation,
-            target: target_of(&metric.rule, &observation),
+            target: target_of(&metric.rule, &observation, current),
             proposal: said.proposal,
         });
     }
@@ -156,6 +166,8 @@ struct Said {
     blocks: bool,
     /// Whether its value is known.
     known: bool,
+    /// Whether it would do with fewer replicas by itself, whatever its vote counts.
+    asks_for_less: bool,
 }
 
 impl Said {
@@ -165,11 +177,13 @@ impl Said {
                 proposal: Proposal::Blocks,
                 blocks: true,
                 known: false,
+                asks_for_less: false,
             },
             OnMissing::Ignore => Self {
                 proposal: Proposal::Ignored,
                 blocks: false,
                 known: false,
+                asks_for_less: false,
             },
         }
     }
@@ -201,6 +215,7 @@ fn track(
         // Measured in part, a value may raise, never lower (I27).
         blocks: partial,
         known: true,
+        asks_for_less: replicas < current && !partial,
     }
 }
 
@@ -232,34 +247,45 @@ fn round_up(replicas: f64) -> Replicas {
     } else {
         replicas.ceil()
     };
+    to_replicas(up)
+}
+
+/// A whole number as a count, moved into the range of replicas.
+fn to_replicas(whole: f64) -> Replicas {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "moved into the range of replicas"
     )]
-    Replicas::new(up.clamp(0.0, f64::from(Replicas::LIMIT.get())) as u32)
+    Replicas::new(whole.clamp(0.0, f64::from(Replicas::LIMIT.get())) as u32)
 }
 
-/// The target, or the threshold of a step rule that lies nearest to the value.
-pub(super) fn target_of(rule: &MetricRule, seen: &Observation) -> f64 {
+/// The target, or of several thresholds or marks the one nearest to the value.
+pub(super) fn target_of(rule: &MetricRule, seen: &Observation, current: Replicas) -> f64 {
+    let value = match seen {
+        Observation::Fresh(sample) | Observation::Partial(sample) | Observation::Stale { sample, .. } => {
+            sample.value
+        }
+        Observation::Missing { .. } => f64::MAX,
+    };
+    let nearest = |value: f64, thresholds: [Option<f64>; 2]| {
+        let distance = |threshold: &f64| (threshold - value).abs();
+        let known = thresholds.into_iter().flatten();
+        known
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+            .unwrap_or_default()
+    };
     match rule {
         MetricRule::Utilization(target) => target.get(),
         MetricRule::PerReplica(target) | MetricRule::Value(target) => target.get(),
-        MetricRule::Step(rule) => {
-            let thresholds = [rule.above(), rule.below()]
-                .into_iter()
-                .flatten()
-                .map(|breach| breach.threshold);
-            let value = match seen {
-                Observation::Fresh(sample)
-                | Observation::Partial(sample)
-                | Observation::Stale { sample, .. } => sample.value,
-                Observation::Missing { .. } => f64::MAX,
-            };
-            thresholds
-                .min_by(|a, b| (a - value).abs().total_cmp(&(b - value).abs()))
-                .unwrap_or_default()
-        }
+        MetricRule::Watermarks(marks) => nearest(
+            watermarks::compared(*marks, value, current),
+            [Some(marks.high().get()), Some(marks.low().get())],
+        ),
+        MetricRule::Step(rule) => nearest(
+            value,
+            [rule.above(), rule.below()].map(|breach| Some(breach?.threshold)),
+        ),
     }
 }
 

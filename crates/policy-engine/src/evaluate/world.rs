@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::{
     ChangeLimits, Decision, EvaluationInterval, Explanation, Guards, LimitSelection, Memory, MetricKind,
-    MetricName, MetricPolicy, MetricRule, MissingCause, Observation, OnMissing, Outcome, ReplicaBounds,
-    Replicas, Sample, ScalingRules, Semantics, StabilizationWindow, Target, Timestamp, Tolerance, Votes,
-    Workload, WorkloadPolicy, evaluate,
+    MetricName, MetricPolicy, MetricRule, MissingCause, Observation, Outcome, ReplicaBounds, Replicas,
+    Sample, ScalingRules, Semantics, StabilizationWindow, Target, Timestamp, Tolerance, Workload,
+    WorkloadPolicy, evaluate,
 };
 
 pub(super) struct World {
@@ -86,14 +86,12 @@ pub(super) fn rules(window: u64) -> ScalingRules {
 
 /// 100 for each replica, without tolerance.
 pub(super) fn metric(name: &str) -> MetricPolicy {
-    MetricPolicy {
-        kind: MetricKind::External,
-        name: MetricName::new(name),
-        rule: MetricRule::PerReplica(Target::new(100.0).unwrap()),
-        votes: Votes::UpAndDown,
-        on_missing: OnMissing::Block,
-        tolerance: Tolerance::new(0.0, 0.0).unwrap(),
-    }
+    MetricPolicy::new(
+        MetricName::new(name),
+        MetricKind::External,
+        MetricRule::PerReplica(Target::new(100.0).unwrap()),
+        Tolerance::new(0.0, 0.0).unwrap(),
+    )
 }
 
 pub(super) fn fresh(value: f64) -> Observation {

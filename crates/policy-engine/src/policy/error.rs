@@ -39,6 +39,14 @@ pub enum PolicyError {
         /// The threshold that removes.
         below: f64,
     },
+    /// The low mark is not under the high one.
+    #[error("`low`, {low}, must lie under `high`, {high}")]
+    CrossedMarks {
+        /// The mark above which the count rises.
+        high: f64,
+        /// The mark below which the count falls.
+        low: f64,
+    },
     /// A tolerance that is negative or not finite.
     #[error("a tolerance must be a number from zero up, not {value}")]
     Tolerance {

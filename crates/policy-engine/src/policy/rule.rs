@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::PolicyError;
+use super::{PolicyError, Watermarks};
 use crate::{Milli, Replicas};
 
 /// How the value of a metric becomes a count of replicas.
@@ -14,6 +14,8 @@ pub enum MetricRule {
     PerReplica(Target),
     /// The value itself is to be met; the count follows in proportion (HPA `Value`).
     Value(Target),
+    /// Nothing changes while the value lies between two marks (Datadog's WatermarkPodAutoscaler).
+    Watermarks(Watermarks),
     /// Steps of replicas while a threshold is breached (AWS step scaling, Prometheus `for`).
     Step(StepRule),
 }

@@ -136,6 +136,7 @@ impl Reason {
             Self::Stabilizing => "stabilizing",
             Self::ChangeLimited => "change_limited",
             Self::MetricUnknown => "metric_unknown",
+            Self::GroupDisagrees => "group_disagrees",
             Self::Blind => "blind",
             Self::SelectorUnusable => "selector_unusable",
             Self::NotReady => "not_ready",
@@ -163,6 +164,7 @@ impl fmt::Display for Reason {
             Self::Stabilizing => "the recommendations of the stabilization window do not agree yet",
             Self::ChangeLimited => "the change limit is used up for now",
             Self::MetricUnknown => "less would do, but a metric is unknown",
+            Self::GroupDisagrees => "less would do, but not for every metric of a group",
             Self::Blind => "nothing is known about the load",
             Self::SelectorUnusable => "the target's selector cannot be used",
             Self::NotReady => "replicas that were added do not become ready",
@@ -275,6 +277,17 @@ impl fmt::Display for Step {
                 write!(
                     f,
                     "{wanted} would do, but {metric} is not fully known: stays at {kept}"
+                )
+            }
+            Self::KeptForGroup {
+                wanted,
+                kept,
+                group,
+                metric,
+            } => {
+                write!(
+                    f,
+                    "{wanted} would do, but {metric} of the group {group} does not ask for less: stays at {kept}"
                 )
             }
             Self::Stabilized {

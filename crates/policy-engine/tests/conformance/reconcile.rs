@@ -101,6 +101,7 @@ fn policy(round: &json::Round, known: &mut Names) -> Result<WorkloadPolicy, Bad>
     let metric = |(index, metric): (usize, &json::Metric)| {
         let kind = known.kind(metric)?;
         Ok(MetricPolicy {
+            group: None,
             name: MetricName::new(&format!("metric-{index}")),
             kind,
             rule: rule(metric, kind)?,

@@ -104,6 +104,10 @@ fn any_rule() -> impl Strategy<Value = MetricRule> {
         1 => (1.0..500.0_f64).prop_map(|target| MetricRule::Value(Target::new(target).unwrap())),
         1 => (proptest::option::of(breach(500.0..1000.0)), breach(0.0..400.0))
             .prop_map(|(above, below)| MetricRule::Step(StepRule::new(above, Some(below)).unwrap())),
+        1 => (1.0..200.0_f64, 1.1..4.0_f64, prop_oneof![Just(Compared::PerReplica), Just(Compared::Value)]).prop_map(|(low, times, compared)| {
+            let mark = |mark| Target::new(mark).unwrap();
+            MetricRule::Watermarks(Watermarks::new(compared, mark(low), mark(low * times)).unwrap())
+        }),
         1 => breach(100.0..1000.0).prop_map(|above| MetricRule::Step(StepRule::new(Some(above), None).unwrap())),
     ]
 }
@@ -112,8 +116,10 @@ pub fn any_metric() -> impl Strategy<Value = MetricPolicy> {
     let votes = prop_oneof![4 => Just(Votes::UpAndDown), 1 => Just(Votes::UpOnly)];
     let on_missing =
         prop_oneof![3 => Just(OnMissing::Block), 1 => Just(OnMissing::Ignore), 1 => Just(OnMissing::Zero)];
-    (any_rule(), votes, on_missing, 0.0..0.3_f64, 0.0..0.3_f64).prop_map(
-        |(rule, votes, on_missing, up, down)| MetricPolicy {
+    let group = proptest::option::weighted(0.2, prop_oneof![Just("a"), Just("b")]);
+    (any_rule(), votes, on_missing, 0.0..0.3_f64, 0.0..0.3_f64, group).prop_map(
+        |(rule, votes, on_missing, up, down, group)| MetricPolicy {
+            group: group.map(GroupName::new),
             kind: MetricKind::External,
             name: MetricName::new("m"),
             rule,
@@ -326,6 +332,19 @@ pub fn run_with(
     turns
 }
 
+/// What was recommended, and whether any metric had a vote in it.
+pub fn recommended(steps: &Explanation) -> Option<(Replicas, bool)> {
+    let mut found = None;
+    for step in &steps.0 {
+        match step {
+            Step::Combined { replicas, by } => found = Some((*replicas, by.is_some())),
+            Step::KeptForGroup { kept, .. } => found = Some((*kept, true)),
+            _ => {}
+        }
+    }
+    found
+}
+
 impl Turn {
     pub fn current(&self) -> u32 {
         self.workload.current.get()
@@ -336,16 +355,8 @@ impl Turn {
     }
 
     pub fn recommended(&self) -> u32 {
-        self.steps
-            .0
-            .iter()
-            .find_map(|step| {
-                if let Step::Combined { replicas, .. } = step {
-                    Some(replicas.get())
-                } else {
-                    None
-                }
-            })
+        recommended(&self.steps)
+            .map(|(replicas, _)| replicas.get())
             .expect("every evaluation combines")
     }
 

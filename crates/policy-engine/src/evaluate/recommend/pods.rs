@@ -17,7 +17,7 @@ pub(in crate::evaluate) fn hpa_replicas(
         MetricRule::Utilization(target) => HpaTarget::Utilization(target.percent()),
         MetricRule::PerReplica(target) => HpaTarget::AverageValue(target.milli()),
         MetricRule::Value(target) => HpaTarget::Value(target.milli()),
-        MetricRule::Step(_) => return Err(MetricError::UnknownKind),
+        MetricRule::Watermarks(_) | MetricRule::Step(_) => return Err(MetricError::UnknownKind),
     };
     let current = at.workload.current;
     let asked = Asked {

@@ -37,6 +37,7 @@ pub(super) fn step(
                 proposal: Proposal::NoVote,
                 blocks: false,
                 known: true,
+                asks_for_less: false,
             };
         }
         Observation::Missing {
@@ -102,6 +103,7 @@ pub(super) fn step(
         proposal: votes.map_or(Proposal::NoVote, Proposal::Replicas),
         blocks: partial,
         known: true,
+        asks_for_less: replicas.is_some_and(|replicas| replicas < current) && !partial,
     }
 }
 

@@ -20,14 +20,12 @@ fn missing(cause: MissingCause) -> Observation {
 }
 
 fn metric(rule: MetricRule) -> MetricPolicy {
-    MetricPolicy {
-        kind: MetricKind::External,
-        name: MetricName::new("load"),
+    MetricPolicy::new(
+        MetricName::new("load"),
+        MetricKind::External,
         rule,
-        votes: Votes::UpAndDown,
-        on_missing: OnMissing::Block,
-        tolerance: Tolerance::new(0.1, 0.1).unwrap(),
-    }
+        Tolerance::new(0.1, 0.1).unwrap(),
+    )
 }
 
 fn policy(metric: MetricPolicy) -> WorkloadPolicy {
