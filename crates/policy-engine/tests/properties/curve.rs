@@ -18,14 +18,12 @@ fn any_rule(target: f64) -> impl Strategy<Value = MetricRule> {
 /// What a metric without tolerance asks for.
 fn recommended(rule: MetricRule, current: u32, load: f64) -> u32 {
     let policy = WorkloadPolicy {
-        metrics: vec![MetricPolicy {
-            name: MetricName::new("load"),
-            kind: MetricKind::External,
+        metrics: vec![MetricPolicy::new(
+            MetricName::new("load"),
+            MetricKind::External,
             rule,
-            votes: Votes::UpAndDown,
-            on_missing: OnMissing::Block,
-            tolerance: Tolerance::new(0.0, 0.0).unwrap(),
-        }],
+            Tolerance::new(0.0, 0.0).unwrap(),
+        )],
         ..some_policy()
     };
     combined(&policy, current, &[known(load)])
