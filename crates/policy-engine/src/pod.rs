@@ -323,3 +323,73 @@ impl Pods {
         self.samples.get(index).and_then(Option::as_ref)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_rounded_up_to_whole_thousandths_unless_it_is_noise() {
+        for (value, thousandths) in [
+            (0.0, 0),
+            (8.6, 8_600),
+            (0.07, 70), // 0.07 × 1000 is a hair above 70
+            (1.1, 1_100),
+            (0.0001, 1),
+            (2.0004, 2_001),
+            (123_456.789, 123_456_789),
+            (-0.0015, -1),
+            (f64::NAN, 0),
+            (f64::INFINITY, i64::MAX),
+            (f64::NEG_INFINITY, i64::MIN),
+            (1e300, i64::MAX),
+        ] {
+            assert_eq!(Milli::from_value(value), Milli::new(thousandths), "{value}");
+        }
+    }
+
+    #[test]
+    fn thousandths_are_a_thousandth() {
+        assert_eq!(Milli::new(1500).value().to_bits(), 1.5_f64.to_bits());
+    }
+
+    #[test]
+    fn an_amount_takes_the_place_of_the_one_before_and_of_no_other() {
+        let (disk, gpu) = (Resource::Other(1), Resource::Other(2));
+        let amounts = Amounts::default()
+            .with(disk, Milli::new(1))
+            .with(gpu, Milli::new(2))
+            .with(disk, Milli::new(3))
+            .with(Resource::Memory, Milli::new(4));
+        let of = |resource| amounts.of(resource).map(Milli::get);
+        assert_eq!(
+            [of(disk), of(gpu), of(Resource::Memory), of(Resource::Cpu)],
+            [Some(3), Some(2), Some(4), None]
+        );
+        assert!(amounts.has_cpu_or_memory());
+        assert!(!Amounts::default().with(disk, Milli::new(1)).has_cpu_or_memory());
+    }
+
+    #[test]
+    fn a_source_that_had_something_is_not_empty() {
+        let empty: PerPod<i32> = PerPod {
+            of_pods: vec![None, None],
+            strangers: Vec::new(),
+        };
+        assert!(empty.is_empty());
+        assert!(
+            !PerPod {
+                of_pods: vec![None, Some(1)],
+                ..empty.clone()
+            }
+            .is_empty()
+        );
+        assert!(
+            !PerPod {
+                strangers: vec![1],
+                ..empty
+            }
+            .is_empty()
+        );
+    }
+}
