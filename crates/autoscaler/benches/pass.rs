@@ -165,6 +165,7 @@ fn settings(number: u32) -> WorkloadSettings {
             },
             max_age: None,
         }],
+        schedules: Vec::new(),
         target: TargetSettings::Scale(ScaleTarget::Command(Arc::new(target))),
     }
 }

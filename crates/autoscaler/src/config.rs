@@ -24,6 +24,7 @@ mod raw;
 mod reader;
 mod reference;
 mod rules;
+mod schedules;
 mod secrets;
 mod servers;
 mod shape;

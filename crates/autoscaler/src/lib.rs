@@ -3,23 +3,27 @@
 mod assembly;
 mod clock;
 pub mod config;
+mod in_force;
 mod lock;
 mod notice;
 mod pass;
 mod pause;
 mod record;
 mod run_loop;
+mod schedule;
 mod settings;
 mod store;
 
 pub use assembly::{Assembly, AssemblyError, Purpose};
 pub use clock::{Clock, FollowingClock, SystemClock};
+pub use in_force::InForce;
 pub use lock::{Holder, LeaderHolder, LeaderLock, Leadership, LockError};
 pub use notice::Notice;
 pub use pass::{Autoscaler, Managed, Parts, PassError, SourceId, Sources, Which};
 pub use pause::{Pause, PauseError, Pauses};
 pub use record::{DecisionRecord, MetricRecord, PassRecord, Verdict};
 pub use run_loop::{LoopEnd, LoopSummary, Once, run, run_once};
+pub use schedule::{CronExpression, CronField, CronSyntaxError, Recurrence, Schedule, When, Window};
 pub use settings::{
     Configuration, Credentials, HistorySettings, KubernetesTarget, MetricOrigin, MetricSettings, Mode,
     PlainSecret, PrometheusSettings, Remark, RemarkKind, Secret, Settings, TargetSettings, TlsSettings,

@@ -8,7 +8,7 @@ use headroom_policy_engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Mode, Notice};
+use crate::{InForce, Mode, Notice};
 
 /// What one pass did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct DecisionRecord {
     pub mode: Mode,
     /// The inputs, one for each metric of the policy, in its order.
     pub metrics: Vec<MetricRecord>,
+    /// What was in force beside the policy.
+    #[serde(default)]
+    pub in_force: Vec<InForce>,
     /// What came of it.
     pub verdict: Verdict,
     /// What the HPA would have in its status after it; `None` under headroom's own semantics.

@@ -6,6 +6,8 @@ use headroom_actuator::ScaleTarget;
 use headroom_metrics_source::{Across, PromqlQuery};
 use headroom_policy_engine::{Freshness, WorkloadId, WorkloadPolicy};
 
+use crate::Schedule;
+
 /// Everything the configuration says, after layers, templates and variables.
 #[derive(Clone, Debug)]
 pub struct Configuration {
@@ -122,6 +124,8 @@ pub struct WorkloadSettings {
     pub policy: WorkloadPolicy,
     /// Where the policy's metrics come from, in the same order.
     pub metrics: Vec<MetricSettings>,
+    /// When other bounds hold than the policy's own.
+    pub schedules: Vec<Schedule>,
     /// What is scaled.
     pub target: TargetSettings,
 }

@@ -9,14 +9,14 @@ use std::{
 
 use headroom_actuator::{ReadyCheck, ScaleTarget};
 use headroom_autoscaler::{
-    Configuration, Credentials, KubernetesTarget, MetricOrigin, Mode, Secret, TargetSettings,
-    WorkloadSettings,
+    Configuration, Credentials, KubernetesTarget, MetricOrigin, Mode, Schedule, Secret, TargetSettings,
+    Window, WorkloadSettings,
     config::{self, Environment, LoadOptions},
 };
 use headroom_metrics_source::Across;
 use headroom_policy_engine::{
-    ChangeAmount, Compared, ContainerId, FallbackAction, FallbackWhen, HpaPath, LimitSelection, MetricKind,
-    MetricRule, OnMissing, ReplicaBounds, Replicas, Resource, Semantics, Votes,
+    ActiveBound, ChangeAmount, Compared, ContainerId, FallbackAction, FallbackWhen, HpaPath, LimitSelection,
+    MetricKind, MetricRule, OnMissing, ReplicaBounds, Replicas, Resource, Semantics, Timestamp, Votes,
 };
 
 fn load(path: &str) -> Configuration {
@@ -302,6 +302,54 @@ fn marks_and_groups_are_read() {
         matches!(queue, MetricRule::PerReplica(target) if target.get() == 100.0),
         "{queue:?}"
     );
+}
+
+#[test]
+fn schedules_are_in_force_when_they_say() {
+    let configuration = load("tests/valid/schedules.toml");
+    let [far, shop] = &configuration.workloads[..] else {
+        panic!("{configuration:#?}")
+    };
+    let at = |text: &str| {
+        let at: jiff::Timestamp = text.parse().unwrap();
+        Timestamp::from_unix_millis(at.as_millisecond())
+    };
+    let named = |workload: &WorkloadSettings, name: &str| {
+        let mut schedules = workload.schedules.iter();
+        schedules
+            .find(|schedule| schedule.name.as_str() == name)
+            .unwrap()
+            .clone()
+    };
+    let check = |schedule: &Schedule, from: &str, until: &str| {
+        let window = Window {
+            from: at(from),
+            until: at(until),
+        };
+        assert_eq!(schedule.window_at(window.from), Some(window), "{}", schedule.name);
+    };
+    let names: Vec<_> = shop
+        .schedules
+        .iter()
+        .map(|schedule| schedule.name.as_str())
+        .collect();
+    assert_eq!(names, ["office", "black-friday"], "the template switches one off");
+    let asked = |schedule: &Schedule| {
+        let number = |bound: &Option<ActiveBound>| bound.as_ref().map(|bound| bound.replicas().get());
+        (number(&schedule.bounds.floor), number(&schedule.bounds.ceiling))
+    };
+    let office = named(shop, "office");
+    assert_eq!(asked(&office), (Some(6), None));
+    check(&office, "2026-11-27T08:00:00+01:00", "2026-11-27T18:00:00+01:00");
+    let friday = named(shop, "black-friday");
+    assert_eq!(asked(&friday), (Some(20), Some(60)));
+    check(&friday, "2026-11-27T08:00:00+01:00", "2026-11-28T00:00:00+01:00");
+    let office = named(far, "office");
+    assert_eq!(asked(&office), (Some(4), None), "of the defaults");
+    check(&office, "2026-11-27T08:30:00+09:00", "2026-11-27T18:30:00+09:00");
+    let night = named(far, "night");
+    assert_eq!(asked(&night), (None, Some(3)));
+    check(&night, "2026-03-01T00:00:00Z", "2026-03-02T00:00:00+09:00");
 }
 
 #[test]

@@ -3,11 +3,15 @@
 //! Fields are added without a new version; a field that changes its meaning or goes raises [`VERSION`].
 
 mod decision;
+mod in_force;
 
 use headroom_autoscaler::{Notice, PassRecord, Remark, config::Problems};
 use serde::Serialize;
 
-pub(crate) use self::decision::{Decision, mode};
+pub(crate) use self::{
+    decision::{Decision, mode},
+    in_force::InForceObject,
+};
 use crate::{error::CliError, moment, report::pass::Counts};
 
 /// The version of every object here.

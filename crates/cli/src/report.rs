@@ -2,6 +2,7 @@
 
 pub(crate) mod decision;
 pub(crate) mod explain;
+pub(crate) mod in_force;
 pub(crate) mod pass;
 pub(crate) mod table;
 

@@ -59,12 +59,30 @@ fn run(directory: &Path, command: &str) -> String {
 
 /// What is the same each time: moments and ages are left out.
 fn settled(line: &str) -> String {
-    let line = line.trim_end();
+    let line = &without_moments(line.trim_end());
     match (line.strip_prefix("decided "), line.rsplit_once(", ")) {
         (Some(_), _) => "decided".to_owned(),
         (None, Some((rest, age))) if age.ends_with(" old") => rest.to_owned(),
         (None, Some(_) | None) => line.to_owned(),
     }
+}
+
+/// The line with one word in place of each date and time.
+fn without_moments(line: &str) -> String {
+    let is_moment = |text: &str| {
+        let digit = |(byte, like): (u8, u8)| byte == like || like == b'0' && byte.is_ascii_digit();
+        text.bytes().zip(*b"0000-00-00 00:00:00").all(digit)
+    };
+    let (mut said, mut rest) = (String::new(), line);
+    while let Some(first) = rest.chars().next() {
+        let (word, length) = match rest.get(..19) {
+            Some(text) if is_moment(text) => ("MOMENT", 19),
+            Some(_) | None => (&rest[..first.len_utf8()], first.len_utf8()),
+        };
+        said.push_str(word);
+        rest = &rest[length..];
+    }
+    said
 }
 
 fn check_page(page: &Path) -> usize {

@@ -58,6 +58,16 @@ pub struct Operator {
 }
 
 impl ActiveBounds {
+    /// Takes more that is active.
+    pub fn add(&mut self, more: &Self) {
+        if let Some(floor) = &more.floor {
+            self.add_floor(floor.clone());
+        }
+        if let Some(ceiling) = &more.ceiling {
+            self.add_ceiling(ceiling.clone());
+        }
+    }
+
     /// Takes one more floor that is active. The highest counts; of equal ones the first.
     pub fn add_floor(&mut self, floor: ActiveBound) {
         let counts = |before: &ActiveBound| floor.replicas > before.replicas;

@@ -41,6 +41,7 @@ fn check_value(node: &mut Node, shape: &Shape, key: &str, findings: &mut Finding
         (Shape::Text(_), Value::Text(_))
         | (Shape::Whole, Value::Integer(_))
         | (Shape::Bool, Value::Bool(_)) => true,
+        (Shape::Text(Some(format)), Value::Datetime(_)) if format == "date and time" => true,
         (Shape::NumberOrText(_), Value::Text(_) | Value::Integer(_) | Value::Number(_)) => true,
         (Shape::Choice(words), Value::Text(text)) => {
             let known = words.contains(text);
@@ -129,6 +130,9 @@ fn way_out(shape: &Shape, found: &Value, key: &str) -> String {
         (Shape::Text(Some(format)), Value::Integer(number)) if format == "duration" => {
             format!("write {key} = \"{number}s\" for seconds")
         }
+        (Shape::Text(Some(format)), Value::Integer(_)) if is_about_time(format) => {
+            format!("write {key} = {}", example_of(Some(format)))
+        }
         (Shape::Whole | Shape::Bool, Value::Text(text)) if is_bare_value(text) => {
             format!("write {key} = {text}, without quotes")
         }
@@ -153,6 +157,11 @@ fn way_out(shape: &Shape, found: &Value, key: &str) -> String {
     }
 }
 
+/// Whether a small language is about the calendar, in which a bare number is far from anything that is meant.
+fn is_about_time(format: &str) -> bool {
+    matches!(format, "cron expression" | "time zone" | "date and time")
+}
+
 /// Whether `text` would be a number or a flag without its quotes.
 fn is_bare_value(text: &str) -> bool {
     text.parse::<i64>().is_ok() || text.parse::<bool>().is_ok()
@@ -170,6 +179,9 @@ fn example_of(format: Option<&str>) -> &'static str {
         Some("URL") => "\"http://prometheus:9090\"",
         Some("PromQL") => "'sum(rate(http_requests_total[2m]))'",
         Some("secret") => "\"env:NAME\"",
+        Some("cron expression") => "\"0 8 * * 1-5\"",
+        Some("time zone") => "\"Europe/Berlin\"",
+        Some("date and time") => "\"2026-11-27T08:00\"",
         Some(_) | None => "\"…\"",
     }
 }

@@ -64,6 +64,12 @@ const READY: &[Way] = &[Way::new(&["http"], &[]), Way::new(&["tcp"], &[])];
 /// What a fallback does: one of these.
 const FALLBACK: &[Way] = &[Way::new(&["replicas"], &[]), Way::new(&["action"], &[])];
 
+/// When a schedule is in force: one of these.
+const SCHEDULE: &[Way] = &[
+    Way::new(&["cron"], &["duration"]),
+    Way::new(&["from", "until"], &[]),
+];
+
 const fn groups(kind: TableKind) -> &'static [&'static [Way]] {
     match kind {
         TableKind::Workload => &[TARGETS],
@@ -71,6 +77,7 @@ const fn groups(kind: TableKind) -> &'static [&'static [Way]] {
         TableKind::Prometheus => &[CREDENTIALS],
         TableKind::Ready => &[READY],
         TableKind::Fallback => &[FALLBACK],
+        TableKind::Schedule => &[SCHEDULE],
         TableKind::Other => &[],
     }
 }
@@ -259,7 +266,7 @@ impl Merged {
         finding.help("remove one of these lines")
     }
 
-    /// What follows for the tables inside a workload: metrics that are switched off go, built-in defaults come in.
+    /// What follows for the tables inside a workload: metrics and schedules that are switched off go, built-in defaults come in.
     fn complete(&self, workload: &mut Table) {
         if let Some(metrics) = workload.table_mut("metrics") {
             metrics.entries.retain(|metric| !is_switched_off(metric));
@@ -269,6 +276,9 @@ impl Merged {
                 }
                 self.fill(&mut metric.node.value, "metric");
             }
+        }
+        if let Some(schedules) = workload.table_mut("schedule") {
+            schedules.entries.retain(|schedule| !is_switched_off(schedule));
         }
         for kind in ["process", "fallback"] {
             if let Some(table) = workload.get_mut(kind) {
@@ -292,8 +302,8 @@ pub(super) fn workload_shape() -> Option<&'static TableShape> {
     }
 }
 
-fn is_switched_off(metric: &Entry) -> bool {
-    let enabled = metric.node.as_table().and_then(|table| table.get("enabled"));
+fn is_switched_off(entry: &Entry) -> bool {
+    let enabled = entry.node.as_table().and_then(|table| table.get("enabled"));
     enabled.is_some_and(|entry| entry.node.value == Value::Bool(false))
 }
 

@@ -18,7 +18,7 @@ use super::{
     problem::{Finding, ProblemKind},
     raw::{Mode as RawMode, RawDirection, RawGuards, RawWorkload, Select},
     reader::{Reader, absent},
-    rules,
+    rules, schedules,
     servers::Servers,
     targets, words,
 };
@@ -91,6 +91,7 @@ fn policy(
         None => Some(None),
         Some(at) => fallback::fallback(at, bounds, reader).map(Some),
     };
+    let schedules = schedules::schedules(raw, bounds, reader);
     let guards = guards(raw.guards.as_ref(), reader);
     let around = Surroundings {
         servers: common.servers,
@@ -140,6 +141,7 @@ fn policy(
             interval: interval?,
         },
         metrics: metric_settings,
+        schedules: schedules?,
         target: target?.value.clone(),
     })
 }

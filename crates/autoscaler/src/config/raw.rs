@@ -6,6 +6,7 @@
 
 mod fallback;
 mod metric;
+mod schedule;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,10 +14,14 @@ use serde::Deserialize;
 pub(super) use self::{
     fallback::{FallbackAction, FallbackWhen, RawFallback},
     metric::{AcrossReplicas, ComparedValue, RawMetric, WhenMissing},
+    schedule::RawSchedule,
 };
 use super::{
     at::{At, Named},
-    words::{ChangeText, DurationText, PathText, PercentageText, SecretText, SizeText, TargetText, UrlText},
+    words::{
+        ChangeText, DurationText, PathText, PercentageText, SecretText, SizeText, TargetText, UrlText,
+        ZoneText,
+    },
 };
 
 /// A configuration of headroom.
@@ -206,6 +211,11 @@ pub(super) struct RawWorkload {
     /// The most replicas. Has to be set.
     #[schemars(example = 10)]
     pub(super) max_replicas: Option<At<i64>>,
+    /// The zone whose clocks the schedules' times are on, where a schedule does not say.
+    #[schemars(example = "Europe/Berlin")]
+    pub(super) timezone: Option<At<ZoneText>>,
+    /// When other bounds hold than `min_replicas` and `max_replicas`, by a name of your choice.
+    pub(super) schedule: Option<Named<RawSchedule>>,
     /// How often the workload is evaluated: at most 10 minutes, because a stabilization window could not be covered
     /// beyond that.
     pub(super) interval: Option<At<DurationText>>,

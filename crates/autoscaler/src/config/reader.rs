@@ -1,6 +1,6 @@
 //! Reads single values: text to checked values, each problem with its place.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ops::Range, path::PathBuf, time::Duration};
 
 use headroom_policy_engine::Replicas;
 
@@ -120,6 +120,19 @@ impl Reader<'_> {
             PathBuf::from(path)
         } else {
             directory.join(path)
+        }
+    }
+
+    /// Where the bytes `part` of `text` stand, which stands at `place`: the whole of it where it is written with escapes.
+    pub(super) fn part(&self, place: Place, text: &str, part: Range<usize>) -> Place {
+        let span = place.span();
+        let written = self.sources.text(place.source()).get(span.clone());
+        let plain = |quote| written.is_some_and(|written| written == format!("{quote}{text}{quote}"));
+        if plain('"') || plain('\'') {
+            let start = span.start + 1;
+            Place::new(place.source(), start + part.start..start + part.end)
+        } else {
+            place
         }
     }
 

@@ -31,14 +31,18 @@ A configuration is TOML, given with `-c PATH` (repeatable; a file, or all `*.tom
 **Layers.** Kinds go before files: built-in defaults, all `[defaults]`, templates, workloads; within a kind a later `-c`
 wins. One `-c` is one layer, in which nothing may be defined twice. Tables merge key by key, lists replace. Setting one
 of several keys that exclude each other (`scale_target`, `process`, `command`; `query`, `scrape`, `recorded`; `utilization`,
-`per_replica`, `value`, `high`/`low`, `above`/`below`; `fallback.replicas`, `fallback.action`) removes the others that come from lower layers.
-`metrics.NAME.enabled = false` removes a metric.
+`per_replica`, `value`, `high`/`low`, `above`/`below`; `fallback.replicas`, `fallback.action`; `cron`, `from`/`until` of a schedule)
+removes the others that come from lower layers. `metrics.NAME.enabled = false` removes a metric, `schedule.NAME.enabled = false` a
+schedule.
 
 **Variables.** `${namespace}`, `${name}` and `${cluster}` stand in any text, and nothing else does; `$${` is a plain `${`.
 
 **Texts.** A *duration* is whole numbers with units, the largest first: `\"5m\"`, `\"1h30m\"`, `\"500ms\"`. A *percentage* is
 `\"70%\"`, or a fraction such as `0.7`. An *amount* is a number, a duration in seconds (`\"2s\"`) or a percentage. A *secret* is
 `\"env:NAME\"` or `\"file:PATH\"`. A *path* is relative to the directory of the file it stands in.
+A *cron expression* has the five fields of crontab: minute, hour, day of the month, month, day of the week. A *time zone* is a
+name of the IANA database: `\"Europe/Berlin\"`. A *date and time* is `\"2026-11-27T08:00\"`, on the clocks of the schedule's
+`timezone`, or has an offset: `\"2026-11-27T08:00+01:00\"`; TOML's own dates do too.
 
 **The environment** changes a file only where that says `script_environment = true`: `NAMESPACE` replaces the namespace of
 every workload in it, `METRICS_SERVER` the url of its only Prometheus (`http://` is added), and `CPU_THRESHOLD`,
@@ -47,7 +51,7 @@ every workload in it, `METRICS_SERVER` the url of its only Prometheus (`http://`
 ";
 
 /// The tables of the page: the heading, the way to the keys, and where their defaults stand.
-const TABLES: [(&str, &[&str], &[&str]); 16] = [
+const TABLES: [(&str, &[&str], &[&str]); 17] = [
     ("The file", &[], &[""]),
     ("`[history]`", &["history"], &["history"]),
     ("`[hpa]`", &["hpa"], &["hpa"]),
@@ -81,6 +85,11 @@ const TABLES: [(&str, &[&str], &[&str]); 16] = [
         "`scale_down` of a workload",
         &["workload", "*", "scale_down"],
         &["defaults.scale_down"],
+    ),
+    (
+        "`schedule.NAME` of a workload",
+        &["workload", "*", "schedule", "*"],
+        &[],
     ),
     (
         "`fallback` of a workload",

@@ -43,6 +43,7 @@ pub(super) enum TableKind {
     Prometheus,
     Ready,
     Fallback,
+    Schedule,
     Other,
 }
 
@@ -128,6 +129,7 @@ fn table_or_named(schema: &Json) -> Shape {
         Some("prometheus") => TableKind::Prometheus,
         Some("ready") => TableKind::Ready,
         Some("fallback") => TableKind::Fallback,
+        Some("schedule") => TableKind::Schedule,
         Some(_) | None => TableKind::Other,
     };
     let properties = schema.get("properties").and_then(Json::as_object);

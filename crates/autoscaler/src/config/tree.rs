@@ -46,7 +46,7 @@ pub(super) enum Value {
     Integer(i64),
     Number(f64),
     Bool(bool),
-    /// Dates and times, which no key takes.
+    /// Dates and times of TOML's own, which are read as texts.
     Datetime(String),
     List(Vec<Node>),
     Table(Table),

@@ -51,6 +51,12 @@ texts! {
     PathText = "path";
     /// A PromQL expression.
     PromqlText = "PromQL";
+    /// Times that come again, such as `"0 8 * * 1-5"`.
+    CronText = "cron expression";
+    /// A time zone, such as `"Europe/Berlin"`.
+    ZoneText = "time zone";
+    /// A date and time, such as `"2026-11-27T08:00"`.
+    MomentText = "date and time";
     /// Where a secret stands, such as `"env:NAME"`.
     SecretText = "secret";
 }

@@ -12,6 +12,7 @@ use headroom_policy_engine::{
 use super::{InForce, report::in_one_line};
 use crate::{
     DecisionRecord, MetricRecord, MetricSettings, Verdict, WorkloadSettings,
+    in_force::impose,
     pause::Pause,
     store::{OpenIntent, Remembered},
 };
@@ -52,6 +53,11 @@ pub(crate) fn decide(
         workload: settings.id.clone(),
         mode: settings.mode,
         metrics: Vec::new(),
+        in_force: settings
+            .schedules
+            .iter()
+            .filter_map(|schedule| schedule.in_force(now))
+            .collect(),
         verdict: Verdict::Unreadable { error },
         round: None,
     };
@@ -64,6 +70,7 @@ pub(crate) fn decide(
                 .map(|((policy, settings), answer)| metric(&policy.name, settings, answer, &target, now));
             record.metrics = metrics.collect();
             target.holds.extend(found.pause);
+            impose(&record.in_force, &mut target);
             let mut seen: Observations = record.metrics.iter().map(|metric| metric.observation).collect();
             if let Some(pods) = found.pods {
                 seen = seen.with_pods(pods);

@@ -237,7 +237,7 @@ fn remember(
     Ok(())
 }
 
-/// What two decisions must have in common to be one row: result, reason and kinds of steps. Empty for a change that is
+/// What two decisions must have in common to be one row: result, reason, kinds of steps, and what is in force. Empty for a change that is
 /// to be written.
 fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
     match &record.verdict {
@@ -252,6 +252,9 @@ fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
             for step in &explanation.0 {
                 key.extend_from_slice(step.code().as_bytes());
                 key.push(b' ');
+            }
+            for one in &record.in_force {
+                key.extend_from_slice(format!("{:?} {:?} ", one.by, one.bounds).as_bytes());
             }
             key.extend(error.iter().flat_map(|error| error.bytes()));
             key

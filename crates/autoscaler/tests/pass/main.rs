@@ -8,6 +8,7 @@
 )]
 
 mod assembly;
+mod bounds;
 mod crash;
 mod history;
 mod hpa;

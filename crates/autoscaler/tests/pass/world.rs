@@ -251,6 +251,7 @@ pub(crate) fn settings(name: &str) -> WorkloadSettings {
             origin: prometheus("main", &format!("load:{name}")),
             max_age: None,
         }],
+        schedules: Vec::new(),
         target: TargetSettings::Scale(command(name)),
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     output::{Format, Output},
     report::{
         decision::{self, is_change},
+        in_force,
         table::{Align, table},
     },
 };
@@ -144,13 +145,19 @@ fn shown(rows: &[HistoryRow]) -> String {
     ];
     let row = |row: &HistoryRow| {
         let outcome = decision::outcome_words(&row.record).map(|(_, words)| format!(" [{words}]"));
+        let in_force = in_force::listed(&row.record.in_force).map(|words| format!("; {words}"));
         vec![
             moment::date_and_time(row.first_at),
             moment::date_and_time(row.last_at),
             row.count.to_string(),
             row.record.workload.to_string(),
             decision::short_count(&row.record),
-            format!("{}{}", decision::why(&row.record), outcome.unwrap_or_default()),
+            format!(
+                "{}{}{}",
+                decision::why(&row.record),
+                outcome.unwrap_or_default(),
+                in_force.unwrap_or_default()
+            ),
         ]
     };
     table(&columns, rows.iter().map(row))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use headroom_autoscaler::{HistoryRow, Pause, Verdict, config::SecretCheck};
+use headroom_autoscaler::{HistoryRow, InForce, Pause, Verdict, config::SecretCheck};
 use headroom_policy_engine::{Readiness, Timestamp, WorkloadId};
 use serde::Serialize;
 
@@ -16,10 +16,11 @@ use crate::{
     args::CommonArgs,
     error::CliError,
     exit::ExitCode,
-    json, moment,
+    json::{self, InForceObject},
+    moment,
     output::{Format, Output},
     report::{
-        decision,
+        decision, in_force,
         table::{Align, table},
     },
 };
@@ -55,6 +56,8 @@ struct WorkloadObject<'a> {
     workload: &'a str,
     mode: &'static str,
     pause: Option<PauseObject>,
+    /// The schedules and overrides that are in force now.
+    in_force: Vec<InForceObject<'a>>,
     last: Option<RowObject<'a>>,
 }
 
@@ -63,6 +66,7 @@ struct Standing<'a> {
     id: &'a WorkloadId,
     mode: headroom_autoscaler::Mode,
     pause: Option<&'a Pause>,
+    in_force: Vec<InForce>,
     last: Option<HistoryRow>,
 }
 
@@ -71,6 +75,7 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
     let store = chosen.open_state(output)?;
     let pauses = chosen.pauses_in_force()?;
     let leader = chosen.leader()?;
+    let now = moment::now();
     let workloads = &chosen.loaded.configuration.workloads;
     let mut standings = Vec::new();
     for workload in workloads
@@ -81,6 +86,11 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
             id: &workload.id,
             mode: workload.mode,
             pause: pauses.iter().find(|pause| pause.workload == workload.id),
+            in_force: workload
+                .schedules
+                .iter()
+                .filter_map(|schedule| schedule.in_force(now))
+                .collect(),
             last: store.latest(&workload.id)?,
         });
     }
@@ -91,7 +101,6 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
             workloads: standings.iter().map(Standing::object).collect(),
         }),
         Format::Human => {
-            let now = moment::now();
             output.line(shown(&standings, now));
             match leader {
                 Some(leader) => output.note(format_args!("{leader} makes the passes")),
@@ -108,6 +117,7 @@ impl Standing<'_> {
             workload: self.id.as_str(),
             mode: json::mode(self.mode),
             pause: self.pause.map(PauseObject::from),
+            in_force: self.in_force.iter().map(InForceObject::new).collect(),
             last: self.last.as_ref().map(RowObject::new),
         }
     }
@@ -139,6 +149,7 @@ impl Standing<'_> {
                 .as_ref()
                 .map_or_else(absent, |row| moment::ago(row.last_at, now)),
             paused.unwrap_or_else(absent),
+            in_force::listed(&self.in_force).unwrap_or_else(absent),
             record.map_or_else(|| "never looked at".to_owned(), decision::why),
         ]
     }
@@ -158,6 +169,7 @@ fn shown(standings: &[Standing<'_>], now: Timestamp) -> String {
         ("for", Align::Left),
         ("last seen", Align::Left),
         ("paused", Align::Left),
+        ("in force", Align::Left),
         ("why", Align::Left),
     ];
     table(&columns, standings.iter().map(|standing| standing.row(now)))

@@ -6,7 +6,7 @@ use headroom_policy_engine::{
 };
 use serde::Serialize;
 
-use super::VERSION;
+use super::{InForceObject, VERSION};
 use crate::{moment, report::decision::Course};
 
 /// One decision, with everything it was based on.
@@ -29,6 +29,8 @@ pub(crate) struct Decision<'a> {
     outcome: Option<&'static str>,
     error: Option<&'a str>,
     metrics: Vec<Metric<'a>>,
+    /// The schedules and overrides that were in force.
+    in_force: Vec<InForceObject<'a>>,
     steps: Vec<StepObject>,
 }
 
@@ -93,6 +95,7 @@ impl<'a> Decision<'a> {
                 .iter()
                 .map(|metric| Metric::new(metric, record.at))
                 .collect(),
+            in_force: record.in_force.iter().map(InForceObject::new).collect(),
             steps,
         }
     }

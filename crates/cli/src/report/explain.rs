@@ -6,6 +6,7 @@ use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Verdict};
 use headroom_policy_engine::{Observation, Readiness, Sample, Timestamp, Workload};
 
 use super::decision::{Course, outcome_words};
+use super::in_force;
 use crate::{
     moment,
     output::{Paint, Tone},
@@ -66,6 +67,9 @@ impl fmt::Display for Explained<'_> {
         writeln!(f, "  {:width$}  {}", "replicas", replicas(target))?;
         for hold in &target.holds {
             writeln!(f, "  {:width$}  {hold}", "")?;
+        }
+        for one in &record.in_force {
+            writeln!(f, "  {:width$}  {}", "in force", in_force::words(one))?;
         }
         for metric in &record.metrics {
             writeln!(

@@ -6,7 +6,11 @@ use headroom_autoscaler::{DecisionRecord, PassRecord};
 use headroom_policy_engine::Outcome;
 
 use super::decision::{Course, is_change, is_notable, name_width, pass_line, plan_line};
-use crate::{exit::ExitCode, output::Paint};
+use super::in_force;
+use crate::{
+    exit::ExitCode,
+    output::{Paint, Tone},
+};
 
 /// Up to so many workloads are shown one by one; of more, only what is notable.
 const FEW: usize = 10;
@@ -114,6 +118,10 @@ impl fmt::Display for Plan<'_> {
         let width = name_width(shown.iter().map(|record| &record.workload));
         for record in &shown {
             writeln!(f, "{}", plan_line(record, width, self.paint))?;
+            for one in &record.in_force {
+                let words = self.paint.paint(Tone::Quiet, in_force::words(one));
+                writeln!(f, "  {:width$}  {words}", "")?;
+            }
         }
         if !shown.is_empty() {
             writeln!(f)?;

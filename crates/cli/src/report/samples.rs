@@ -18,6 +18,7 @@ fn record(workload: &str, metrics: Vec<MetricRecord>, verdict: Verdict) -> Decis
         workload: workload.parse().unwrap(),
         mode: Mode::Apply,
         metrics,
+        in_force: Vec::new(),
         verdict,
         round: None,
     }

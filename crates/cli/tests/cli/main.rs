@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bounding;
 mod checking;
 mod choosing;
 mod ends;
@@ -41,6 +42,7 @@ macro_rules! assert_table_said {
     ($name:expr, $ran:expr) => {
         insta::with_settings!({
             filters => vec![
+                (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[DATE AND TIME]"),
                 (r"\b(now|\d+(\.\d)? (s|min) ago)\b", "[AGO]"),
                 (r"\b\d+ s\b", "[SPAN]"),
                 (r" {2,}", "  "),
