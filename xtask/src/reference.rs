@@ -10,10 +10,14 @@ struct Page {
     arguments: &'static [&'static str],
 }
 
-const PAGES: [Page; 3] = [
+const PAGES: [Page; 4] = [
     Page {
         file: "configuration.md",
         arguments: &["reference", "config"],
+    },
+    Page {
+        file: "lints.md",
+        arguments: &["reference", "lints"],
     },
     Page {
         file: "commands.md",

@@ -14,6 +14,7 @@ mod files;
 mod hpa;
 mod import;
 mod layers;
+mod lint;
 mod metrics;
 mod origins;
 mod place;
@@ -44,6 +45,7 @@ use headroom_policy_engine::{WorkloadId, is_dns_label};
 pub use self::{
     environment::Environment,
     import::{Imported, import_env},
+    lint::page as lints_page,
     origins::{EffectiveKey, Origin, Origins},
     problem::{Problem, ProblemKind, Problems},
     reference::reference,
@@ -190,7 +192,15 @@ impl Loading {
             sources: &self.sources,
             findings: &mut self.findings,
             remarks: &mut self.remarks,
+            silences: lint::Silences::default(),
         };
+        // What belongs to no workload is silenced where all of them are.
+        let defaults = merged
+            .file
+            .table("defaults")
+            .and_then(|defaults| defaults.get("lints"));
+        let silenced = defaults.and_then(|entry| entry.node.clone().read().ok());
+        lint::silence(silenced.as_ref(), &mut reader);
         let mut settings = settings(&common, cluster, paths, options, &mut reader)?;
         let servers = Servers::read(&common, settings.deadline, &mut reader);
         let channels = channels::channels(common.notify.as_ref(), &mut reader);
@@ -209,10 +219,15 @@ impl Loading {
             let Some(raw) = read_workload(one, reader.findings) else {
                 continue;
             };
+            lint::silence(raw.lints.as_ref(), &mut reader);
             let read = policy::workload(&one.id, one.entry.key_place, &raw, &around, &mut reader);
+            if let Some(settings) = &read.settings {
+                lint::check(&raw, one.entry.key_place, settings, &servers, &mut reader);
+            }
             workloads.extend(read.settings);
             targets.extend(read.target.map(|target| (&one.id, target)));
         }
+        lint::tell_unneeded(&mut reader);
         targets::check_distinct(&targets, &mut reader);
         if options.secrets == SecretCheck::Sources {
             secrets::check_sources(&workloads, &servers, environment, &mut reader);

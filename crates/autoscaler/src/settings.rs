@@ -218,7 +218,11 @@ pub struct KubernetesTarget {
 pub struct Remark {
     /// What kind of remark.
     pub kind: RemarkKind,
-    /// The remark, with its place and a way out where there is one.
+    /// The code of a lint, by which it is silenced; `None` for what is none.
+    pub code: Option<String>,
+    /// Where it is, such as `headroom.toml:5`; `None` for what belongs to no place.
+    pub place: Option<String>,
+    /// The remark, with a way out where there is one.
     pub text: String,
 }
 
@@ -226,7 +230,9 @@ pub struct Remark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemarkKind {
-    /// Legal, and probably not meant.
+    /// Legal, and dangerous: what a lint found. For `check` to say.
+    Lint,
+    /// Not as somebody seems to have meant it.
     Warning,
     /// Read and checked, and not carried out by this version.
     NotCarriedOut,

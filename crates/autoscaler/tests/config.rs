@@ -58,7 +58,10 @@ fn every_example_loads() {
 }
 
 fn is_warning(remark: &headroom_autoscaler::Remark) -> bool {
-    remark.kind == headroom_autoscaler::RemarkKind::Warning
+    matches!(
+        remark.kind,
+        headroom_autoscaler::RemarkKind::Lint | headroom_autoscaler::RemarkKind::Warning
+    )
 }
 
 /// Each file of `tests/invalid` is a case, and each directory: one layer, or one for each file in it.

@@ -61,18 +61,34 @@ pub(crate) fn load(args: &ConfigArgs, secrets: SecretCheck) -> Result<Loaded, Cl
     config::load(&paths(args)?, &environment(), &options).map_err(CliError::Policy)
 }
 
-/// Says the remarks, one line each.
+/// Says the remarks, one line each. What lints found is for who asks for it: a run from cron is to be quiet.
 pub(crate) fn say(remarks: &[Remark], output: &Output) {
-    for remark in remarks {
-        let (tone, word) = match remark.kind {
-            RemarkKind::Warning => (Tone::Warning, "warning"),
-            RemarkKind::NotCarriedOut => (Tone::Warning, "not carried out"),
-            RemarkKind::FromEnvironment => (Tone::Quiet, "from the environment"),
-        };
-        output.note(format_args!(
-            "{}: {}",
-            output.note_paint().paint(tone, word),
-            remark.text
-        ));
-    }
+    let of_all = remarks.iter().filter(|remark| remark.kind != RemarkKind::Lint);
+    of_all.for_each(|remark| say_one(remark, output));
+}
+
+/// Says the remarks with what lints found.
+pub(crate) fn say_all(remarks: &[Remark], output: &Output) {
+    remarks.iter().for_each(|remark| say_one(remark, output));
+}
+
+fn say_one(remark: &Remark, output: &Output) {
+    let (tone, word) = match remark.kind {
+        RemarkKind::Lint | RemarkKind::Warning => (Tone::Warning, "warning"),
+        RemarkKind::NotCarriedOut => (Tone::Warning, "not carried out"),
+        RemarkKind::FromEnvironment => (Tone::Quiet, "from the environment"),
+    };
+    let code = remark
+        .code
+        .as_ref()
+        .map_or_else(String::new, |code| format!("[{code}]"));
+    let place = remark
+        .place
+        .as_ref()
+        .map_or_else(String::new, |place| format!("{place}: "));
+    output.note(format_args!(
+        "{}: {place}{}",
+        output.note_paint().paint(tone, format_args!("{word}{code}")),
+        remark.text
+    ));
 }

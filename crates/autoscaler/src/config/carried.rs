@@ -7,6 +7,8 @@ pub(super) fn not_carried_out(workloads: &[WorkloadSettings], channels: usize, r
     let mut say = |text: String| {
         remarks.push(Remark {
             kind: RemarkKind::NotCarriedOut,
+            code: None,
+            place: None,
             text,
         });
     };

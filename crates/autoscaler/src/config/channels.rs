@@ -2,6 +2,7 @@
 
 use super::{
     at::{At, Named},
+    lint::Lint,
     place::Place,
     problem::{Finding, ProblemKind},
     raw::RawNotify,
@@ -85,10 +86,8 @@ fn nothing_told<T>(name: &At<String>, on: Option<&At<Vec<T>>>, reader: &mut Read
     if let Some(on) = on
         && on.value.is_empty()
     {
-        reader.warn(
-            on.place,
-            &format!("the channel `{}` is told of nothing", name.value),
-        );
+        let text = format!("the channel `{}` is told of nothing", name.value);
+        reader.lint(Lint::ChannelToldOfNothing, on.place, &text);
     }
 }
 

@@ -217,6 +217,8 @@ impl Script<'_> {
     fn taken(&mut self, variable: &str, value: &str, what: &str) {
         self.remarks.push(Remark {
             kind: RemarkKind::FromEnvironment,
+            code: None,
+            place: None,
             text: format!("{variable}={value} from the environment: {what}"),
         });
     }
@@ -227,6 +229,8 @@ impl Script<'_> {
             .get(source)
             .map_or_else(String::new, |source| source.name().to_owned());
         self.remarks.push(Remark {
+            code: None,
+            place: None,
             kind: RemarkKind::Warning,
             text: format!("{variable} is set and changes nothing in {file}: {why}"),
         });

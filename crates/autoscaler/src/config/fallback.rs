@@ -4,6 +4,7 @@ use headroom_policy_engine::{Fallback, FallbackAction, FallbackWhen, ReplicaBoun
 
 use super::{
     at::At,
+    lint::Lint,
     raw::{FallbackAction as RawAction, FallbackWhen as RawWhen, RawFallback},
     reader::{Reader, absent, conflict},
 };
@@ -74,6 +75,6 @@ fn warn_outside(
         let meant = bounds.clamp(replicas);
         let warning =
             format!("the fallback of {replicas} lies outside of {bounds}; {meant} is what it will be");
-        reader.warn(number.place, &warning);
+        reader.lint(Lint::FallbackOutOfBounds, number.place, &warning);
     }
 }

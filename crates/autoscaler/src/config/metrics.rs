@@ -11,6 +11,7 @@ use promql_parser::parser::Expr;
 
 use super::{
     at::At,
+    lint::Lint,
     place::Place,
     problem::{Finding, ProblemKind},
     promql,
@@ -83,7 +84,9 @@ pub(super) fn metric(
     let (Some(rule), Some((origin, expression)), true) = (rule, origin, named) else {
         return None;
     };
-    if may_lower(&rule, votes)
+    // The HPA takes what was measured in part as it is.
+    if around.semantics == Semantics::Headroom
+        && may_lower(&rule, votes)
         && raw.coverage.is_none()
         && expression.is_some_and(|query| promql::adds_up(&query))
     {
@@ -92,7 +95,7 @@ pub(super) fn metric(
              set coverage = 'count(up{{…}} == 1)', or scale_down = false",
             name.value
         );
-        reader.warn(name.place, &warning);
+        reader.lint(Lint::NoCoverage, name.place, &warning);
     }
     let policy = MetricPolicy {
         kind: MetricKind::External,
@@ -357,7 +360,7 @@ fn scrape(
             "metric `{}` reads a counter without `rate_over`: it only ever grows; set rate_over = \"30s\"",
             name.value
         );
-        reader.warn(series.place, &warning);
+        reader.lint(Lint::CounterWithoutRate, series.place, &warning);
     }
     let path = raw.path.as_ref()?;
     if !path.value.starts_with('/') {

@@ -196,6 +196,9 @@ pub(super) struct RawWorkload {
     pub(super) semantics: Option<At<Semantics>>,
     /// Whether decisions are carried out (`apply`), only shown (`preview`), or recorded beside another scaler (`shadow`).
     pub(super) mode: Option<At<Mode>>,
+    /// Lints that are no danger here, by their codes, each with the reason. The book's page of lints says what each finds.
+    #[schemars(extend("x-example" = "min_equals_max = \"the autoscaler only watches\""))]
+    pub(super) lints: Option<Named<At<String>>>,
     /// The channels that are told, such as `["slack.ops"]`. Read and checked; this version sends nothing.
     pub(super) notify: Option<At<Vec<At<String>>>>,
     /// An object in a Kubernetes cluster, as kubectl writes it: `KIND[.GROUP]/NAME`. Read and checked; not scaled by

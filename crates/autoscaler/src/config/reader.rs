@@ -6,6 +6,7 @@ use headroom_policy_engine::Replicas;
 
 use super::{
     at::At,
+    lint::{Lint, Silences},
     place::{Place, Sources},
     problem::{Finding, Findings, ProblemKind},
     words::{self, AmountText, DurationText, NumberOrText, PathText, PercentageText, SecretText, WordError},
@@ -18,6 +19,7 @@ pub(super) struct Reader<'a> {
     pub(super) sources: &'a Sources,
     pub(super) findings: &'a mut Findings,
     pub(super) remarks: &'a mut Vec<Remark>,
+    pub(super) silences: Silences,
 }
 
 impl Reader<'_> {
@@ -25,12 +27,16 @@ impl Reader<'_> {
         self.findings.push(finding);
     }
 
-    /// Something that is legal and probably not meant, once for each place.
-    pub(super) fn warn(&mut self, place: Place, text: &str) {
-        let text = format!("{}: {text}", self.sources.describe(place));
+    /// Something that is legal and dangerous, once for each place, unless it is silenced.
+    pub(super) fn lint(&mut self, lint: Lint, place: Place, text: &str) {
+        if self.silences.holds(lint) {
+            return;
+        }
         let remark = Remark {
-            kind: RemarkKind::Warning,
-            text,
+            kind: RemarkKind::Lint,
+            code: Some(lint.code().to_owned()),
+            place: Some(self.sources.describe(place)),
+            text: text.to_owned(),
         };
         if !self.remarks.contains(&remark) {
             self.remarks.push(remark);
@@ -144,7 +150,7 @@ impl Reader<'_> {
                 "`{key}` is a secret in plain text; write \"env:NAME\" or \"file:PATH\", so that whoever reads this \
                  file does not have it"
             );
-            self.warn(text.place, &warning);
+            self.lint(Lint::SecretInPlainText, text.place, &warning);
         }
         Some(secret)
     }

@@ -8,6 +8,7 @@ use jiff::{civil::DateTime, tz::TimeZone};
 use super::{
     at::At,
     check::nearest,
+    lint::Lint,
     place::Place,
     problem::{Finding, ProblemKind},
     raw::{RawSchedule, RawWorkload},
@@ -122,7 +123,7 @@ fn warn_of_bounds(
                  {floor}: set the schedule's max_replicas too if there may be more",
                 own.max()
             );
-            reader.warn(at.place, &warning);
+            reader.lint(Lint::ScheduleBesideTheBounds, at.place, &warning);
         }
         (None, Some(ceiling), _, Some(at)) if ceiling < own.min() => {
             let warning = format!(
@@ -131,7 +132,7 @@ fn warn_of_bounds(
                 own.min(),
                 own.min()
             );
-            reader.warn(at.place, &warning);
+            reader.lint(Lint::ScheduleBesideTheBounds, at.place, &warning);
         }
         (_, _, _, _) => {}
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use headroom_autoscaler::{
-    Remark,
+    Remark, RemarkKind,
     config::{Problems, SecretCheck},
 };
 use serde::Serialize;
@@ -24,6 +24,9 @@ use crate::{
 
 /// Checks a policy: every problem at once, each with its place and a way out.
 ///
+/// Also says what is legal and dangerous, each with a code in brackets. Where one is no danger, silence it with the reason:
+/// `lints.CODE = "…"` in the workload, its template or [defaults].
+///
 /// With --live, also asks: does every source answer each query with one number, and can every target be read?
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -32,6 +35,7 @@ Examples:
   headroom check policies/                      all *.toml of a directory
   headroom check 00-platform.toml shop.toml     layers, as with -c
   headroom check --live                         also asks Prometheus and the targets
+  headroom check --strict                       for CI: what is dangerous is wrong too
 
 The smallest policy:
   [workload.web]
@@ -40,7 +44,7 @@ The smallest policy:
   process = { command = [\"./web\"], ready = { http = \"/healthz\" } }
   metrics.rps = { scrape = \"http_requests_total\", rate_over = \"10s\", per_replica = 100 }
 
-Exit codes: 0 good; 2 a problem in the policy; 1 with --live, when something does not answer.")]
+Exit codes: 0 good; 2 a problem in the policy, or with --strict a danger; 1 with --live, when something does not answer.")]
 pub(crate) struct CheckArgs {
     /// Files or directories, one layer each, as with -c.
     #[arg(value_name = "PATH")]
@@ -48,6 +52,9 @@ pub(crate) struct CheckArgs {
     /// Also asks the sources and reads the targets. Changes nothing.
     #[arg(long)]
     live: bool,
+    /// Takes what is legal and dangerous as wrong: exit code 2 where a lint finds anything.
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
@@ -91,7 +98,7 @@ pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Res
     };
     let configuration = &loaded.configuration;
     if output.format() == Format::Human {
-        configuration::say(&configuration.remarks, output);
+        configuration::say_all(&configuration.remarks, output);
         let good = output.paint().paint(Tone::Good, "ok");
         let metrics: usize = configuration
             .workloads
@@ -127,7 +134,13 @@ pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Res
         (Format::Human, None) => {}
     }
     let found_something = findings.is_some_and(|findings| !findings.is_good());
-    Ok(if found_something {
+    let is_dangerous = configuration
+        .remarks
+        .iter()
+        .any(|remark| remark.kind == RemarkKind::Lint);
+    Ok(if args.strict && is_dangerous {
+        ExitCode::Refused
+    } else if found_something {
         ExitCode::CouldNot
     } else {
         ExitCode::Done

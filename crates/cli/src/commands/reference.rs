@@ -28,12 +28,15 @@ enum Page {
     Config,
     /// Every command with its options.
     Commands,
+    /// Every lint.
+    Lints,
 }
 
 pub(crate) fn run(args: &ReferenceArgs, output: &Output) -> Result<ExitCode, CliError> {
     output.text(match args.page {
         Page::Config => headroom_autoscaler::config::reference(),
         Page::Commands => commands(),
+        Page::Lints => headroom_autoscaler::config::lints_page(),
     });
     Ok(ExitCode::Done)
 }
