@@ -123,6 +123,15 @@ fn key() -> impl Strategy<Value = &'static str> {
         "workload.web.schedule.sale.until",
         "workload.web.schedule.sale.enabled",
         "workload.web.guards.startup",
+        "workload.web.semantics",
+        "workload.web.lints.min_equals_max",
+        "workload.web.metrics.cpu.coverage",
+        "workload.web.metrics.cpu.high",
+        "workload.web.metrics.cpu.low",
+        "workload.web.metrics.cpu.group",
+        "workload.web.metrics.cpu.max_age",
+        "hpa.tolerance",
+        "hpa.downscale_stabilization",
         "workload.\"a/b\".mode",
         "workload.\"A/b/c\".mode",
         "nonsense",
@@ -152,4 +161,74 @@ proptest! {
         load(&format!("{}{garbage}{}", &example[..cut], &example[cut..]));
         load(&example[..cut]);
     }
+
+    #[test]
+    fn texts_of_the_small_languages_give_a_value_or_a_place(
+        duration in near("0123456789wdhms. "), percentage in near("0123456789.%-e"), amount in near("0123456789.kMGmsu%-e"),
+        size in near("0123456789kKMGTiB"), change in near("0123456789% pershm"), query in near("sumrate(a){}[]\\\"=~+-/5m, by"),
+    ) {
+        let text = format!(
+            "[prometheus.main]\nurl = 'http://p'\n[history]\nmax_size = '{size}'\n[workload.web]\nmax_replicas = 4\n\
+             interval = '{duration}'\ntolerance = '{percentage}'\nscale_up.limit = ['{change}']\n\
+             command = {{ get = ['g'], set = ['s', '{{replicas}}'] }}\nmetrics.m = {{ query = '{query}', value = '{amount}' }}\n"
+        );
+        load(&text);
+    }
+
+    #[test]
+    fn an_example_with_anything_broken_gives_places(
+        example in prop::sample::select(EXAMPLES.to_vec()),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), change()), 1..5),
+    ) {
+        let mut text: Vec<char> = example.chars().collect();
+        for (index, change) in changes {
+            let at = index.index(text.len());
+            match change {
+                Change::Remove(count) => drop(text.drain(at..(at + count).min(text.len()))),
+                Change::Insert(new) => drop(text.splice(at..at, new.chars())),
+                Change::Repeat(count) => {
+                    let again: Vec<char> = text[at..(at + count).min(text.len())].to_vec();
+                    text.splice(at..at, again);
+                }
+            }
+            if text.is_empty() {
+                return Ok(());
+            }
+        }
+        load(&text.into_iter().collect::<String>());
+    }
+}
+
+/// Texts of the letters of a language, and of any.
+fn near(letters: &'static str) -> impl Strategy<Value = String> {
+    let of_it = prop::collection::vec(prop::sample::select(letters.chars().collect::<Vec<_>>()), 0..16);
+    let text = prop_oneof![
+        4 => of_it.prop_map(|letters| letters.into_iter().collect::<String>()),
+        1 => "\\PC{0,16}",
+        1 => "[0-9]{15,40}",
+    ];
+    text.prop_map(|text| text.replace(['\'', '\n', '\r'], ""))
+}
+
+const EXAMPLES: [&str; 4] = [
+    include_str!("../../../examples/devtrip/headroom.toml"),
+    include_str!("../../../examples/demo/headroom.toml"),
+    include_str!("../../../examples/command/headroom.toml"),
+    include_str!("valid/hpa.toml"),
+];
+
+/// Something that happens to a file.
+#[derive(Clone, Debug)]
+enum Change {
+    Remove(usize),
+    Insert(String),
+    Repeat(usize),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        (1_usize..40).prop_map(Change::Remove),
+        "[\\[\\]{}=\"'#\n.$%0-9a-zé]{1,6}".prop_map(Change::Insert),
+        (1_usize..200).prop_map(Change::Repeat),
+    ]
 }

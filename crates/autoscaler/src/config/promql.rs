@@ -2,10 +2,21 @@
 
 use promql_parser::parser::{self, Expr, value::ValueType};
 
+/// The longest expression, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// The most brackets and operators of an expression: each may be one level deeper, and what walks over it has a stack.
+const MOST_PARTS: usize = 1000;
+
 /// Parses an expression that has to give numbers.
 pub(super) fn parse(text: &str) -> Result<Expr, String> {
     if text.trim().is_empty() {
         return Err("it is empty".to_owned());
+    }
+    if text.len() > LONGEST {
+        return Err(format!("it is longer than {LONGEST} bytes"));
+    }
+    if parts(text) > MOST_PARTS {
+        return Err(format!("it has more than {MOST_PARTS} brackets and operators"));
     }
     let expression = parser::parse(text)?;
     match expression.value_type() {
@@ -15,6 +26,34 @@ pub(super) fn parse(text: &str) -> Result<Expr, String> {
         }
         ValueType::String => Err("it gives a text, not a number".to_owned()),
     }
+}
+
+/// How many brackets and operators stand outside of quoted texts.
+fn parts(text: &str) -> usize {
+    let (mut count, mut quote, mut chars) = (0, None, text.chars());
+    while let Some(char) = chars.next() {
+        match (quote, char) {
+            (Some('"' | '\''), '\\') => {
+                chars.next();
+            }
+            (Some(open), close) if open == close => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(char),
+            (None, '(' | '[' | '{' | '+' | '-' | '*' | '/' | '%' | '^' | '=' | '<' | '>' | '!') => count += 1,
+            (None, _) => {}
+        }
+    }
+    // Words between vectors: `and`, `or`, `unless`, `atan2`.
+    let words = text.split(|char: char| !char.is_ascii_alphanumeric());
+    count
+        + words
+            .filter(|word| {
+                matches!(
+                    word.to_ascii_lowercase().as_str(),
+                    "and" | "or" | "unless" | "atan2"
+                )
+            })
+            .count()
 }
 
 /// Whether `text` is a plain series with label matchers: no function, range, offset or time.
@@ -76,6 +115,27 @@ mod tests {
         for query in ["", " ", "a[5m]", "\"text\"", "sum(", "rate(a)", "sum(a) by"] {
             assert!(parse(query).is_err(), "{query:?}");
         }
+    }
+
+    #[test]
+    fn what_is_too_deep_to_walk_over_is_refused() {
+        let deep = |open: &str, close: &str, depth: usize| {
+            format!("{}up{}", open.repeat(depth), close.repeat(depth))
+        };
+        for (open, close) in [
+            ("(", ")"),
+            ("-", ""),
+            ("", " + up"),
+            ("sum(", ")"),
+            ("", " and up"),
+        ] {
+            let refused = parse(&deep(open, close, 100_000 / (open.len() + close.len()) + 1_000));
+            assert!(refused.is_err(), "{open} {close}");
+            assert!(parse(&deep(open, close, 400)).is_ok(), "{open} {close}");
+        }
+        let texts = format!("up{{a=~\"{}\"}}", "(x)|".repeat(5_000));
+        assert!(parse(&texts).is_ok(), "brackets in a text are no parts");
+        assert!(parse(&format!("up{{a=\"{}\"}}", "x".repeat(70_000))).is_err());
     }
 
     #[test]
