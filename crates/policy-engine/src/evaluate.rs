@@ -7,12 +7,14 @@ mod hpa;
 mod limit;
 mod own;
 mod permit;
+mod rebuild;
 mod recommend;
 mod stabilize;
 mod wait;
 #[cfg(test)]
 mod world;
 
+pub use self::rebuild::Inexact;
 use self::{hpa::Hpa, own::Own, recommend::Proposals};
 use crate::{
     Decision, Memory, Observations, Reason, ReplicaBounds, Replicas, Semantics, StepSink, Timestamp,

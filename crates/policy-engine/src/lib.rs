@@ -20,7 +20,7 @@ mod workload;
 
 pub use active_bounds::{ActiveBound, ActiveBounds, BoundSource, Operator, ScheduleName};
 pub use decision::{Decision, Direction, Outcome, Reason};
-pub use evaluate::evaluate;
+pub use evaluate::{Inexact, evaluate};
 pub use hpa::{HpaSettings, MetricKind, RoundError, RoundStatus, SelectorState};
 pub use identity::{IdentityError, WorkloadId, is_dns_label};
 pub use memory::{Memory, ScaleEvents, TargetUnreadable};

@@ -14,7 +14,7 @@ mod step_timers;
 use std::{collections::VecDeque, time::Duration};
 
 pub(crate) use knowledge::{Knowledge, Recovery};
-pub(crate) use recommendations::{Reach, Recommendations};
+pub(crate) use recommendations::Recommendations;
 pub use round::TargetUnreadable;
 pub(crate) use round::{HpaRound, ZeroMark};
 pub use scale_events::ScaleEvents;
@@ -176,28 +176,5 @@ impl Memory {
     #[must_use]
     pub fn usual_spacing(&self) -> Option<Duration> {
         self.recommendations.usual_spacing()
-    }
-
-    /// Fills a memory without history with recommendations that were worked out from a recorded load, oldest first.
-    /// Does nothing where there is history.
-    pub fn seed(&mut self, recommendations: impl IntoIterator<Item = (Timestamp, Replicas)>) {
-        if self.has_history() {
-            return;
-        }
-        for (at, replicas) in recommendations {
-            if let Some(last) = self.last_now
-                && at > last
-            {
-                self.recommendations.note_spacing(at.since(last));
-            }
-            self.recommendations.add(
-                at,
-                replicas,
-                true,
-                Reach::LONGEST,
-                crate::StabilizationWindow::LONGEST,
-            );
-            self.last_now = Some(at);
-        }
     }
 }

@@ -12,6 +12,7 @@ mod properties {
     pub mod curve;
     pub mod hpa;
     pub mod invariants;
+    pub mod rebuilding;
     pub mod sequences;
     pub mod world;
 }

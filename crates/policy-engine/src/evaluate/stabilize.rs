@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use super::{Course, recommend::Proposals};
-use crate::{Direction, Memory, Reason, Replicas, Step, StepSink, Timestamp, WorkloadPolicy};
+use crate::{
+    Direction, Memory, Reason, Replicas, StabilizationWindow, Step, StepSink, Timestamp, WorkloadPolicy,
+};
 
 pub(super) fn run(
     course: &mut Course,
@@ -80,8 +82,7 @@ fn fall(
     steps: &mut impl StepSink,
 ) {
     let window = policy.scale_down.stabilization;
-    let covered = memory.recommendations.reaches_back_from(now)
-        && memory.recommendations.covers(now, window.get(), reach);
+    let covered = is_covered(memory, window, now, reach);
     // Also where a bound has lowered the count since.
     let rose_within = memory
         .increases
@@ -99,11 +100,22 @@ fn fall(
     keep(course, kept, Direction::Down, window, covered, steps);
 }
 
+/// Whether enough is known of the window before `now` to judge a fall by.
+pub(super) fn is_covered(
+    memory: &Memory,
+    window: StabilizationWindow,
+    now: Timestamp,
+    reach: Duration,
+) -> bool {
+    let log = &memory.recommendations;
+    log.reaches_back_from(now) && log.covers(now, window.get(), reach)
+}
+
 fn keep(
     course: &mut Course,
     kept: Replicas,
     direction: Direction,
-    window: crate::StabilizationWindow,
+    window: StabilizationWindow,
     covered: bool,
     steps: &mut impl StepSink,
 ) {

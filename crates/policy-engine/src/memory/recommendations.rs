@@ -134,6 +134,19 @@ impl Recommendations {
         });
     }
 
+    /// Widens what was logged last, where it is not known which of these was recommended.
+    pub(crate) fn widen(&mut self, [low, high]: [Replicas; 2]) {
+        if let Some(slot) = self.slots.back_mut() {
+            slot.low = slot.low.min(low);
+            slot.high = slot.high.max(high);
+        }
+    }
+
+    /// Takes over the log that `other` has. The distances between evaluations stay those of this one.
+    pub(crate) fn take_log(&mut self, other: Self) {
+        self.slots = other.slots;
+    }
+
     /// Forgets what lies before the longest window, except for the newest of it.
     pub(crate) fn forget(&mut self, now: Timestamp, longest: Duration) {
         let start = now.minus(longest);

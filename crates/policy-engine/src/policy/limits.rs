@@ -13,6 +13,27 @@ pub struct ScalingRules {
     pub limits: ChangeLimits,
 }
 
+impl ScalingRules {
+    /// Whether how far the count may fall depends on the changes that were written before.
+    ///
+    /// All of a count is held back only after a rise, and within the window after one nothing falls anyway.
+    pub(crate) fn depends_on_changes(&self) -> bool {
+        let holds_nothing = |limit: &ChangeLimit| {
+            let is_whole = match limit.amount {
+                ChangeAmount::Percent(percent) => percent >= 100,
+                ChangeAmount::Replicas(_) => false,
+            };
+            is_whole && limit.period <= self.stabilization.get()
+        };
+        let limits = &self.limits.limits;
+        match self.limits.select {
+            LimitSelection::Disabled => false,
+            LimitSelection::Max => !limits.is_empty() && !limits.iter().any(holds_nothing),
+            LimitSelection::Min => !limits.iter().all(holds_nothing),
+        }
+    }
+}
+
 /// How far back recommendations count before the count moves: 0 to 1 hour (HPA `stabilizationWindowSeconds`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
