@@ -18,10 +18,10 @@ pub use assembly::{Assembly, AssemblyError, Purpose};
 pub use clock::{Clock, FollowingClock, SystemClock};
 pub use in_force::InForce;
 pub use lock::{Holder, LeaderHolder, LeaderLock, Leadership, LockError};
-pub use notice::Notice;
+pub use notice::{FirstPass, Notice};
 pub use pass::{Autoscaler, Managed, Parts, PassError, SourceId, Sources, Which};
 pub use pause::{Pause, PauseError, Pauses};
-pub use record::{DecisionRecord, MetricRecord, PassRecord, Verdict};
+pub use record::{DecisionRecord, MetricRecord, PassRecord, Rebuilt, Verdict};
 pub use run_loop::{LoopEnd, LoopSummary, Once, run, run_once};
 pub use schedule::{CronExpression, CronField, CronSyntaxError, Recurrence, Schedule, When, Window};
 pub use settings::{

@@ -8,6 +8,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 use headroom_policy_engine::WorkloadId;
 use serde::{Deserialize, Serialize};
 
+use crate::{DecisionRecord, Rebuilt};
+
 /// What a person should know about a pass as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,6 +18,8 @@ pub enum Notice {
     NoMemory {
         /// Where state was looked for.
         state_dir: PathBuf,
+        /// What the past made up for.
+        first: FirstPass,
     },
     /// The state could not be used and was moved out of the way.
     StateSetAside {
@@ -59,6 +63,47 @@ pub enum Notice {
     },
 }
 
+/// What a pass without memory could do about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstPass {
+    /// How many workloads it looked at.
+    pub workloads: usize,
+    /// Of how many of them enough of the windows was rebuilt from the past to scale down by.
+    pub rebuilt: usize,
+}
+
+impl FirstPass {
+    /// With one more workload.
+    #[must_use]
+    pub fn with(self, record: &DecisionRecord) -> Self {
+        let is_rebuilt = match &record.rebuilt {
+            Some(Rebuilt::From { is_covered, .. }) => *is_covered,
+            Some(Rebuilt::Refused { .. }) | None => false,
+        };
+        Self {
+            workloads: self.workloads + 1,
+            rebuilt: self.rebuilt + usize::from(is_rebuilt),
+        }
+    }
+}
+
+impl fmt::Display for FirstPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workloads, rebuilt } = *self;
+        if rebuilt == 0 {
+            f.write_str("this pass cannot scale down")
+        } else if rebuilt == workloads {
+            f.write_str("the windows were rebuilt from the past of the load, so this pass can scale down")
+        } else {
+            write!(
+                f,
+                "the windows of {rebuilt} of {workloads} workloads were rebuilt from the past of the load; this pass \
+                 cannot scale down the others"
+            )
+        }
+    }
+}
+
 impl Notice {
     /// Whether the pass could not do what it was asked to do because of this.
     #[must_use]
@@ -77,15 +122,15 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoMemory { state_dir } => write!(
+            Self::NoMemory { state_dir, first } => write!(
                 f,
-                "no memory: this pass cannot scale down; if you see this each time, keep {} between runs",
+                "no memory: {first}; if you see this each time, keep {} between runs",
                 state_dir.display()
             ),
             Self::StateSetAside { from, to, reason } => write!(
                 f,
                 "the state in {} could not be used ({reason}) and was set aside as {}; this is a first pass, which \
-                 cannot scale down",
+                 cannot scale down where its windows cannot be rebuilt from the past",
                 from.display(),
                 to.display()
             ),

@@ -6,6 +6,7 @@
 mod cohort;
 mod evaluate;
 mod observe;
+mod past;
 mod report;
 mod states;
 mod targets;
@@ -27,7 +28,8 @@ use self::{
     targets::{Due, Reads},
 };
 use crate::{
-    Clock, DecisionRecord, LockError, Notice, PassRecord, Pauses, Store, StoreError, WorkloadSettings,
+    Clock, DecisionRecord, FirstPass, LockError, Notice, PassRecord, Pauses, Store, StoreError,
+    WorkloadSettings,
     lock::{PassGuard, PassLock},
     pause::Pause,
 };
@@ -148,6 +150,7 @@ impl Autoscaler {
         if store.is_new() && notices.is_empty() {
             notices.push(Notice::NoMemory {
                 state_dir: store.state_dir().to_owned(),
+                first: FirstPass::default(),
             });
         }
         let writes = !store.is_read_only();
@@ -245,6 +248,7 @@ impl Autoscaler {
         }
         pass.notices.extend(self.store.take_notices());
         decided.sort_by_key(|(index, _)| *index);
+        pass.note_rebuilt(decided.iter().map(|(_, record)| record));
         let record = PassRecord {
             at: now,
             decisions: decided.into_iter().map(|(_, record)| record).collect(),
@@ -312,6 +316,16 @@ impl Pass {
             }
         };
         Self { now, pauses, notices }
+    }
+
+    /// Says of how many workloads the past made up for a state that is not there.
+    fn note_rebuilt<'r>(&mut self, records: impl Iterator<Item = &'r DecisionRecord>) {
+        let count = records.fold(FirstPass::default(), FirstPass::with);
+        for notice in &mut self.notices {
+            if let Notice::NoMemory { first, .. } = notice {
+                *first = count;
+            }
+        }
     }
 
     /// Says so when no workload was looked at for so long that nothing remembered reaches to now.

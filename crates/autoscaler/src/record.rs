@@ -42,6 +42,39 @@ pub struct DecisionRecord {
     /// What the HPA would have in its status after it; `None` under headroom's own semantics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundStatus>,
+    /// What was made of its past, where nothing was remembered; `None` where something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuilt: Option<Rebuilt>,
+}
+
+/// What was made of the past of a workload of which nothing was remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rebuilt {
+    /// Its windows, as if there had been passes.
+    From {
+        /// The first moment that was asked about.
+        since: Timestamp,
+        /// How many were asked about.
+        moments: u32,
+        /// At how many of them every metric was known.
+        known: u32,
+        /// Whether that is enough to scale down by.
+        is_covered: bool,
+    },
+    /// Nothing: its windows begin now.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Rebuilt {
+    pub(crate) fn refused(reason: &str) -> Self {
+        Self::Refused {
+            reason: reason.to_owned(),
+        }
+    }
 }
 
 /// One metric as it was seen.

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use headroom_policy_engine::Timestamp;
 
-use crate::{Answer, MetricQuery, MetricsSource, ObserveError};
+use crate::{Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past};
 
 /// A source that always answers in time: where the one within does not, every query is answered
 /// [`ObserveError::TimedOut`].
@@ -37,6 +37,14 @@ impl<S: MetricsSource> MetricsSource for WithDeadline<S> {
                 .iter()
                 .map(|_| Answer::failed(Arc::clone(&error)))
                 .collect()
+        })
+    }
+
+    async fn observe_past(&self, queries: &[MetricQuery], moments: &Moments) -> Vec<Past> {
+        let answers = tokio::time::timeout(self.deadline, self.source.observe_past(queries, moments)).await;
+        answers.unwrap_or_else(|_| {
+            let error = Arc::new(ObserveError::TimedOut { after: self.deadline });
+            queries.iter().map(|_| Err(Arc::clone(&error))).collect()
         })
     }
 }

@@ -72,6 +72,15 @@ pub enum ObserveError {
         /// Why the first one did not.
         first: Option<String>,
     },
+    /// The source does not know what it would have answered before.
+    #[error("the past of this source is not known")]
+    NoPast,
+    /// What was asked at the same time would have another meaning in the past.
+    #[error("{what} means another moment in a query about the past")]
+    OtherMoment {
+        /// The part of the query, in its own words.
+        what: &'static str,
+    },
     /// The source does not answer queries of this kind.
     #[error("this source does not answer queries of this kind")]
     Unsupported,
@@ -94,7 +103,7 @@ impl ObserveError {
             Self::TooLarge { .. } => MissingCause::TooLarge,
             Self::NoRateYet { .. } => MissingCause::NoRateYet,
             Self::NoReplicas { .. } => MissingCause::NoReplicas,
-            Self::Unsupported => MissingCause::NotAsked,
+            Self::NoPast | Self::OtherMoment { .. } | Self::Unsupported => MissingCause::NotAsked,
         }
     }
 }

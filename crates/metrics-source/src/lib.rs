@@ -6,6 +6,7 @@
 mod deadline;
 mod error;
 pub mod exposition;
+mod past;
 mod prometheus;
 mod query;
 mod recorded;
@@ -16,6 +17,7 @@ pub mod testing;
 
 pub use deadline::WithDeadline;
 pub use error::ObserveError;
+pub use past::{Moments, Past, PastAnswer};
 pub use prometheus::{
     ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
     PrometheusSource, ServerInfo,

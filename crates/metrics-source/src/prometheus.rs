@@ -12,13 +12,13 @@ mod envelope;
 mod intervals;
 mod options;
 mod pass;
+mod past;
 mod selectors;
 
 use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -34,9 +34,10 @@ use self::{
     connection::Connection,
     intervals::{IntervalCache, Intervals},
     pass::{Outcome, Pass},
+    past::Ranges,
     selectors::Plan,
 };
-use crate::{Answer, MetricQuery, MetricsSource, ObserveError};
+use crate::{Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past};
 
 /// The most queries whose selectors are remembered from pass to pass.
 const MOST_PLANS: usize = 16_384;
@@ -69,24 +70,6 @@ impl PrometheusSource {
             intervals: IntervalCache::new(options.scrape_interval),
             plans: Mutex::default(),
         })
-    }
-
-    /// The values of `query` from `start` to `end`, `step` apart, each with its time: what a window is rebuilt from.
-    /// Start and end are taken inward to whole seconds. Nothing matched: no values. Values may be NaN or infinite.
-    ///
-    /// # Errors
-    ///
-    /// Those of a query; also [`ObserveError::Rejected`] where the server finds the points too many (11,000).
-    pub async fn range(
-        &self,
-        query: &str,
-        start: Timestamp,
-        end: Timestamp,
-        step: Duration,
-    ) -> Result<Vec<(Timestamp, f64)>, ObserveError> {
-        let answer = self.connection.range(query, (start, end), step).await?;
-        let points = answer.one_series()?;
-        Ok(points.into_iter().map(|point| (point.at, point.value)).collect())
     }
 
     /// Asks whether it answers queries, and what it is.
@@ -150,6 +133,14 @@ impl PrometheusSource {
         join_all(questions.iter().map(ask)).await
     }
 
+    async fn ask_ranges(&self, questions: &[Arc<str>], moments: &Moments, deadline: Instant) -> Ranges {
+        let ask = async |text: &Arc<str>| {
+            let answer = self.connection.range(text, moments, deadline).await;
+            answer.map_err(Arc::new)
+        };
+        Ranges::new(join_all(questions.iter().map(ask)).await)
+    }
+
     async fn intervals(&self, pass: &Pass, deadline: Instant) -> Intervals {
         if pass.needs_intervals() {
             self.intervals.get(&self.connection, deadline).await
@@ -182,6 +173,23 @@ impl MetricsSource for PrometheusSource {
         let late = self.ask_all(pass.questions_from(outcomes.len()), deadline).await;
         outcomes.extend(late);
         pass.answers(&outcomes, &intervals)
+    }
+
+    /// As [`MetricsSource::observe_past`] says, within the timeout of the options: the same questions as in a pass, each a
+    /// range query over the moments, which are of the server's clock. Scrape intervals are taken as they are now.
+    async fn observe_past(&self, queries: &[MetricQuery], moments: &Moments) -> Vec<Past> {
+        let deadline = self.connection.deadline();
+        let mut pass = Pass::new(queries, |query| self.plan_of(query));
+        let (mut ranges, intervals) = futures::join!(
+            self.ask_ranges(pass.questions_from(0), moments, deadline),
+            self.intervals(&pass, deadline)
+        );
+        for outcomes in ranges.each(moments) {
+            pass.ask_late_ages(&outcomes, &intervals);
+        }
+        let late = pass.questions_from(ranges.len());
+        ranges.extend(self.ask_ranges(late, moments, deadline).await);
+        pass.past_answers(&ranges, moments, &intervals)
     }
 }
 

@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use headroom_policy_engine::{Coverage, Reading, Timestamp};
 use thiserror::Error;
 
-use crate::{Answer, MetricQuery, MetricsSource, ObserveError};
+use crate::{Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past, PastAnswer};
 
 pub use read::{RecordedFlaw, RecordedProblem};
 
@@ -156,6 +156,23 @@ impl RecordedSource {
 impl MetricsSource for RecordedSource {
     async fn observe(&self, queries: &[MetricQuery], now: Timestamp) -> Vec<Answer> {
         queries.iter().map(|query| self.answer(query, now)).collect()
+    }
+
+    async fn observe_past(&self, queries: &[MetricQuery], moments: &Moments) -> Vec<Past> {
+        let at = |query: &MetricQuery, moment| {
+            let answer = self.answer(query, moment);
+            match answer.reading {
+                Err(error) if matches!(*error, ObserveError::Unsupported) => Err(error),
+                reading => Ok(PastAnswer {
+                    reading: reading.map_err(|error| error.cause()),
+                    scrape_interval: answer.scrape_interval,
+                }),
+            }
+        };
+        queries
+            .iter()
+            .map(|query| moments.iter().map(|moment| at(query, moment)).collect())
+            .collect()
     }
 }
 

@@ -26,7 +26,10 @@ use headroom_policy_engine::Timestamp;
 use thiserror::Error;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{Answer, Endpoint, MetricQuery, MetricsSource, ObserveError, ScrapeQuery, exposition::Samples};
+use crate::{
+    Answer, Endpoint, MetricQuery, MetricsSource, Moments, ObserveError, Past, ScrapeQuery,
+    exposition::Samples, past,
+};
 use combine::{Seen, Share, combine};
 use lost::Lost;
 use page::{PageKey, Pages};
@@ -256,6 +259,11 @@ impl MetricsSource for ScrapeSource {
             .map(|asked| answers.get(asked).cloned())
             .map(|answer| answer.unwrap_or_else(|| Answer::failed(ObserveError::Unsupported)))
             .collect()
+    }
+
+    /// Replicas know their present alone.
+    async fn observe_past(&self, queries: &[MetricQuery], _moments: &Moments) -> Vec<Past> {
+        past::unknown(queries)
     }
 }
 

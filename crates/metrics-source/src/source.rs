@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use headroom_policy_engine::{Reading, Timestamp};
 
-use crate::{MetricQuery, ObserveError};
+use crate::{MetricQuery, Moments, ObserveError, Past};
 
 /// Where observed load comes from.
 #[async_trait]
@@ -15,6 +15,12 @@ pub trait MetricsSource: fmt::Debug + Send + Sync {
     /// Equal queries are asked once. A query that cannot be answered gets an error of its own and never keeps
     /// others from their answers. A source never fills a gap: nothing found is [`ObserveError::NoData`].
     async fn observe(&self, queries: &[MetricQuery], now: Timestamp) -> Vec<Answer>;
+
+    /// Answers each of `queries`, in their order, as it would have at each of `moments`. What was missing then is
+    /// missing: no later sample takes its place.
+    ///
+    /// A query of which that cannot be told is an error, [`ObserveError::NoPast`] where the source keeps no past.
+    async fn observe_past(&self, queries: &[MetricQuery], moments: &Moments) -> Vec<Past>;
 }
 
 /// What a source says to one query.
@@ -46,11 +52,19 @@ impl<S: MetricsSource + ?Sized> MetricsSource for Arc<S> {
     async fn observe(&self, queries: &[MetricQuery], now: Timestamp) -> Vec<Answer> {
         (**self).observe(queries, now).await
     }
+
+    async fn observe_past(&self, queries: &[MetricQuery], moments: &Moments) -> Vec<Past> {
+        (**self).observe_past(queries, moments).await
+    }
 }
 
 #[async_trait]
 impl<S: MetricsSource + ?Sized> MetricsSource for Box<S> {
     async fn observe(&self, queries: &[MetricQuery], now: Timestamp) -> Vec<Answer> {
         (**self).observe(queries, now).await
+    }
+
+    async fn observe_past(&self, queries: &[MetricQuery], moments: &Moments) -> Vec<Past> {
+        (**self).observe_past(queries, moments).await
     }
 }

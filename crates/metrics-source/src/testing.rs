@@ -9,9 +9,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use headroom_policy_engine::{Coverage, Reading, Timestamp};
+use headroom_policy_engine::{Coverage, MissingCause, Reading, Timestamp};
 
-use crate::{Answer, MetricQuery, MetricsSource, ObserveError, PromqlQuery};
+use crate::{Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past, PastAnswer, PromqlQuery};
 
 /// A source whose answers a test sets, query by query, at any time.
 #[derive(Debug, Default)]
@@ -22,8 +22,10 @@ pub struct ScriptedSource {
 #[derive(Debug, Default)]
 struct Script {
     answers: HashMap<MetricQuery, Answer>,
+    past: HashMap<MetricQuery, Vec<(Timestamp, f64)>>,
     silent: HashSet<MetricQuery>,
     asked: Vec<Vec<MetricQuery>>,
+    asked_of_the_past: Vec<(Vec<MetricQuery>, Moments)>,
     waiting: usize,
 }
 
@@ -71,6 +73,14 @@ impl ScriptedSource {
         script.answers.insert(query.clone(), answer);
     }
 
+    /// What `query` gave in the past: each value from its time until the next one's. It gave nothing before the first,
+    /// and nothing where the value is NaN.
+    pub fn set_past(&self, query: &MetricQuery, values: impl IntoIterator<Item = (Timestamp, f64)>) {
+        let mut values: Vec<_> = values.into_iter().collect();
+        values.sort_by_key(|(at, _)| *at);
+        self.script().past.insert(query.clone(), values);
+    }
+
     /// From now on whoever asks `query` waits for ever, as on a server that hangs.
     pub fn set_silent(&self, query: &MetricQuery) {
         self.script().silent.insert(query.clone());
@@ -80,6 +90,12 @@ impl ScriptedSource {
     #[must_use]
     pub fn asked(&self) -> Vec<Vec<MetricQuery>> {
         self.script().asked.clone()
+    }
+
+    /// What was asked of the past so far, and about which moments.
+    #[must_use]
+    pub fn asked_of_the_past(&self) -> Vec<(Vec<MetricQuery>, Moments)> {
+        self.script().asked_of_the_past.clone()
     }
 
     /// How many calls wait for an answer that will not come.
@@ -127,6 +143,33 @@ impl MetricsSource for ScriptedSource {
             std::future::pending::<()>().await;
         }
         answers
+    }
+
+    async fn observe_past(&self, queries: &[MetricQuery], moments: &Moments) -> Vec<Past> {
+        let mut script = self.script();
+        script.asked_of_the_past.push((queries.to_vec(), *moments));
+        let past = |query| {
+            let values = script.past.get(query).ok_or(ObserveError::NoPast)?;
+            Ok(moments.iter().map(|moment| past_answer(values, moment)).collect())
+        };
+        queries.iter().map(past).collect()
+    }
+}
+
+fn past_answer(values: &[(Timestamp, f64)], moment: Timestamp) -> PastAnswer {
+    let until = values.partition_point(|(at, _)| *at <= moment);
+    let value = until.checked_sub(1).map(|index| values[index].1);
+    PastAnswer {
+        reading: match value {
+            Some(value) if !value.is_nan() => Ok(Reading {
+                value,
+                answered_at: Some(moment),
+                newest_sample: None,
+                coverage: Coverage::default(),
+            }),
+            Some(_) | None => Err(MissingCause::NoData),
+        },
+        scrape_interval: None,
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     Autoscaler, Due, Managed, Pass,
     evaluate::{Found, conclude, decide, settle},
     observe::{Place, Questions, endpoints},
+    past::Pasts,
     report::in_one_line,
     states::Taken,
     targets::patience,
@@ -106,12 +107,20 @@ impl Autoscaler {
             .collect();
         let answers = questions.ask(&self.sources, pass.now).await;
         self.outages.note(&answers);
+        let pasts = Pasts::ask(self, &asked, &answers, pass.now).await;
         asked
             .into_iter()
-            .map(|(due, places)| {
+            .enumerate()
+            .map(|(number, (mut due, places))| {
                 let managed = &self.workloads[due.taken.index];
+                let rebuilt = due.read.as_ref().ok().and_then(|state| {
+                    let memory = &mut due.taken.remembered_mut().memory;
+                    pasts.rebuild(number, &managed.settings, &state.workload, memory, pass.now)
+                });
                 let answers = places.into_iter().map(|place| answers.get(place));
-                decide_one(pass, managed, due, answers)
+                let mut item = decide_one(pass, managed, due, answers);
+                item.record.rebuilt = rebuilt;
+                item
             })
             .collect()
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use headroom_actuator::TargetState;
 use headroom_metrics_source::Answer;
 use headroom_policy_engine::{
-    Decision, Explanation, Freshness, Hold, Memory, MetricName, Observation, Observations, Outcome, Pods,
-    Replicas, RoundStatus, Semantics, TargetUnreadable, Timestamp, Workload, WorkloadId, evaluate,
+    Decision, Explanation, Freshness, Hold, Memory, MetricName, MissingCause, Observation, Observations,
+    Outcome, Pods, Reading, Replicas, RoundStatus, Semantics, TargetUnreadable, Timestamp, Workload,
+    WorkloadId, evaluate,
 };
 
 use super::{InForce, report::in_one_line};
@@ -60,6 +61,7 @@ pub(crate) fn decide(
             .collect(),
         verdict: Verdict::Unreadable { error },
         round: None,
+        rebuilt: None,
     };
     match memory.begin(&settings.policy, target, now) {
         Err(status) => record.round = in_use(status, settings),
@@ -164,17 +166,28 @@ fn metric(
     target: &Workload,
     now: Timestamp,
 ) -> MetricRecord {
-    let freshness = settings
-        .max_age
-        .unwrap_or_else(|| usual_freshness(answer.scrape_interval));
     let error = answer.reading.as_ref().err().map(|error| in_one_line(&**error));
     let reading = answer.reading.map_err(|error| error.cause());
     MetricRecord {
         name: name.clone(),
-        observation: Observation::judge(reading, freshness, target.current, target.readiness, now),
+        observation: observation(settings, reading, answer.scrape_interval, target, now),
         error,
         remarks: answer.remarks.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// What a reading is worth at `now`.
+pub(super) fn observation(
+    settings: &MetricSettings,
+    reading: Result<Reading, MissingCause>,
+    scrape_interval: Option<Duration>,
+    target: &Workload,
+    now: Timestamp,
+) -> Observation {
+    let freshness = settings
+        .max_age
+        .unwrap_or_else(|| usual_freshness(scrape_interval));
+    Observation::judge(reading, freshness, target.current, target.readiness, now)
 }
 
 /// How old a value may be where the policy does not say.

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    hash::Hash,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -11,7 +12,8 @@ use std::{
 use futures::future::join_all;
 use headroom_actuator::ReplicaEndpoint;
 use headroom_metrics_source::{
-    Answer, Endpoint, MetricQuery, MetricsSource, ObserveError, RecordedQuery, ScrapeQuery, WithDeadline,
+    Answer, Endpoint, MetricQuery, MetricsSource, Moments, ObserveError, Past, RecordedQuery, ScrapeQuery,
+    WithDeadline,
 };
 use headroom_policy_engine::Timestamp;
 
@@ -66,29 +68,36 @@ pub(super) enum Place {
     NotAsked,
 }
 
-/// The questions of one pass.
-#[derive(Debug, Default)]
-pub(super) struct Questions {
-    sources: Vec<(SourceId, Vec<MetricQuery>)>,
-    by_source: HashMap<SourceId, usize>,
+/// The questions of one pass, each once, by what they are asked of: a source, or a source about its past.
+#[derive(Debug)]
+pub(super) struct Questions<K = SourceId> {
+    sources: Vec<(K, Vec<MetricQuery>)>,
+    by_source: HashMap<K, usize>,
     by_query: HashMap<(usize, MetricQuery), usize>,
+}
+
+impl<K> Default for Questions<K> {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            by_source: HashMap::new(),
+            by_query: HashMap::new(),
+        }
+    }
 }
 
 /// The answers to the questions of one pass.
 #[derive(Debug)]
 pub(super) struct Answers(Vec<(SourceId, Vec<Answer>)>);
 
-impl Questions {
-    /// Adds what is asked for `origin`, with the replicas that the target told of.
-    pub(super) fn add(&mut self, origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Place {
-        let Some((id, query)) = question(origin, replicas) else {
-            return Place::NotAsked;
-        };
-        let source = match self.by_source.get(&id) {
+impl<K: Clone + Eq + Hash> Questions<K> {
+    /// Adds `query`, asked of `whom`.
+    pub(super) fn place(&mut self, whom: K, query: MetricQuery) -> Place {
+        let source = match self.by_source.get(&whom) {
             Some(&source) => source,
             None => {
-                self.sources.push((id.clone(), Vec::new()));
-                self.by_source.insert(id, self.sources.len() - 1);
+                self.sources.push((whom.clone(), Vec::new()));
+                self.by_source.insert(whom, self.sources.len() - 1);
                 self.sources.len() - 1
             }
         };
@@ -101,6 +110,16 @@ impl Questions {
                 queries.len() - 1
             });
         Place::Asked { source, query }
+    }
+}
+
+impl Questions {
+    /// Adds what is asked for `origin`, with the replicas that the target told of.
+    pub(super) fn add(&mut self, origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Place {
+        match question(origin, replicas) {
+            Some((id, query)) => self.place(id, query),
+            None => Place::NotAsked,
+        }
     }
 
     /// Asks all sources at once.
@@ -116,7 +135,28 @@ impl Questions {
     }
 }
 
+impl Questions<(SourceId, Moments)> {
+    /// Asks all sources about their past at once.
+    pub(super) async fn ask_past(self, sources: &Sources) -> Vec<Vec<Past>> {
+        let each = self
+            .sources
+            .into_iter()
+            .map(async |((id, moments), queries)| match sources.0.get(&id) {
+                Some(source) => source.observe_past(&queries, &moments).await,
+                None => Vec::new(),
+            });
+        join_all(each).await
+    }
+}
+
 impl Answers {
+    /// The time at which `source` answered, by its own clock; `None` where it does not tell.
+    pub(super) fn time_of(&self, source: &SourceId) -> Option<Timestamp> {
+        let (_, answers) = self.0.iter().find(|(id, _)| id == source)?;
+        let readings = answers.iter().filter_map(|answer| answer.reading.as_ref().ok());
+        readings.filter_map(|reading| reading.answered_at).max()
+    }
+
     /// The answer at `place`; unsupported where nobody could be asked.
     pub(super) fn get(&self, place: Place) -> Answer {
         let found = match place {
@@ -151,11 +191,14 @@ const fn is_outage(error: &ObserveError) -> bool {
         | ObserveError::TooLarge { .. }
         | ObserveError::NoRateYet { .. }
         | ObserveError::NoReplicas { .. }
+        | ObserveError::NoPast
+        | ObserveError::OtherMoment { .. }
         | ObserveError::Unsupported => false,
     }
 }
 
-fn question(origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Option<(SourceId, MetricQuery)> {
+/// Who is asked what for `origin`; `None` where nobody can be.
+pub(super) fn question(origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Option<(SourceId, MetricQuery)> {
     match origin {
         MetricOrigin::Prometheus { server, query } => Some((
             SourceId::Prometheus(server.clone()),

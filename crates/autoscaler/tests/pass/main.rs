@@ -14,6 +14,7 @@ mod history;
 mod hpa;
 mod loop_times;
 mod order;
+mod past;
 mod processes;
 mod restart;
 mod state_files;

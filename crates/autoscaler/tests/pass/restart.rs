@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::world::*;
-use headroom_autoscaler::{Clock, FollowingClock, LoopEnd, Notice, Once, Store, Which, run, run_once};
+use headroom_autoscaler::{
+    Clock, FirstPass, FollowingClock, LoopEnd, Notice, Once, Store, Which, run, run_once,
+};
 use headroom_policy_engine::{Fallback, FallbackAction, FallbackWhen, Timestamp};
 
 /// A load that rises, falls, is lost for a while and comes back.
@@ -138,7 +140,11 @@ async fn a_first_pass_says_that_it_has_no_memory_and_cannot_scale_down() {
     assert_eq!(
         record.notices,
         [Notice::NoMemory {
-            state_dir: world.state_dir()
+            state_dir: world.state_dir(),
+            first: FirstPass {
+                workloads: 1,
+                rebuilt: 0
+            },
         }]
     );
     let words = record.notices[0].to_string();

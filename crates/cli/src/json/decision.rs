@@ -1,6 +1,6 @@
 //! One decision as an object.
 
-use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Verdict};
+use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
 use headroom_policy_engine::{
     Coverage, MissingCause, Observation, Outcome, Proposal, Readiness, Sample, Step, Timestamp,
 };
@@ -31,7 +31,23 @@ pub(crate) struct Decision<'a> {
     metrics: Vec<Metric<'a>>,
     /// The schedules and overrides that were in force.
     in_force: Vec<InForceObject<'a>>,
+    /// What was made of the past, where nothing was remembered; `null` where something was.
+    rebuilt: Option<RebuiltObject<'a>>,
     steps: Vec<StepObject>,
+}
+
+/// What was made of the past of a workload of which nothing was remembered.
+#[derive(Debug, Serialize)]
+struct RebuiltObject<'a> {
+    /// The first moment that was asked about; `null` where the memory could not be rebuilt.
+    since: Option<String>,
+    moments: Option<u32>,
+    /// At how many of the moments every metric was known.
+    known: Option<u32>,
+    /// Whether that is enough to scale down by.
+    enough: bool,
+    /// Why it could not be rebuilt.
+    refused: Option<&'a str>,
 }
 
 /// One metric as it was seen.
@@ -96,6 +112,7 @@ impl<'a> Decision<'a> {
                 .map(|metric| Metric::new(metric, record.at))
                 .collect(),
             in_force: record.in_force.iter().map(InForceObject::new).collect(),
+            rebuilt: record.rebuilt.as_ref().map(RebuiltObject::new),
             steps,
         }
     }
@@ -140,6 +157,32 @@ impl<'a> Metric<'a> {
             cause,
             error: record.error.as_deref(),
             remarks: &record.remarks,
+        }
+    }
+}
+
+impl<'a> RebuiltObject<'a> {
+    fn new(rebuilt: &'a Rebuilt) -> Self {
+        match rebuilt {
+            Rebuilt::From {
+                since,
+                moments,
+                known,
+                is_covered,
+            } => Self {
+                since: Some(moment::rfc3339(*since)),
+                moments: Some(*moments),
+                known: Some(*known),
+                enough: *is_covered,
+                refused: None,
+            },
+            Rebuilt::Refused { reason } => Self {
+                since: None,
+                moments: None,
+                known: None,
+                enough: false,
+                refused: Some(reason),
+            },
         }
     }
 }

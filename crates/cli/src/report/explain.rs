@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Verdict};
+use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
 use headroom_policy_engine::{Observation, Readiness, Sample, Timestamp, Workload};
 
 use super::decision::{Course, outcome_words};
@@ -83,6 +83,10 @@ impl fmt::Display for Explained<'_> {
             }
         }
 
+        if let Some(rebuilt) = &record.rebuilt {
+            writeln!(f, "  {:width$}  {}", "past", past(rebuilt))?;
+        }
+
         writeln!(f, "\n{}", heading("Steps"))?;
         for (number, step) in explanation.0.iter().enumerate() {
             writeln!(f, "  {:2}. {step}", number + 1)?;
@@ -116,6 +120,26 @@ fn replicas(target: &Workload) -> String {
             "{current} wanted, {ready} ready, one starting for {}",
             moment::span(starting)
         ),
+    }
+}
+
+fn past(rebuilt: &Rebuilt) -> String {
+    match rebuilt {
+        Rebuilt::From {
+            since,
+            moments,
+            known,
+            is_covered,
+        } => format!(
+            "no memory; rebuilt from {known} known of {moments} moments since {}{}",
+            moment::date_and_time(*since),
+            if *is_covered {
+                ""
+            } else {
+                ", which are too few to scale down by"
+            }
+        ),
+        Rebuilt::Refused { reason } => format!("no memory, and it cannot be rebuilt: {reason}"),
     }
 }
 
@@ -171,5 +195,39 @@ mod tests {
         insta::assert_snapshot!("failed", explained(&samples::failed()));
         insta::assert_snapshot!("blind", explained(&samples::blind()));
         insta::assert_snapshot!("unreadable", explained(&samples::unreadable()));
+    }
+
+    #[test]
+    fn says_what_was_made_of_the_past() {
+        let said = |rebuilt| {
+            let record = DecisionRecord {
+                rebuilt: Some(rebuilt),
+                ..samples::scale_up()
+            };
+            let text = explained(&record);
+            let line = text.lines().find_map(|line| line.trim().strip_prefix("past "));
+            line.expect("a line about the past").trim().to_owned()
+        };
+        let from = |known, is_covered| Rebuilt::From {
+            since: samples::AT,
+            moments: 21,
+            known,
+            is_covered,
+        };
+        assert_eq!(
+            said(from(19, true)),
+            "no memory; rebuilt from 19 known of 21 moments since TIME"
+        );
+        assert_eq!(
+            said(from(4, false)),
+            "no memory; rebuilt from 4 known of 21 moments since TIME, which are too few to scale down by"
+        );
+        let refused = Rebuilt::Refused {
+            reason: "cpu depends on it".to_owned(),
+        };
+        assert_eq!(
+            said(refused),
+            "no memory, and it cannot be rebuilt: cpu depends on it"
+        );
     }
 }

@@ -18,7 +18,7 @@ use super::{
     envelope::{self, Body, QueryAnswer},
     options::{BaseUrl, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError},
 };
-use crate::ObserveError;
+use crate::{Moments, ObserveError};
 
 /// The most that is read of one answer, in bytes.
 pub(super) const MAX_ANSWER: usize = 8 * 1024 * 1024;
@@ -106,39 +106,50 @@ impl Connection {
         QueryAnswer::read(&body)
     }
 
-    /// The values of `query` from `start` to `end`, whole seconds, `step` apart.
+    /// The values of `query` at each of `moments`.
     pub(super) async fn range(
         &self,
         query: &str,
-        (start, end): (Timestamp, Timestamp),
-        step: Duration,
+        moments: &Moments,
+        deadline: Instant,
     ) -> Result<QueryAnswer, ObserveError> {
-        // Inward to whole seconds, which is what the API client can say.
-        let start = start.unix_millis().saturating_add(999).div_euclid(1000);
-        let end = end.unix_millis().div_euclid(1000);
-        let builder = self.api.query_range(query, start, end, step.as_secs_f64());
-        let body = self
-            .exchange(self.deadline(), async {
-                if query.len() <= LONGEST_IN_URL {
-                    builder.get_raw().await
-                } else {
-                    builder.post_raw().await
-                }
-            })
-            .await?;
+        // The API client knows whole seconds alone.
+        let mut url = self.url_of("api/v1/query_range");
+        url.query_pairs_mut()
+            .append_pair("query", query)
+            .append_pair("start", &seconds(moments.first()))
+            .append_pair("end", &seconds(moments.last()))
+            .append_pair("step", &moments.spacing().as_secs_f64().to_string());
+        let client = self.api.inner();
+        let request = if query.len() <= LONGEST_IN_URL {
+            client.get(url)
+        } else {
+            let form = url.query().unwrap_or_default().to_owned();
+            url.set_query(None);
+            let form_type = "application/x-www-form-urlencoded";
+            client.post(url).header(CONTENT_TYPE, form_type).body(form)
+        };
+        let body = self.exchange(deadline, request.send()).await?;
         QueryAnswer::read(&body)
     }
 
     /// The body at `path`, which begins without a slash.
     pub(super) async fn get(&self, path: &str, deadline: Instant) -> Result<Body, ObserveError> {
-        let mut url = self.base.clone();
         let (path, query) = path
             .split_once('?')
             .map_or((path, None), |(path, query)| (path, Some(query)));
-        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        let mut url = self.url_of(path);
         url.set_query(query);
         let request = self.api.inner().get(url);
         self.exchange(deadline, request.send()).await
+    }
+
+    /// The URL of `path`, which begins without a slash.
+    fn url_of(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        url.set_query(None);
+        url
     }
 
     /// Waits for its turn, sends, and reads the answer, all before `deadline`.
@@ -174,6 +185,12 @@ impl SendError for api::Error {
     fn into_observe_error(self) -> ObserveError {
         ObserveError::Unreachable(root_cause(&self).into())
     }
+}
+
+/// A time as the API takes it, exactly.
+fn seconds(at: Timestamp) -> String {
+    let millis = at.unix_millis();
+    format!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000))
 }
 
 /// The body of an answer that is no error.

@@ -115,16 +115,10 @@ impl QueryAnswer {
         }
     }
 
-    /// The points of the one series that a range query gives; none where nothing matched.
-    pub(super) fn one_series(self) -> Result<Vec<Point>, ObserveError> {
+    /// The series that a range query gives, one of which is that of a scalar.
+    pub(super) fn series(self) -> Result<Vec<Series>, ObserveError> {
         match self.data {
-            QueryData::Matrix(mut series) => match (series.pop(), series.len()) {
-                (None, _) => Ok(Vec::new()),
-                (Some(one), 0) => Ok(one.points),
-                (Some(_), others) => Err(ObserveError::Ambiguous {
-                    found: u32::try_from(others.saturating_add(1)).unwrap_or(u32::MAX),
-                }),
-            },
+            QueryData::Matrix(series) => Ok(series),
             QueryData::Scalar(_) => Err(wrong_type("scalar")),
             QueryData::Vector(_) => Err(wrong_type("vector")),
             QueryData::Other(name) => Err(wrong_type(&name)),

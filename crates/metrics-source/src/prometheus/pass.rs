@@ -10,9 +10,10 @@ use headroom_policy_engine::{Coverage, Reading, Timestamp};
 use super::{
     envelope::{QueryAnswer, timestamp},
     intervals::Intervals,
+    past::Ranges,
     selectors::{Part, Plan, Spacing, Window},
 };
-use crate::{Answer, MetricQuery, ObserveError, PromqlQuery};
+use crate::{Answer, MetricQuery, Moments, ObserveError, Past, PastAnswer, PromqlQuery};
 
 /// What came back for one question.
 pub(super) type Outcome = Result<QueryAnswer, Arc<ObserveError>>;
@@ -32,6 +33,8 @@ pub(super) struct Pass {
 struct Asked {
     value: usize,
     coverage: Option<usize>,
+    /// What the coverage query has that would mean another moment in a range query.
+    coverage_other_moment: Option<&'static str>,
     plan: Arc<Plan>,
     /// Beside the plan's parts.
     parts: Vec<AskedPart>,
@@ -61,7 +64,12 @@ impl Pass {
         }
         pass.asked = promql
             .iter()
-            .map(|query| query.map(|query| pass.plan(query, plan_of(&query.query))))
+            .map(|query| {
+                query.map(|query| {
+                    let coverage = query.coverage.as_ref().map(&plan_of);
+                    pass.plan(query, plan_of(&query.query), coverage.as_deref())
+                })
+            })
             .collect();
         pass
     }
@@ -84,7 +92,9 @@ impl Pass {
                 continue;
             }
             for (part, places) in query.plan.parts.iter().zip(&mut query.parts) {
-                let Some(count) = places.count else { continue };
+                let (Some(count), None) = (places.count, places.late_age) else {
+                    continue;
+                };
                 let counted = by_job(&outcomes[count]);
                 if !by_job(&outcomes[places.age]).is_some_and(|ages| ages.is_empty())
                     || counted.as_ref().is_some_and(Vec::is_empty)
@@ -111,7 +121,39 @@ impl Pass {
             .collect()
     }
 
-    fn plan(&mut self, query: &PromqlQuery, plan: Arc<Plan>) -> Asked {
+    /// The answers about some moments, in the order of the queries, of what came back for each of them.
+    ///
+    /// Beside what a pass goes on without, nothing may be missing: an age that was not answered would count as fresh.
+    pub(super) fn past_answers(
+        &self,
+        ranges: &Ranges,
+        moments: &Moments,
+        intervals: &Intervals,
+    ) -> Vec<Past> {
+        let failure = |asked: &Option<Asked>| match asked {
+            None => Some(Arc::new(ObserveError::Unsupported)),
+            Some(asked) => asked.past_failure(ranges),
+        };
+        let mut all: Vec<Past> = self
+            .asked
+            .iter()
+            .map(|asked| failure(asked).map_or_else(|| Ok(Vec::new()), Err))
+            .collect();
+        for outcomes in ranges.each(moments) {
+            for (past, asked) in all.iter_mut().zip(&self.asked) {
+                if let (Ok(past), Some(asked)) = (past, asked) {
+                    let answer = asked.answer(&outcomes, intervals);
+                    past.push(PastAnswer {
+                        reading: answer.reading.map_err(|error| error.cause()),
+                        scrape_interval: answer.scrape_interval,
+                    });
+                }
+            }
+        }
+        all
+    }
+
+    fn plan(&mut self, query: &PromqlQuery, plan: Arc<Plan>, coverage_plan: Option<&Plan>) -> Asked {
         let parts = plan
             .parts
             .iter()
@@ -124,6 +166,7 @@ impl Pass {
         Asked {
             value: self.ask(&query.query),
             coverage: query.coverage.as_ref().map(|coverage| self.ask(coverage)),
+            coverage_other_moment: coverage_plan.and_then(|plan| plan.other_moment),
             plan,
             parts,
         }
@@ -142,6 +185,21 @@ impl Pass {
 }
 
 impl Asked {
+    /// Why the past of this query cannot be told.
+    fn past_failure(&self, ranges: &Ranges) -> Option<Arc<ObserveError>> {
+        let what = self.plan.other_moment.or(self.coverage_other_moment);
+        if let Some(what) = what {
+            return Some(Arc::new(ObserveError::OtherMoment { what }));
+        }
+        let parts = self.parts.iter();
+        let parts = parts.flat_map(|part| [Some(part.age), part.count, part.late_age]);
+        let mut all = [Some(self.value), self.coverage]
+            .into_iter()
+            .chain(parts)
+            .flatten();
+        all.find_map(|place| ranges.failure(place).cloned())
+    }
+
     fn answer(&self, outcomes: &[Outcome], intervals: &Intervals) -> Answer {
         let (point, remarks) = match &outcomes[self.value] {
             Ok(answer) => (answer.one_number().map_err(Arc::new), answer.remarks.as_slice()),
@@ -210,8 +268,10 @@ impl Known {
         let Part { selector, .. } = part;
         let mut jobs: Vec<&str> = Vec::new();
         let age = match places.late_age {
-            Some(late) => &outcomes[late],
-            None => &outcomes[places.age],
+            Some(late) if by_job(&outcomes[places.age]).is_some_and(|ages| ages.is_empty()) => {
+                &outcomes[late]
+            }
+            Some(_) | None => &outcomes[places.age],
         };
         match read_by_job(age) {
             Err(error) => self.remark(&format!("the age of {selector} is unknown: {error}")),

@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) parts: Vec<Part>,
     /// What cannot be asked, in words for the record.
     pub(super) unasked: Vec<Arc<str>>,
+    /// What would mean another moment in a range query: there, each of its moments should be as in an instant query.
+    pub(super) other_moment: Option<&'static str>,
 }
 
 /// One selector of a query.
@@ -65,7 +67,10 @@ impl Plan {
         match promql_parser::parser::parse(query) {
             Ok(expression) => plan.walk(&expression, None),
             // The server may know more PromQL than we do; it is asked all the same.
-            Err(_) => plan.cannot_ask("the age is unknown: this version cannot read the query's PromQL"),
+            Err(_) => {
+                plan.cannot_ask("the age is unknown: this version cannot read the query's PromQL");
+                plan.other_moment = Some("PromQL that this version cannot read");
+            }
         }
         if plan.parts.is_empty() && plan.unasked.is_empty() {
             plan.cannot_ask("the age is unknown: the query reads no series");
@@ -100,8 +105,13 @@ impl Plan {
                     self.walk(argument, within);
                 }
             }
-            Expr::Subquery(subquery) if within.is_none() => self.walk(&subquery.expr, Some(subquery)),
+            Expr::Subquery(subquery) if within.is_none() => {
+                self.note_moment(subquery.at.as_ref());
+                self.walk(&subquery.expr, Some(subquery));
+            }
             Expr::Subquery(subquery) => {
+                // What stands in it is not looked at.
+                self.other_moment = Some("a subquery in another");
                 self.cannot_ask(&format!(
                     "the age of {subquery} is unknown: it is a subquery in another"
                 ));
@@ -110,7 +120,16 @@ impl Plan {
         }
     }
 
+    fn note_moment(&mut self, at: Option<&AtModifier>) {
+        match at {
+            Some(AtModifier::Start) => self.other_moment = Some("@ start()"),
+            Some(AtModifier::End) => self.other_moment = Some("@ end()"),
+            Some(AtModifier::At(_)) | None => {}
+        }
+    }
+
     fn add(&mut self, selector: &VectorSelector, range: Option<Duration>, within: Option<&SubqueryExpr>) {
+        self.note_moment(selector.at.as_ref());
         let written = written(selector, range);
         if is_fixed(selector.at.as_ref()) || within.is_some_and(|subquery| is_fixed(subquery.at.as_ref())) {
             self.cannot_ask(&format!("the age of {written} is unknown: @ fixes its time"));

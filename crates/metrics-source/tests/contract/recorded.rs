@@ -1,6 +1,10 @@
 //! The recording as a subject. It waits for nobody, so there is no silent query.
 
-use headroom_metrics_source::{MetricQuery, RecordedQuery, RecordedSource, testing::promql};
+use std::time::Duration;
+
+use headroom_metrics_source::{
+    MetricQuery, MetricsSource, Moments, ObserveError, RecordedQuery, RecordedSource, testing::promql,
+};
 use headroom_policy_engine::{MissingCause, Timestamp};
 
 use crate::suite::{Subject, keeps_the_contract};
@@ -11,6 +15,25 @@ fn recorded(series: &str) -> MetricQuery {
     MetricQuery::Recorded(RecordedQuery {
         series: series.into(),
     })
+}
+
+#[tokio::test]
+async fn a_recording_knows_its_past() {
+    let source = RecordedSource::from_reader(RECORDING.as_bytes()).unwrap();
+    let minute = Duration::from_secs(60);
+    let moments = Moments::before(Timestamp::from_unix_millis(90_000), 2 * minute, minute).unwrap();
+    let queries = [recorded("gap"), promql("up")];
+    let mut past = source.observe_past(&queries, &moments).await;
+    let error = past.pop().unwrap().unwrap_err();
+    assert!(matches!(*error, ObserveError::Unsupported), "{error}");
+    let answers = past.pop().unwrap().unwrap();
+    let readings: Vec<_> = answers
+        .iter()
+        .map(|answer| answer.reading.map(|reading| reading.value))
+        .collect();
+    let absent = Err(MissingCause::NoData);
+    assert_eq!(readings, [absent, absent, Ok(3.0)], "at -90, -30 and 30 seconds");
+    assert_eq!(answers[2].scrape_interval, Some(minute));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headroom_metrics_source::{
-    MetricsSource, ObserveError, WithDeadline,
+    MetricsSource, Moments, ObserveError, Past, WithDeadline,
     testing::{ScriptedSource, promql},
 };
 use headroom_policy_engine::{MissingCause, Timestamp};
@@ -64,4 +64,30 @@ async fn past_the_deadline_every_query_has_timed_out() {
         assert!(is_late, "{error}");
     }
     assert_eq!(script.waiting(), 0);
+}
+
+#[tokio::test]
+async fn a_past_that_was_set_is_told_and_another_is_not_known() {
+    let source = scripted();
+    let second = |second: i64| {
+        NOW.plus(Duration::from_secs(100))
+            .minus(Duration::from_secs(u64::try_from(-second).unwrap()))
+    };
+    source.set_past(
+        &promql("one"),
+        [(second(-20), 1.0), (second(-15), f64::NAN), (second(-10), 2.0)],
+    );
+    let moments = Moments::before(second(0), Duration::from_secs(25), Duration::from_secs(5)).unwrap();
+    let past = source
+        .observe_past(&[promql("one"), promql("two")], &moments)
+        .await;
+    let [one, two] = <[Past; 2]>::try_from(past).unwrap();
+    let values = one
+        .unwrap()
+        .into_iter()
+        .map(|answer| answer.reading.map(|reading| reading.value));
+    let absent = Err(MissingCause::NoData);
+    let expected = [absent, absent, Ok(1.0), absent, Ok(2.0), Ok(2.0)];
+    assert_eq!(values.collect::<Vec<_>>(), expected);
+    assert!(matches!(*two.unwrap_err(), ObserveError::NoPast));
 }

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use futures::poll;
-use headroom_metrics_source::{Answer, MetricQuery, MetricsSource};
+use headroom_metrics_source::{Answer, MetricQuery, MetricsSource, Moments};
 use headroom_policy_engine::{MissingCause, Timestamp};
 use headroom_test_support::wait_until;
 
@@ -41,6 +41,7 @@ pub(crate) async fn keeps_the_contract(subject: &Subject<'_>) {
     each_cause_is_its_own(subject).await;
     a_query_without_an_answer_costs_others_nothing(subject).await;
     the_same_query_twice_has_the_same_answer(subject).await;
+    the_past_is_answered_query_by_query_and_moment_by_moment(subject).await;
     if let Some(silent) = &subject.silent {
         what_is_dropped_leaves_nothing_running(subject, silent).await;
     }
@@ -82,6 +83,22 @@ async fn a_query_without_an_answer_costs_others_nothing(subject: &Subject<'_>) {
 async fn the_same_query_twice_has_the_same_answer(subject: &Subject<'_>) {
     let (first, second) = (&subject.numbers[0], &subject.numbers[1]);
     assert_numbers(subject, &[first.clone(), second.clone(), first.clone()]).await;
+}
+
+async fn the_past_is_answered_query_by_query_and_moment_by_moment(subject: &Subject<'_>) {
+    let minute = Duration::from_secs(60);
+    let Some(moments) = Moments::before(subject.now, 3 * minute, minute) else {
+        unreachable!("four moments are not too many")
+    };
+    assert!(subject.source.observe_past(&[], &moments).await.is_empty());
+    let numbers = subject.numbers.iter().map(|(query, _)| query);
+    let missing = subject.missing.iter().map(|(query, _)| query);
+    let queries: Vec<MetricQuery> = numbers.chain(missing).cloned().collect();
+    let past = subject.source.observe_past(&queries, &moments).await;
+    assert_eq!(past.len(), queries.len());
+    for answers in past.into_iter().flatten() {
+        assert_eq!(answers.len(), 4);
+    }
 }
 
 async fn what_is_dropped_leaves_nothing_running(subject: &Subject<'_>, silent: &Silent<'_>) {

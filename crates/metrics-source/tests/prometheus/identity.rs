@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     at, error_of, observe, options,
-    server::{FakeServer, Reply, Request, TIME},
+    server::{FakeServer, Reply, Request},
     source,
 };
 
@@ -209,39 +209,4 @@ async fn a_probe_tells_what_answers() {
     let server = FakeServer::start(|_| Reply::text(200, "text/html", "<html>"));
     let error = at(&server).probe().await.unwrap_err();
     assert!(matches!(error, ObserveError::Malformed { .. }), "{error}");
-}
-
-#[tokio::test]
-async fn a_range_gives_each_value_with_its_time() {
-    let server = FakeServer::start(|request| match request.query() {
-        "one" => Reply::result(
-            "matrix",
-            &json!([{"values": [[TIME, "1"], [TIME + 15.0, "NaN"]]}]),
-        ),
-        "none" => Reply::result("matrix", &json!([])),
-        "two" => Reply::result("matrix", &json!([{"values": []}, {"values": []}])),
-        _ => Reply::value("1"),
-    });
-    let source = at(&server);
-    let (start, end) = (
-        Timestamp::from_unix_millis(1_000_001),
-        Timestamp::from_unix_millis(2_000_999),
-    );
-    let range = async |query| {
-        source
-            .range(query, start, end, std::time::Duration::from_millis(15_500))
-            .await
-    };
-    let points = range("one").await.unwrap();
-    assert_eq!(points[0], (Timestamp::from_unix_millis(1_700_000_000_250), 1.0));
-    assert!(points[1].1.is_nan());
-    let request = server.requests().pop().unwrap();
-    assert_eq!(request.path, "/api/v1/query_range");
-    let parameters = ["start", "end", "step"].map(|name| request.parameter(name).unwrap());
-    assert_eq!(parameters, ["1001", "2000", "15.5"]);
-    assert_eq!(range("none").await.unwrap(), []);
-    let error = range("two").await.unwrap_err();
-    assert!(matches!(error, ObserveError::Ambiguous { found: 2 }), "{error}");
-    let error = range("other").await.unwrap_err();
-    assert!(matches!(error, ObserveError::WrongType { .. }), "{error}");
 }

@@ -10,6 +10,7 @@
 mod faults;
 mod identity;
 mod metadata;
+mod past;
 mod real;
 mod server;
 mod tls;

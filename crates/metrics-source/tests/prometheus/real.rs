@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headroom_metrics_source::{MetricQuery, ObserveError, PrometheusSource, testing::promql};
+use headroom_metrics_source::{
+    MetricQuery, MetricsSource, Moments, ObserveError, PrometheusSource, testing::promql,
+};
 use headroom_policy_engine::{Freshness, MissingCause, Observation, Readiness, Replicas};
 use headroom_test_support::{Job, Prometheus, wait_for};
 
@@ -118,21 +120,46 @@ async fn a_value_comes_with_its_age_and_the_interval_of_its_job() {
     assert!(age < WAIT, "{age:?}");
     let info = source.probe().await.unwrap();
     assert!(now().since(info.time) < WAIT);
-    // A range is asked at whole seconds, of which one has to pass.
-    wait_for(WAIT, "a range with the sum in it", async || {
-        let end = source.probe().await.unwrap().time;
-        let start = end.minus(Duration::from_secs(10));
-        let points = source
-            .range("sum(load)", start, end, Duration::from_secs(1))
-            .await
-            .unwrap();
-        assert!(
-            points.iter().all(|(time, _)| start <= *time && *time <= end),
-            "{points:?}"
-        );
-        points.iter().any(|(_, value)| *value == 7.0).then_some(())
-    })
-    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn the_past_is_told_as_it_was() {
+    let replicas = [Replica::start(3.0), Replica::start(4.0)];
+    let prometheus = scraping(&replicas).await;
+    let source = of(&prometheus);
+    let query = covered("sum(load)", "count(up == 1)");
+    until("both are seen", (&source, &query, 2), |_| {}, is_fresh).await;
+    prometheus
+        .wait_for_value("count_over_time(sum(load)[1m:1s])", |seconds| seconds >= 4.0)
+        .await;
+    replicas[1].fail();
+    prometheus
+        .wait_for_value("sum_over_time(count(up == 0)[1m:1s])", |seconds| seconds >= 4.0)
+        .await;
+    let time = source.probe().await.unwrap().time;
+    let second = Duration::from_secs(1);
+    let moments = Moments::before(time, Duration::from_secs(40), second).unwrap();
+    let mut past = source.observe_past(std::slice::from_ref(&query), &moments).await;
+    let answers = past.remove(0).unwrap();
+    assert_eq!(answers.len(), 41);
+    assert_eq!(
+        answers[0].reading,
+        Err(MissingCause::NoData),
+        "before the server was started"
+    );
+    let mut told = Vec::new();
+    for (answer, moment) in answers.iter().zip(moments.iter()) {
+        let Ok(reading) = answer.reading else { continue };
+        assert_eq!(reading.answered_at, Some(moment));
+        let age = moment.since(reading.newest_sample.unwrap());
+        assert!(age < Duration::from_secs(10), "{age:?}");
+        told.push((reading.value, reading.coverage.replicas.unwrap()));
+    }
+    told.dedup();
+    let both = told.iter().position(|&told| told == (7.0, 2.0));
+    assert!(both.is_some(), "{told:?}");
+    assert_eq!(told.last(), Some(&(3.0, 1.0)), "{told:?}");
 }
 
 #[tokio::test]
