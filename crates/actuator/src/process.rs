@@ -313,7 +313,8 @@ fn workload(table: &ProcessTable, seen: &[(u64, Ready)], now: Timestamp) -> Work
     let missing = (count(table.slots.len()) < table.wanted()).then_some(Duration::ZERO);
     let failing = table.failing();
     Workload {
-        origin: CountOrigin::Read,
+        // Nobody else writes the table.
+        origin: CountOrigin::WrittenByHeadroom,
         readiness: Readiness::Known {
             ready: count(ready),
             longest_unready: waiting.max().max(missing),

@@ -131,6 +131,7 @@ fn settings(number: u32) -> WorkloadSettings {
         semantics: Semantics::Headroom,
         hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(20)).unwrap(),
+        zero: None,
         metrics: vec![MetricPolicy::new(
             MetricName::new("requests"),
             MetricKind::External,

@@ -33,6 +33,7 @@ mod targets;
 mod tree;
 mod variables;
 mod words;
+mod zero;
 
 use std::{
     collections::BTreeMap,

@@ -53,6 +53,7 @@ fn policy() -> WorkloadPolicy {
         semantics: Semantics::Headroom,
         hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(40)).unwrap(),
+        zero: None,
         metrics: vec![
             plain(
                 "cpu",

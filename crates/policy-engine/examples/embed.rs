@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         semantics: Semantics::Headroom,
         hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(10))?,
+        zero: None,
         metrics: vec![MetricPolicy::new(
             MetricName::new("request_rate"),
             MetricKind::External,

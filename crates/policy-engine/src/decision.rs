@@ -98,6 +98,10 @@ pub enum Reason {
     Fallback,
     /// Hold: less would do, but the load has been known again for too short a time since a fallback.
     Recovering,
+    /// Scale up from zero: a metric that starts the workload shows load.
+    Activated,
+    /// Hold: nothing would do, but there has not been no load for long enough to be set to zero.
+    NotIdle,
     /// Hold: the load fits the count.
     OnTarget,
     /// Hold: more is wanted, and the maximum is reached.

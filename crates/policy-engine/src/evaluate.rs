@@ -13,6 +13,7 @@ mod stabilize;
 mod wait;
 #[cfg(test)]
 mod world;
+mod zero;
 
 pub use self::rebuild::Inexact;
 use self::{hpa::Hpa, own::Own, recommend::Proposals};
@@ -60,7 +61,7 @@ fn run<'a>(
     parts.limit(&mut course, at, memory, steps);
     parts.wait(&mut course, at, memory, steps);
     fallback::run(&mut course, &proposals, at.policy, memory, at.now, steps);
-    parts.bound(&mut course, at, steps);
+    parts.bound(&mut course, at, &proposals, memory, steps);
     parts.permit(&mut course, at, memory, steps);
     course.decision()
 }
@@ -129,7 +130,14 @@ trait Parts<'a> {
     );
 
     /// Stage 8: the bounds.
-    fn bound(&mut self, course: &mut Course, at: Evaluation<'a>, steps: &mut impl StepSink);
+    fn bound(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        proposals: &Proposals<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    );
 
     /// Stage 9: what forbids writing.
     fn permit(

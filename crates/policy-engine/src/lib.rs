@@ -30,10 +30,10 @@ pub use pod::{
     Milli, PerPod, Pod, PodPhase, PodUsage, PodValue, Pods, ReadyCondition, Resource,
 };
 pub use policy::{
-    Breach, ChangeAmount, ChangeLimit, ChangeLimits, Compared, EvaluationInterval, Fallback, FallbackAction,
-    FallbackWhen, GroupName, Guards, HpaPath, LimitSelection, MetricName, MetricPolicy, MetricRule,
-    OnMissing, PolicyError, ScalingRules, Semantics, StabilizationWindow, StepRule, Target,
-    TargetUtilization, Tolerance, Votes, Watermarks, WorkloadPolicy,
+    Activation, Breach, ChangeAmount, ChangeLimit, ChangeLimits, Compared, EvaluationInterval, Fallback,
+    FallbackAction, FallbackWhen, GroupName, Guards, HpaPath, LimitSelection, MetricName, MetricPolicy,
+    MetricRule, OnMissing, PolicyError, ScaleToZero, ScalingRules, Semantics, StabilizationWindow, StepRule,
+    Target, TargetUtilization, Tolerance, Votes, Watermarks, WorkloadPolicy,
 };
 pub use replicas::{BoundsError, ReplicaBounds, Replicas};
 pub use step::{Explanation, NoSteps, Proposal, Step, StepSink};

@@ -3,6 +3,7 @@
 //! Bounded in size, versioned when written, and enough to give the same next decision after a restart. The parts:
 //! recommendations (never actions, I21), written changes, step timers, what has been known, and a few moments.
 
+mod idle;
 mod knowledge;
 mod recommendations;
 mod round;
@@ -13,6 +14,7 @@ mod step_timers;
 
 use std::{collections::VecDeque, time::Duration};
 
+pub(crate) use idle::IdleTime;
 pub(crate) use knowledge::{Knowledge, Recovery};
 pub(crate) use recommendations::Recommendations;
 pub use round::TargetUnreadable;
@@ -47,6 +49,8 @@ pub struct Memory {
     pub(crate) decreases: ScaleEvents,
     pub(crate) step_timers: StepTimers,
     pub(crate) knowledge: Knowledge,
+    /// The time without load until now, where the policy has a zero.
+    pub(crate) idle: Option<IdleTime>,
     /// The last written change.
     pub(crate) last_change: Option<Change>,
     /// Another count than the written one has been seen since.
@@ -130,6 +134,7 @@ impl Memory {
         self.decreases.shift_back(by);
         self.step_timers.shift_back(by);
         self.knowledge.shift_back(by);
+        self.idle = self.idle.map(|idle| idle.shifted_back(by));
         for moment in &mut self.reversals {
             *moment = moment.minus(by);
         }

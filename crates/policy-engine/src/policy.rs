@@ -9,6 +9,7 @@ mod limits;
 mod names;
 mod rule;
 mod watermarks;
+mod zero;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use self::{
     names::{GroupName, MetricName},
     rule::{Breach, MetricRule, StepRule, Target, TargetUtilization},
     watermarks::{Compared, Watermarks},
+    zero::ScaleToZero,
 };
 use crate::{
     ReplicaBounds,
@@ -34,6 +36,9 @@ pub struct WorkloadPolicy {
     pub hpa: Arc<HpaSettings>,
     /// The fewest and most replicas.
     pub bounds: ReplicaBounds,
+    /// Whether the count may be zero, below those bounds; `None`: never. Holds under headroom's own semantics; the HPA's
+    /// have bounds from zero.
+    pub zero: Option<ScaleToZero>,
     /// What the load is read from. The order is that of the observations.
     pub metrics: Vec<MetricPolicy>,
     /// How the count may rise.
@@ -88,10 +93,22 @@ pub struct MetricPolicy {
     /// The group it belongs to: the count falls only where every metric of a group asks for less. A rule that can only
     /// add never does, so a group with one never lets the count fall.
     pub group: Option<GroupName>,
+    /// Whether its load starts a workload that stands at zero.
+    pub activation: Activation,
+}
+
+/// Whether the load of a metric starts a workload that stands at zero. For metrics that are known without replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// It does not.
+    #[default]
+    None,
+    /// Any value above zero does.
+    FromZero,
 }
 
 impl MetricPolicy {
-    /// A metric that may raise and lower, forbids lowering while it is unknown, and belongs to no group.
+    /// A metric that may raise and lower, forbids lowering while it is unknown, belongs to no group and starts nothing.
     #[must_use]
     pub fn new(name: MetricName, kind: MetricKind, rule: MetricRule, tolerance: Tolerance) -> Self {
         Self {
@@ -102,6 +119,7 @@ impl MetricPolicy {
             on_missing: OnMissing::Block,
             tolerance,
             group: None,
+            activation: Activation::None,
         }
     }
 }

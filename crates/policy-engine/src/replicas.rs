@@ -53,11 +53,28 @@ pub struct ReplicaBounds {
 }
 
 impl ReplicaBounds {
-    /// Bounds from `min` to `max`, both included.
+    /// Bounds from `min` to `max`, both included. Below them lies at most the zero of a
+    /// [`ScaleToZero`](crate::ScaleToZero).
     ///
     /// # Errors
-    /// When `min` is above `max`, `max` is zero, or `max` is above [`Replicas::LIMIT`].
+    /// When `min` is zero or above `max`, `max` is zero, or `max` is above [`Replicas::LIMIT`].
     pub fn new(min: Replicas, max: Replicas) -> Result<Self, BoundsError> {
+        if min == Replicas::ZERO && max > Replicas::ZERO {
+            return Err(BoundsError::Zero);
+        }
+        Self::checked(min, max)
+    }
+
+    /// Bounds from zero to `max`, as an HPA's `minReplicas: 0` has them. Under headroom's own semantics they begin at one:
+    /// there a zero comes from [`ScaleToZero`](crate::ScaleToZero) alone.
+    ///
+    /// # Errors
+    /// When `max` is zero or above [`Replicas::LIMIT`].
+    pub fn from_zero(max: Replicas) -> Result<Self, BoundsError> {
+        Self::checked(Replicas::ZERO, max)
+    }
+
+    fn checked(min: Replicas, max: Replicas) -> Result<Self, BoundsError> {
         if max < min {
             return Err(BoundsError::Inverted { min, max });
         }
@@ -73,6 +90,14 @@ impl ReplicaBounds {
     /// Bounds from `min` to `max`, which somebody has looked at before.
     pub(crate) const fn spanning(min: Replicas, max: Replicas) -> Self {
         Self { min, max }
+    }
+
+    /// The same bounds, from one up.
+    pub(crate) fn above_zero(self) -> Self {
+        Self {
+            min: self.min.max(Replicas::new(1)),
+            ..self
+        }
     }
 
     /// The fewest replicas allowed.
@@ -117,6 +142,9 @@ pub enum BoundsError {
         /// The maximum that was asked for.
         max: Replicas,
     },
+    /// The minimum is zero.
+    #[error("a minimum of 0 needs a metric that starts the workload again")]
+    Zero,
     /// The maximum is zero, so there would be nothing to decide.
     #[error("the maximum must be at least 1")]
     NoRoom,

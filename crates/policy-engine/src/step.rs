@@ -210,6 +210,26 @@ pub enum Step {
         /// For how long it has to be.
         after: Duration,
     },
+    /// The count is zero, and a metric that starts the workload shows load.
+    Activated {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is wanted now.
+        raised: Replicas,
+        /// The first such metric.
+        metric: MetricName,
+    },
+    /// Nothing is wanted, but there has not been no load for long enough.
+    KeptFromZero {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is kept.
+        kept: Replicas,
+        /// For how long there has been no load.
+        idle_for: Duration,
+        /// For how long there has to be none.
+        idle: Duration,
+    },
     /// The bounds move the count.
     Bounded {
         /// What was wanted before.
@@ -253,6 +273,8 @@ impl Step {
             Self::HeldClock { .. } => "held_clock",
             Self::FellBack { .. } => "fell_back",
             Self::KeptAfterFallback { .. } => "kept_after_fallback",
+            Self::Activated { .. } => "activated",
+            Self::KeptFromZero { .. } => "kept_from_zero",
             Self::Bounded { .. } => "bounded",
             Self::Forbidden { .. } => "forbidden",
         }
@@ -264,7 +286,8 @@ impl Step {
         match self {
             Self::Recommended { metric, .. }
             | Self::KeptForUnknown { metric, .. }
-            | Self::KeptForGroup { metric, .. } => Some(metric),
+            | Self::KeptForGroup { metric, .. }
+            | Self::Activated { metric, .. } => Some(metric),
             Self::Combined { by: metric, .. } | Self::FellBack { metric, .. } => metric.as_ref(),
             Self::Stabilized { .. }
             | Self::Limited { .. }
@@ -276,6 +299,7 @@ impl Step {
             | Self::HeldFlapping { .. }
             | Self::HeldClock { .. }
             | Self::KeptAfterFallback { .. }
+            | Self::KeptFromZero { .. }
             | Self::Bounded { .. }
             | Self::Forbidden { .. } => None,
         }
@@ -298,11 +322,14 @@ impl Step {
             | Self::HeldFlapping { wanted, kept, .. }
             | Self::HeldClock { wanted, kept, .. }
             | Self::KeptAfterFallback { wanted, kept, .. }
+            | Self::KeptFromZero { wanted, kept, .. }
             | Self::Forbidden { wanted, kept, .. } => Some((*wanted, *kept)),
             Self::Limited { wanted, allowed, .. } | Self::LimitedAsHpa { wanted, allowed, .. } => {
                 Some((*wanted, *allowed))
             }
-            Self::FellBack { wanted, raised, .. } => Some((*wanted, *raised)),
+            Self::FellBack { wanted, raised, .. } | Self::Activated { wanted, raised, .. } => {
+                Some((*wanted, *raised))
+            }
             Self::Bounded { wanted, bounded, .. } => Some((*wanted, *bounded)),
         }
     }

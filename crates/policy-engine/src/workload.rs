@@ -54,8 +54,14 @@ impl Workload {
     serde(rename_all = "snake_case")
 )]
 pub enum CountOrigin {
-    /// It was read from the target. A zero that headroom did not write is a person's: the workload is off.
+    /// It was read from the target, and nothing tells who wrote it. Of a zero, memory tells: one that headroom did not
+    /// write is a person's, and the workload is off. Where nothing is remembered either, it is headroom's where the policy
+    /// has a zero.
     Read,
+    /// The target tells that headroom wrote it (Kubernetes: the field manager of `spec.replicas`).
+    WrittenByHeadroom,
+    /// The target tells that somebody else wrote it. A zero that memory does not know as headroom's is a person's.
+    WrittenByOthers,
     /// Nothing was ever started here: the bounds apply at once, and zero means nothing.
     NeverStarted,
 }

@@ -44,6 +44,7 @@ fn policy(metric: MetricPolicy) -> WorkloadPolicy {
         semantics: Semantics::Headroom,
         hpa: Arc::new(HpaSettings::default()),
         bounds: ReplicaBounds::new(n(1), n(1000)).unwrap(),
+        zero: None,
         metrics: vec![metric],
         scale_up: rules(0, &wide),
         scale_down: rules(0, &wide),

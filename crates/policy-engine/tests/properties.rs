@@ -15,4 +15,5 @@ mod properties {
     pub mod rebuilding;
     pub mod sequences;
     pub mod world;
+    pub mod zero;
 }

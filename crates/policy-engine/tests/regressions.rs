@@ -40,11 +40,17 @@ fn br(t: f64, lasting: Option<u64>) -> Option<Breach> {
         step: n(1),
     })
 }
-fn policy(min: u32, metrics: Vec<MetricPolicy>, up: u64, down: u64) -> WorkloadPolicy {
+/// With `min` 0, the first metric starts the workload, and a minute without load stops it.
+fn policy(min: u32, mut metrics: Vec<MetricPolicy>, up: u64, down: u64) -> WorkloadPolicy {
+    let zero = (min == 0).then(|| {
+        metrics[0].activation = Activation::FromZero;
+        ScaleToZero::new(s(60), &metrics).unwrap()
+    });
     WorkloadPolicy {
         semantics: Semantics::Headroom,
         hpa: Default::default(),
-        bounds: ReplicaBounds::new(n(min), n(100)).unwrap(),
+        bounds: ReplicaBounds::new(n(min.max(1)), n(100)).unwrap(),
+        zero,
         metrics,
         scale_up: rules(up, vec![]),
         scale_down: rules(down, vec![]),

@@ -46,6 +46,7 @@ fn policy() -> WorkloadPolicy {
         semantics: Semantics::Headroom,
         hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(40)).unwrap(),
+        zero: None,
         metrics: vec![
             metric("rps", MetricRule::PerReplica(Target::new(100.0).unwrap())),
             metric("p95", MetricRule::Step(StepRule::new(Some(above), None).unwrap())),

@@ -28,6 +28,7 @@ fn policy(per_replica: f64) -> WorkloadPolicy {
         semantics: Semantics::Headroom,
         hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(20)).unwrap(),
+        zero: None,
         metrics: vec![MetricPolicy::new(
             MetricName::new("request_rate"),
             MetricKind::External,

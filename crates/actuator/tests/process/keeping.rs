@@ -65,7 +65,7 @@ async fn each_replica_has_a_port_an_environment_a_log_and_a_session_of_its_own()
             .collect::<BTreeSet<_>>(),
         urls
     );
-    assert_eq!(state.workload.origin, CountOrigin::Read);
+    assert_eq!(state.workload.origin, CountOrigin::WrittenByHeadroom);
     assert_eq!(
         state.workload.readiness,
         Readiness::Known {
@@ -101,7 +101,7 @@ async fn zero_is_a_count_like_any_other() {
     assert_eq!(state.workload.current, Replicas::ZERO);
     assert_eq!(
         state.workload.origin,
-        CountOrigin::Read,
+        CountOrigin::WrittenByHeadroom,
         "it was said, and is not unknown"
     );
 }

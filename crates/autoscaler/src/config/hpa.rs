@@ -158,6 +158,14 @@ pub(super) fn check_metrics(
             }
             (MetricRule::Utilization(_) | MetricRule::PerReplica(_) | MetricRule::Value(_), _) => {}
         }
+        if let Some(flag) = raw.activation.as_ref().filter(|flag| flag.value) {
+            refuse(
+                "metric that starts a workload",
+                flag.place,
+                "remove the line",
+                reader,
+            );
+        }
         if let Some(group) = &raw.group {
             refuse("groups of metrics", group.place, "remove the line", reader);
         }
@@ -180,6 +188,34 @@ pub(super) fn check_metrics(
             refuse("tolerance of one metric", text.place, help, reader);
         }
     }
+}
+
+/// Refuses a minimum of zero where the HPA does: with its feature off, or with metrics of pods alone.
+pub(super) fn check_zero(
+    raw: &RawWorkload,
+    settings: &HpaSettings,
+    kinds: &[MetricKind],
+    reader: &mut Reader<'_>,
+) {
+    let Some(min) = raw.min_replicas.as_ref().filter(|min| min.value == 0) else {
+        return;
+    };
+    let from_outside = |kind: &MetricKind| matches!(kind, MetricKind::Object | MetricKind::External);
+    let (message, help) = if !settings.gates.scale_to_zero {
+        (
+            "the HPA takes no `min_replicas` of 0 while its feature is off",
+            "set scale_to_zero = true under [hpa]",
+        )
+    } else if !kinds.iter().any(from_outside) {
+        (
+            "an HPA with `min_replicas` of 0 needs a metric that is known without pods",
+            "add a metric with a query",
+        )
+    } else {
+        return;
+    };
+    let finding = Finding::new(ProblemKind::Conflict, message).at(min.place);
+    reader.report(finding.help(format!("{help}, or set min_replicas = 1")));
 }
 
 /// `settings`, to be shared by all workloads.

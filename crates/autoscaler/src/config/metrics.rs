@@ -20,6 +20,7 @@ use super::{
     rules,
     servers::{Servers, check_name},
     words::{self, PromqlText},
+    zero,
 };
 use crate::{MetricOrigin, MetricSettings, TargetSettings};
 
@@ -97,6 +98,9 @@ pub(super) fn metric(
         );
         reader.lint(Lint::NoCoverage, name.place, &warning);
     }
+    let max_age = max_age.map(|max_age| Freshness { max_age });
+    let settings = MetricSettings { origin, max_age };
+    let activation = zero::activation(name, raw, &rule, &settings, reader);
     let policy = MetricPolicy {
         kind: MetricKind::External,
         name: MetricName::new(&name.value),
@@ -105,9 +109,9 @@ pub(super) fn metric(
         on_missing,
         tolerance: tolerance?,
         group: group.map_or(Some(None), |group| group.map(Some))?,
+        activation: activation?,
     };
-    let max_age = max_age.map(|max_age| Freshness { max_age });
-    Some((policy, MetricSettings { origin, max_age }))
+    Some((policy, settings))
 }
 
 /// What each metric is a value of. The containers of a workload's metrics are numbered in their order, each name once.

@@ -6,8 +6,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use headroom_policy_engine::{
     ChangeLimits, Direction, EvaluationInterval, Guards, HpaSettings, LimitSelection, MetricPolicy,
-    PolicyError, ReplicaBounds, ScalingRules, Semantics, StabilizationWindow, Tolerance, WorkloadId,
-    WorkloadPolicy,
+    PolicyError, ReplicaBounds, Replicas, ScalingRules, Semantics, StabilizationWindow, Tolerance,
+    WorkloadId, WorkloadPolicy,
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     reader::{Reader, absent},
     rules, schedules,
     servers::Servers,
-    targets, words,
+    targets, words, zero,
 };
 use crate::{Mode, TargetSettings, WorkloadSettings};
 
@@ -68,10 +68,11 @@ fn policy(
     common: &Common<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<WorkloadSettings> {
-    let bounds = bounds(id, named_at, raw, reader);
+    let semantics = hpa::semantics(raw, reader);
+    let bounds = bounds(id, named_at, raw, semantics, reader);
+    let idle = zero::idle(raw, reader);
     let interval = interval(raw, reader);
     let tolerance = tolerances(raw, reader);
-    let semantics = hpa::semantics(raw, reader);
     let mut scale_up = direction(raw.scale_up.as_ref(), reader);
     let mut scale_down = direction(raw.scale_down.as_ref(), reader);
     let mut tolerance = tolerance;
@@ -126,6 +127,11 @@ fn policy(
             .collect();
         hpa::check_metrics(raw, &read, reader);
     }
+    if let Semantics::Hpa(_) = semantics {
+        let kinds: Vec<_> = metric_policies.iter().map(|metric| metric.kind).collect();
+        hpa::check_zero(raw, common.hpa, &kinds, reader);
+    }
+    let zero = zero::scale_to_zero(raw, idle, semantics, &metric_policies, reader);
     Some(WorkloadSettings {
         id: id.clone(),
         mode: mode(raw),
@@ -133,6 +139,7 @@ fn policy(
             semantics,
             hpa: Arc::clone(common.hpa),
             bounds: bounds?,
+            zero: zero?,
             metrics: metric_policies,
             scale_up: scale_up?,
             scale_down: scale_down?,
@@ -158,23 +165,11 @@ fn bounds(
     id: &WorkloadId,
     named_at: Place,
     raw: &RawWorkload,
+    semantics: Semantics,
     reader: &mut Reader<'_>,
 ) -> Option<ReplicaBounds> {
     let min_at = raw.min_replicas.as_ref()?;
-    let min = if min_at.value == 0 {
-        let finding = Finding::new(
-            ProblemKind::Unsupported,
-            "`min_replicas` of 0 needs a signal to start again on",
-        );
-        reader.report(
-            finding
-                .at(min_at.place)
-                .help("this version has none; set min_replicas = 1"),
-        );
-        None
-    } else {
-        reader.replicas("min_replicas", min_at, 1)
-    };
+    let min = reader.replicas("min_replicas", min_at, 0);
     let Some(max_at) = &raw.max_replicas else {
         let message = format!("workload `{id}` has no `max_replicas`");
         reader.report(absent(
@@ -185,17 +180,22 @@ fn bounds(
         return None;
     };
     let max = reader.replicas("max_replicas", max_at, 1);
-    ReplicaBounds::new(min?, max?)
-        .map_err(|error| {
-            let finding = Finding::new(ProblemKind::BadValue, error.to_string());
-            reader.report(
-                finding
-                    .at(min_at.place)
-                    .at(max_at.place)
-                    .help("raise max_replicas or lower min_replicas"),
-            );
-        })
-        .ok()
+    let (min, max) = (min?, max?);
+    let made = match semantics {
+        Semantics::Hpa(_) if min == Replicas::ZERO => ReplicaBounds::from_zero(max),
+        // The zero itself is that of `scale_to_zero`.
+        Semantics::Headroom | Semantics::Hpa(_) => ReplicaBounds::new(min.max(Replicas::new(1)), max),
+    };
+    made.map_err(|error| {
+        let finding = Finding::new(ProblemKind::BadValue, error.to_string());
+        reader.report(
+            finding
+                .at(min_at.place)
+                .at(max_at.place)
+                .help("raise max_replicas or lower min_replicas"),
+        );
+    })
+    .ok()
 }
 
 fn interval(raw: &RawWorkload, reader: &mut Reader<'_>) -> Option<EvaluationInterval> {
@@ -226,6 +226,8 @@ fn checked<T>(made: Result<T, PolicyError>, place: Place, help: &str, reader: &m
             | PolicyError::EmptyStep
             | PolicyError::CrossedSteps { .. }
             | PolicyError::CrossedMarks { .. }
+            | PolicyError::Idle
+            | PolicyError::NoActivation
             | PolicyError::Tolerance { .. }
             | PolicyError::EmptyLimit
             | PolicyError::ScaleUpLimit { .. }

@@ -209,7 +209,7 @@ pub(super) struct RawWorkload {
     pub(super) process: Option<At<RawProcess>>,
     /// Whatever your own commands scale.
     pub(super) command: Option<At<RawCommand>>,
-    /// The fewest replicas.
+    /// The fewest replicas. 0 needs a metric with `activation = true`, and stands for 1 while there is load.
     pub(super) min_replicas: Option<At<i64>>,
     /// The most replicas. Has to be set.
     #[schemars(example = 10)]
@@ -234,6 +234,8 @@ pub(super) struct RawWorkload {
     pub(super) scale_up: Option<RawDirection>,
     /// How the count may fall.
     pub(super) scale_down: Option<RawDirection>,
+    /// When the count becomes zero, where `min_replicas` is 0.
+    pub(super) scale_to_zero: Option<RawScaleToZero>,
     /// What to do when too little is known of the load for long. When it is not set, the count is held.
     pub(super) fallback: Option<At<RawFallback>>,
     /// When a direction is held although the load asks for it.
@@ -305,6 +307,14 @@ pub(super) struct RawCommand {
     pub(super) directory: Option<At<PathText>>,
     /// How long each may take. When it is not set: `deadline`.
     pub(super) timeout: Option<At<DurationText>>,
+}
+
+/// When the count becomes zero.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawScaleToZero {
+    /// For how long every metric has to be known and zero before the count is set to zero.
+    pub(super) idle: Option<At<DurationText>>,
 }
 
 /// How the count may move in one direction.

@@ -51,7 +51,7 @@ every workload in it, `METRICS_SERVER` the url of its only Prometheus (`http://`
 ";
 
 /// The tables of the page: the heading, the way to the keys, and where their defaults stand.
-const TABLES: [(&str, &[&str], &[&str]); 17] = [
+const TABLES: [(&str, &[&str], &[&str]); 18] = [
     ("The file", &[], &[""]),
     ("`[history]`", &["history"], &["history"]),
     ("`[hpa]`", &["hpa"], &["hpa"]),
@@ -90,6 +90,11 @@ const TABLES: [(&str, &[&str], &[&str]); 17] = [
         "`schedule.NAME` of a workload",
         &["workload", "*", "schedule", "*"],
         &[],
+    ),
+    (
+        "`scale_to_zero` of a workload",
+        &["workload", "*", "scale_to_zero"],
+        &["defaults.scale_to_zero"],
     ),
     (
         "`fallback` of a workload",

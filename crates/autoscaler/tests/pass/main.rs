@@ -19,3 +19,4 @@ mod processes;
 mod restart;
 mod state_files;
 mod world;
+mod zero;

@@ -228,6 +228,7 @@ pub(crate) fn settings(name: &str) -> WorkloadSettings {
         semantics: Semantics::Headroom,
         hpa: Default::default(),
         bounds: ReplicaBounds::new(replicas(1), replicas(10)).unwrap(),
+        zero: None,
         metrics: vec![MetricPolicy::new(
             MetricName::new("load"),
             MetricKind::External,

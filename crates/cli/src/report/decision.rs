@@ -66,12 +66,14 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::ChangeLimited
             | Reason::ScaleDownHeld
             | Reason::GroupDisagrees
+            | Reason::NotIdle
             | Reason::Recovering => decision.direction().is_some(),
             Reason::AboveTarget
             | Reason::BelowTarget
             | Reason::OutOfBounds
             | Reason::Fallback
             | Reason::AtMaximum
+            | Reason::Activated
             | Reason::MetricUnknown
             | Reason::Blind
             | Reason::SelectorUnusable

@@ -1,10 +1,11 @@
 //! Stage 8: the bounds. They act at once, whatever the stages before them held (I2).
 
 use super::{Course, Evaluation};
-use crate::{Reason, Step, StepSink};
+use crate::{Reason, ReplicaBounds, Step, StepSink};
 
-pub(super) fn run(course: &mut Course, at: Evaluation<'_>, steps: &mut impl StepSink) {
-    let (wanted, bounds) = (course.wanted, at.bounds());
+/// Moves the count into `bounds`, which are those of `at` as the semantics have them.
+pub(super) fn run(course: &mut Course, at: Evaluation<'_>, bounds: ReplicaBounds, steps: &mut impl StepSink) {
+    let wanted = course.wanted;
     let bounded = bounds.clamp(wanted);
     if bounded == wanted {
         return;

@@ -43,18 +43,13 @@ impl<'a> Parts<'a> for Hpa<'a> {
         memory: &mut Memory,
         steps: &mut impl StepSink,
     ) -> Proposals<'a> {
-        let mut all = Proposals {
-            largest: None,
-            blocker: None,
-            dissenter: None,
-            any_known: true,
-            any_deciding_known: true,
-        };
+        let mut all = Proposals::none();
         self.gate = gate(at, memory);
         let Gate::Metrics = self.gate else {
+            // Nothing is asked, so nothing is unknown.
+            (all.any_known, all.any_deciding_known) = (true, true);
             return all;
         };
-        (all.any_known, all.any_deciding_known) = (false, false);
         let mut failed = None;
         for (index, metric) in at.policy.metrics.iter().enumerate() {
             let outcome = hpa_replicas(at, index, metric, tolerance(at, metric));
@@ -62,9 +57,7 @@ impl<'a> Parts<'a> for Hpa<'a> {
             let proposal = match outcome {
                 Ok(found) => {
                     let replicas = Replicas::of_hpa(found.replicas);
-                    if all.largest.is_none_or(|(largest, _)| replicas > largest) {
-                        all.largest = Some((replicas, &metric.name));
-                    }
+                    all.propose(replicas, &metric.name);
                     Proposal::Replicas(replicas)
                 }
                 Err(error) => {
@@ -247,14 +240,14 @@ impl<'a> Parts<'a> for Hpa<'a> {
         let bounds = at.bounds();
         match self.gate {
             Gate::Metrics => self.limit_step(course, at, memory, steps),
-            Gate::Jump => bound::run(course, at, steps),
+            Gate::Jump => bound::run(course, at, at.bounds(), steps),
             Gate::Disabled => {}
             Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => return,
         }
         // Leaving zero leads to the minimum at least (§10.5).
         let leaves_zero = course.current == Replicas::ZERO && matches!(self.gate, Gate::Metrics);
         if leaves_zero && course.wanted < bounds.min() {
-            bound::run(course, at, steps);
+            bound::run(course, at, at.bounds(), steps);
         }
         if let Some(round) = &mut memory.hpa {
             round.has_decided = true;
@@ -275,13 +268,20 @@ impl<'a> Parts<'a> for Hpa<'a> {
         }
     }
 
-    fn bound(&mut self, course: &mut Course, at: Evaluation<'a>, steps: &mut impl StepSink) {
+    fn bound(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        _proposals: &Proposals<'a>,
+        _memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) {
         match self.gate {
-            Gate::Metrics | Gate::Jump => bound::run(course, at, steps),
+            Gate::Metrics | Gate::Jump => bound::run(course, at, at.bounds(), steps),
             // The count stays where it is, save for what a fallback raised.
             Gate::Disabled | Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => {
                 if course.reason == Reason::Fallback {
-                    bound::run(course, at, steps);
+                    bound::run(course, at, at.bounds(), steps);
                 }
             }
         }
@@ -340,7 +340,7 @@ impl Hpa<'_> {
         let direction = match limited.reason {
             LimitReason::DesiredWithinRange => return,
             LimitReason::TooFewReplicas | LimitReason::TooManyReplicas => {
-                return bound::run(course, at, steps);
+                return bound::run(course, at, at.bounds(), steps);
             }
             LimitReason::ScaleUpLimit => Direction::Up,
             LimitReason::ScaleDownLimit => Direction::Down,

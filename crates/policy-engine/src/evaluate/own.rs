@@ -2,7 +2,7 @@
 
 use super::{
     Course, Evaluation, Parts, bound, combine, limit, permit, recommend, recommend::Proposals, stabilize,
-    wait,
+    wait, zero, zero::Rest,
 };
 use crate::{Memory, StepSink};
 
@@ -61,8 +61,18 @@ impl<'a> Parts<'a> for Own {
         wait::run(course, at.policy, at.workload, memory, at.now, steps);
     }
 
-    fn bound(&mut self, course: &mut Course, at: Evaluation<'a>, steps: &mut impl StepSink) {
-        bound::run(course, at, steps);
+    fn bound(
+        &mut self,
+        course: &mut Course,
+        at: Evaluation<'a>,
+        proposals: &Proposals<'a>,
+        memory: &mut Memory,
+        steps: &mut impl StepSink,
+    ) {
+        match zero::run(course, at, proposals, memory, steps) {
+            Rest::AtZero => {}
+            Rest::Above => bound::run(course, at, at.bounds().above_zero(), steps),
+        }
     }
 
     fn permit(

@@ -2,10 +2,10 @@
 //! stays in the steps, and the memory has learned by now (I42).
 
 use super::{Course, Evaluation};
-use crate::{CountOrigin, Hold, Memory, Reason, ReplicaBounds, Replicas, Step, StepSink, Workload};
+use crate::{CountOrigin, Hold, Memory, Reason, Replicas, Step, StepSink};
 
 pub(super) fn run(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
-    if !paused(course, at, steps) && is_off(at.policy.bounds, at.workload, memory) {
+    if !paused(course, at, steps) && is_off(at, memory) {
         forbid(course, Reason::Off, None, steps);
     }
 }
@@ -33,13 +33,17 @@ fn forbid(course: &mut Course, reason: Reason, hold: Option<&Hold>, steps: &mut 
     course.reason = reason;
 }
 
-/// A zero that headroom did not write is a person's, unless nothing was ever written and the policy allows zero
-/// (design: zero).
-fn is_off(bounds: ReplicaBounds, workload: &Workload, memory: &Memory) -> bool {
-    workload.current == Replicas::ZERO
-        && workload.origin == CountOrigin::Read
-        && match memory.last_written() {
-            Some(written) => written != Replicas::ZERO || memory.overruled,
-            None => bounds.min() > Replicas::ZERO,
-        }
+/// Whether a person set the count to zero. It is headroom's own where memory or the target says that headroom wrote it,
+/// or where nothing is known and the policy has a zero (design: zero).
+fn is_off(at: Evaluation<'_>, memory: &Memory) -> bool {
+    if at.workload.current > Replicas::ZERO {
+        return false;
+    }
+    let remembered = memory.last_written();
+    let wrote_it = remembered == Some(Replicas::ZERO) && !memory.overruled;
+    match at.workload.origin {
+        CountOrigin::NeverStarted | CountOrigin::WrittenByHeadroom => false,
+        CountOrigin::WrittenByOthers => !wrote_it,
+        CountOrigin::Read => !wrote_it && (remembered.is_some() || at.policy.zero.is_none()),
+    }
 }

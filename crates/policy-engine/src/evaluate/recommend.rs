@@ -1,22 +1,27 @@
 //! Stage 1: each metric proposes a count.
 //!
-//! Target tracking as the HPA does it (`hpa-semantics` §6: tolerance is a closed band, formulas round up), and step
-//! rules. What is unknown proposes nothing; what that means for the others is said here and carried out in `combine`.
+//! What is unknown proposes nothing; what that means for the others is said here and carried out in `combine`.
 
 mod pods;
+mod said;
 mod step_rule;
+mod target;
 mod watermarks;
 
-pub(super) use self::pods::{hpa_replicas, shown};
-use self::step_rule::{StepClock, step};
+pub(super) use self::{
+    pods::{hpa_replicas, shown},
+    target::target_of,
+};
+use self::{
+    said::{Known, Loads, Said, track},
+    step_rule::{StepClock, step},
+    target::{in_proportion, round_up, shared},
+};
 use super::Evaluation;
 use crate::{
     GroupName, Memory, MetricName, MetricPolicy, MetricRule, MissingCause, Observation, OnMissing, Proposal,
-    Replicas, Step, StepSink, Tolerance, Votes, WorkloadPolicy,
+    Replicas, Step, StepSink, WorkloadPolicy,
 };
-
-/// How far from a whole number a quotient may lie and still be meant as one (I6): float noise, not load.
-const WHOLE: f64 = 1e-9;
 
 /// What all metrics together say.
 #[derive(Clone, Copy, Debug)]
@@ -27,97 +32,55 @@ pub(super) struct Proposals<'a> {
     pub(super) blocker: Option<&'a MetricName>,
     /// The first metric that does not ask for less although its group would have to.
     pub(super) dissenter: Option<(&'a GroupName, &'a MetricName)>,
+    /// What they say of load, where the policy has a zero.
+    pub(super) loads: Loads<'a>,
     /// Whether any metric is known.
     pub(super) any_known: bool,
     /// Whether any is known of those that decide, as the fallback counts them.
     pub(super) any_deciding_known: bool,
 }
 
-/// Lets each metric propose, and records one step for each.
-pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl StepSink) -> Proposals<'a> {
-    let Evaluation {
-        policy,
-        workload,
-        seen,
-        now,
-    } = at;
-    let current = workload.current;
-    let mut all = Proposals {
-        largest: None,
-        blocker: None,
-        dissenter: None,
-        any_known: false,
-        any_deciding_known: false,
-    };
-    for (index, metric) in policy.metrics.iter().enumerate() {
-        let mut observation = seen.get(index).checked();
-        let said = match &metric.rule {
-            MetricRule::Utilization(_) | MetricRule::PerReplica(_) | MetricRule::Value(_)
-                if metric.kind.is_of_pods() =>
-            {
-                let outcome = hpa_replicas(at, index, metric, metric.tolerance);
-                observation = shown(observation, outcome);
-                let asked = outcome.map_or(Replicas::ZERO, |found| Replicas::of_hpa(found.replicas));
-                track(metric, &observation, current, |_| asked)
-            }
-            MetricRule::Step(rule) => {
-                let clock = StepClock {
-                    now,
-                    interval: policy.interval.get(),
-                    policy,
-                };
-                step(
-                    rule,
-                    metric,
-                    &observation,
-                    current,
-                    memory.step_timers.of(&metric.name),
-                    clock,
-                )
-            }
-            MetricRule::Utilization(target) => track(metric, &observation, current, |value| {
-                in_proportion(value, target.get(), current, metric.tolerance)
-            }),
-            // From zero neither the tolerance nor a product with nothing means anything (HPA §6.5).
-            MetricRule::Value(target) if current == Replicas::ZERO => {
-                track(metric, &observation, current, |value| {
-                    round_up(value / target.get())
-                })
-            }
-            MetricRule::Value(target) => track(metric, &observation, current, |value| {
-                in_proportion(value, target.get(), current, metric.tolerance)
-            }),
-            MetricRule::PerReplica(target) => track(metric, &observation, current, |value| {
-                shared(value, target.get(), current, metric.tolerance)
-            }),
-            MetricRule::Watermarks(marks) => track(metric, &observation, current, |value| {
-                watermarks::between(*marks, value, current)
-            }),
-        };
-        if let Proposal::Replicas(replicas) = said.proposal
-            && all.largest.is_none_or(|(largest, _)| replicas > largest)
-        {
-            all.largest = Some((replicas, &metric.name));
+impl<'a> Proposals<'a> {
+    /// Before any metric has spoken.
+    pub(super) fn none() -> Self {
+        Self {
+            largest: None,
+            blocker: None,
+            dissenter: None,
+            loads: Loads::default(),
+            any_known: false,
+            any_deciding_known: false,
         }
-        if said.blocks && all.blocker.is_none() {
-            all.blocker = Some(&metric.name);
-        }
-        if let (Some(group), false, None) = (&metric.group, said.asks_for_less, all.dissenter) {
-            all.dissenter = Some((group, &metric.name));
-        }
-        all.note(metric, said.known, at, memory);
-        steps.record(|| Step::Recommended {
-            metric: metric.name.clone(),
-            seen: observation,
-            target: target_of(&metric.rule, &observation, current),
-            proposal: said.proposal,
-        });
     }
-    forget_others(policy, memory);
-    all
-}
 
-impl Proposals<'_> {
+    /// Takes what `metric` says.
+    fn add(&mut self, metric: &'a MetricPolicy, said: Said, at: Evaluation<'a>, memory: &mut Memory) {
+        if let Proposal::Replicas(replicas) = said.proposal {
+            self.propose(replicas, &metric.name);
+        }
+        if said.blocks && self.blocker.is_none() {
+            self.blocker = Some(&metric.name);
+        }
+        if let (Some(group), false, None) = (&metric.group, said.asks_for_less, self.dissenter) {
+            self.dissenter = Some((group, &metric.name));
+        }
+        if let Some(zero) = &at.policy.zero {
+            self.loads.add(said.load, zero, &metric.name);
+        }
+        match said.known {
+            Known::Yes => self.note(metric, true, at, memory),
+            Known::No => self.note(metric, false, at, memory),
+            Known::NobodyToAsk => {}
+        }
+    }
+
+    /// Takes a proposal. The largest counts, and of equal ones the first.
+    pub(super) fn propose(&mut self, replicas: Replicas, metric: &'a MetricName) {
+        if self.largest.is_none_or(|(largest, _)| replicas > largest) {
+            self.largest = Some((replicas, metric));
+        }
+    }
+
     /// Takes note of whether `metric` is known.
     pub(super) fn note(
         &mut self,
@@ -132,6 +95,83 @@ impl Proposals<'_> {
             memory.knowledge.note(&metric.name, is_known, at.now);
         }
     }
+}
+
+/// Lets each metric propose, and records one step for each.
+pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl StepSink) -> Proposals<'a> {
+    let mut all = Proposals::none();
+    for (index, metric) in at.policy.metrics.iter().enumerate() {
+        let mut observation = at.seen.get(index).checked();
+        let said = ask(at, index, metric, &mut observation, memory);
+        all.add(metric, said, at, memory);
+        steps.record(|| Step::Recommended {
+            metric: metric.name.clone(),
+            seen: observation,
+            target: target_of(&metric.rule, &observation, at.workload.current),
+            proposal: said.proposal,
+        });
+    }
+    forget_others(at.policy, memory);
+    all
+}
+
+/// What the metric at `index` says. Of pods, what is observed becomes what is reckoned with.
+fn ask(
+    at: Evaluation<'_>,
+    index: usize,
+    metric: &MetricPolicy,
+    seen: &mut Observation,
+    memory: &mut Memory,
+) -> Said {
+    let (current, tolerance) = (at.workload.current, metric.tolerance);
+    if current == Replicas::ZERO && is_of_no_replicas(seen) {
+        return Said::NOBODY_TO_ASK;
+    }
+    match &metric.rule {
+        MetricRule::Utilization(_) | MetricRule::PerReplica(_) | MetricRule::Value(_)
+            if metric.kind.is_of_pods() =>
+        {
+            let outcome = hpa_replicas(at, index, metric, tolerance);
+            *seen = shown(*seen, outcome);
+            let asked = outcome.map_or(Replicas::ZERO, |found| Replicas::of_hpa(found.replicas));
+            track(metric, seen, current, |_| asked)
+        }
+        MetricRule::Step(rule) => {
+            let clock = StepClock {
+                now: at.now,
+                interval: at.policy.interval.get(),
+                policy: at.policy,
+            };
+            let timer = memory.step_timers.of(&metric.name);
+            step(rule, metric, seen, current, timer, clock)
+        }
+        // From zero neither the tolerance nor a product with nothing means anything (HPA §6.5).
+        MetricRule::Value(target) if current == Replicas::ZERO => {
+            track(metric, seen, current, |value| round_up(value / target.get()))
+        }
+        MetricRule::Utilization(target) => track(metric, seen, current, |value| {
+            in_proportion(value, target.get(), current, tolerance)
+        }),
+        MetricRule::Value(target) => track(metric, seen, current, |value| {
+            in_proportion(value, target.get(), current, tolerance)
+        }),
+        MetricRule::PerReplica(target) => track(metric, seen, current, |value| {
+            shared(value, target.get(), current, tolerance)
+        }),
+        MetricRule::Watermarks(marks) => track(metric, seen, current, |value| {
+            watermarks::between(*marks, value, current)
+        }),
+    }
+}
+
+/// Whether nobody answered because a metric is asked of the replicas themselves.
+const fn is_of_no_replicas(seen: &Observation) -> bool {
+    matches!(
+        seen,
+        Observation::Missing {
+            cause: MissingCause::NoReplicas
+        }
+    )
 }
 
 /// Whether the fallback waits for this metric: it does for those whose unknown values are ignored only where all are.
@@ -155,137 +195,6 @@ pub(super) fn forget_others(policy: &WorkloadPolicy, memory: &mut Memory) {
         memory
             .knowledge
             .keep(|name| has(name, &|metric| decides(metric, policy)));
-    }
-}
-
-/// What one metric says.
-#[derive(Clone, Copy, Debug)]
-struct Said {
-    proposal: Proposal,
-    /// Whether it forbids scaling down.
-    blocks: bool,
-    /// Whether its value is known.
-    known: bool,
-    /// Whether it would do with fewer replicas by itself, whatever its vote counts.
-    asks_for_less: bool,
-}
-
-impl Said {
-    const fn unknown(on_missing: OnMissing) -> Self {
-        match on_missing {
-            OnMissing::Block | OnMissing::Zero => Self {
-                proposal: Proposal::Blocks,
-                blocks: true,
-                known: false,
-                asks_for_less: false,
-            },
-            OnMissing::Ignore => Self {
-                proposal: Proposal::Ignored,
-                blocks: false,
-                known: false,
-                asks_for_less: false,
-            },
-        }
-    }
-}
-
-/// A rule whose count follows the value.
-fn track(
-    metric: &MetricPolicy,
-    seen: &Observation,
-    current: Replicas,
-    propose: impl FnOnce(f64) -> Replicas,
-) -> Said {
-    let (value, partial) = match seen {
-        Observation::Fresh(sample) => (sample.value, false),
-        Observation::Partial(sample) => (sample.value, true),
-        Observation::Missing {
-            cause: MissingCause::NoData,
-        } if metric.on_missing == OnMissing::Zero => (0.0, false),
-        Observation::Missing { .. } | Observation::Stale { .. } => return Said::unknown(metric.on_missing),
-    };
-    let replicas = propose(value);
-    let votes = replicas > current || (metric.votes == Votes::UpAndDown && !partial);
-    Said {
-        proposal: if votes {
-            Proposal::Replicas(replicas)
-        } else {
-            Proposal::NoVote
-        },
-        // Measured in part, a value may raise, never lower (I27).
-        blocks: partial,
-        known: true,
-        asks_for_less: replicas < current && !partial,
-    }
-}
-
-/// The count at which the value would meet its target, in proportion (HPA `Utilization` and `Value`).
-fn in_proportion(value: f64, target: f64, current: Replicas, tolerance: Tolerance) -> Replicas {
-    let ratio = value / target;
-    if tolerance.contains(ratio) {
-        current
-    } else {
-        round_up(ratio * f64::from(current.get()))
-    }
-}
-
-/// The count that shares the value out (HPA `AverageValue`, §6.6).
-fn shared(value: f64, target: f64, current: Replicas, tolerance: Tolerance) -> Replicas {
-    let ratio = value / (target * f64::from(current.get()));
-    if tolerance.contains(ratio) {
-        current
-    } else {
-        round_up(value / target)
-    }
-}
-
-/// Rounds up, so that the load fits; float noise above a whole number is not load (I6).
-fn round_up(replicas: f64) -> Replicas {
-    let whole = replicas.round();
-    let up = if (replicas - whole).abs() <= WHOLE * whole.max(1.0) {
-        whole
-    } else {
-        replicas.ceil()
-    };
-    to_replicas(up)
-}
-
-/// A whole number as a count, moved into the range of replicas.
-fn to_replicas(whole: f64) -> Replicas {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "moved into the range of replicas"
-    )]
-    Replicas::new(whole.clamp(0.0, f64::from(Replicas::LIMIT.get())) as u32)
-}
-
-/// The target, or of several thresholds or marks the one nearest to the value.
-pub(super) fn target_of(rule: &MetricRule, seen: &Observation, current: Replicas) -> f64 {
-    let value = match seen {
-        Observation::Fresh(sample) | Observation::Partial(sample) | Observation::Stale { sample, .. } => {
-            sample.value
-        }
-        Observation::Missing { .. } => f64::MAX,
-    };
-    let nearest = |value: f64, thresholds: [Option<f64>; 2]| {
-        let distance = |threshold: &f64| (threshold - value).abs();
-        let known = thresholds.into_iter().flatten();
-        known
-            .min_by(|a, b| distance(a).total_cmp(&distance(b)))
-            .unwrap_or_default()
-    };
-    match rule {
-        MetricRule::Utilization(target) => target.get(),
-        MetricRule::PerReplica(target) | MetricRule::Value(target) => target.get(),
-        MetricRule::Watermarks(marks) => nearest(
-            watermarks::compared(*marks, value, current),
-            [Some(marks.high().get()), Some(marks.low().get())],
-        ),
-        MetricRule::Step(rule) => nearest(
-            value,
-            [rule.above(), rule.below()].map(|breach| Some(breach?.threshold)),
-        ),
     }
 }
 

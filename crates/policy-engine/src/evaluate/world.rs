@@ -26,6 +26,7 @@ impl World {
                 semantics: Semantics::Headroom,
                 hpa: Default::default(),
                 bounds: ReplicaBounds::new(Replicas::new(1), Replicas::new(100)).unwrap(),
+                zero: None,
                 metrics,
                 scale_up: rules(0),
                 scale_down: rules(0),

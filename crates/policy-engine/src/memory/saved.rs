@@ -5,7 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Change, HpaRound, Knowledge, MAX_REVERSALS, Memory, Recommendations, ScaleEvents, StepTimers};
+use super::{
+    Change, HpaRound, IdleTime, Knowledge, MAX_REVERSALS, Memory, Recommendations, ScaleEvents, StepTimers,
+};
 use crate::Timestamp;
 
 #[derive(Serialize, Deserialize)]
@@ -38,6 +40,7 @@ pub(super) struct V2 {
     decreases: ScaleEvents,
     step_timers: StepTimers,
     knowledge: Knowledge,
+    idle: Option<IdleTime>,
     last_change: Option<Change>,
     overruled: bool,
     reversals: VecDeque<Timestamp>,
@@ -62,6 +65,7 @@ impl From<V1> for V2 {
             decreases: old.decreases,
             step_timers: old.step_timers,
             knowledge,
+            idle: None,
             last_change: old.last_change,
             overruled: old.overruled,
             reversals: old.reversals,
@@ -80,6 +84,7 @@ impl From<Memory> for Saved {
             decreases: memory.decreases,
             step_timers: memory.step_timers,
             knowledge: memory.knowledge,
+            idle: memory.idle,
             last_change: memory.last_change,
             overruled: memory.overruled,
             reversals: memory.reversals,
@@ -111,6 +116,7 @@ impl TryFrom<Saved> for Memory {
             decreases: saved.decreases,
             step_timers: saved.step_timers,
             knowledge: saved.knowledge,
+            idle: saved.idle,
             last_change: saved.last_change,
             overruled: saved.overruled,
             reversals: saved.reversals,

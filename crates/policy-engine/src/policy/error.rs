@@ -47,6 +47,12 @@ pub enum PolicyError {
         /// The mark below which the count falls.
         low: f64,
     },
+    /// No time without load before the count is set to zero.
+    #[error("the time without load before the count is set to zero must be above zero")]
+    Idle,
+    /// A count of zero that nothing would end.
+    #[error("a count of zero needs a metric that starts the workload again")]
+    NoActivation,
     /// A tolerance that is negative or not finite.
     #[error("a tolerance must be a number from zero up, not {value}")]
     Tolerance {

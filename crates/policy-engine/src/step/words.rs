@@ -1,8 +1,10 @@
 //! The words for steps, decisions and what they are made of. Made once, here; everybody shows the same.
 
+mod steps;
+
 use std::{fmt, time::Duration};
 
-use super::{Explanation, Proposal, Step};
+use super::{Explanation, Proposal};
 use crate::{
     BoundSource, ChangeAmount, ChangeLimit, Decision, Direction, Hold, HoldSource, MissingCause, Observation,
     Operator, Reason, SelectorState,
@@ -130,6 +132,8 @@ impl Reason {
             Self::OutOfBounds => "out_of_bounds",
             Self::Fallback => "fallback",
             Self::Recovering => "recovering",
+            Self::Activated => "activated",
+            Self::NotIdle => "not_idle",
             Self::OnTarget => "on_target",
             Self::AtMaximum => "at_maximum",
             Self::AtMinimum => "at_minimum",
@@ -158,6 +162,8 @@ impl fmt::Display for Reason {
             Self::OutOfBounds => "the count was outside its bounds",
             Self::Fallback => "too little is known about the load, so the fallback applies",
             Self::Recovering => "the load has been known again for too short a time since the fallback",
+            Self::Activated => "there is load again",
+            Self::NotIdle => "there has been load too recently for a count of zero",
             Self::OnTarget => "the load fits the count",
             Self::AtMaximum => "more is wanted, and the maximum is reached",
             Self::AtMinimum => "less would do, and the minimum is reached",
@@ -246,219 +252,6 @@ impl fmt::Display for HoldSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Override(operator) => operator.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Recommended {
-                metric,
-                seen,
-                target,
-                proposal,
-            } => match seen {
-                Observation::Missing { .. } => write!(f, "{metric} is {seen}: {proposal}"),
-                Observation::Fresh(_) | Observation::Partial(_) | Observation::Stale { .. } => {
-                    write!(f, "{metric} is {seen} against {}: {proposal}", Number(*target))
-                }
-            },
-            Self::Combined {
-                replicas,
-                by: Some(metric),
-            } => {
-                write!(f, "{replicas} recommended; {metric} asks for the most")
-            }
-            Self::Combined { replicas, by: None } => {
-                write!(f, "{replicas} recommended; no metric asks for a change")
-            }
-            Self::KeptForUnknown { wanted, kept, metric } => {
-                write!(
-                    f,
-                    "{wanted} would do, but {metric} is not fully known: stays at {kept}"
-                )
-            }
-            Self::KeptForGroup {
-                wanted,
-                kept,
-                group,
-                metric,
-            } => {
-                write!(
-                    f,
-                    "{wanted} would do, but {metric} of the group {group} does not ask for less: stays at {kept}"
-                )
-            }
-            Self::Stabilized {
-                wanted,
-                kept,
-                direction: Direction::Up,
-                window,
-                ..
-            } => {
-                write!(
-                    f,
-                    "{wanted} wanted; recommendations of the last {} allow {kept}",
-                    Span(window.get())
-                )
-            }
-            Self::Stabilized {
-                wanted,
-                kept,
-                direction: Direction::Down,
-                window,
-                covered: true,
-            } => {
-                write!(
-                    f,
-                    "{wanted} would do; within the last {} more was needed: {kept}",
-                    Span(window.get())
-                )
-            }
-            Self::Stabilized {
-                wanted,
-                kept,
-                direction: Direction::Down,
-                window,
-                covered: false,
-            } => write!(
-                f,
-                "{wanted} would do, but too little is known of the last {}: stays at {kept}",
-                Span(window.get())
-            ),
-            Self::Limited {
-                wanted,
-                allowed,
-                limit: Some(limit),
-            } => {
-                write!(f, "{wanted} wanted; the change limit of {limit} allows {allowed}")
-            }
-            Self::Limited {
-                wanted,
-                allowed,
-                limit: None,
-            } => {
-                write!(
-                    f,
-                    "{wanted} wanted; this direction is switched off: stays at {allowed}"
-                )
-            }
-            Self::LimitedAsHpa {
-                wanted,
-                allowed,
-                direction,
-            } => write!(
-                f,
-                "{wanted} wanted; the HPA's limit of scaling {direction} allows {allowed}"
-            ),
-            Self::SelectorRefused { kept, selector } => write!(
-                f,
-                "the target's selector is {selector}, so nobody can tell which pods are its own: stays at {kept}"
-            ),
-            Self::HeldNotReady {
-                wanted,
-                kept,
-                ready,
-                starting_for,
-            } => write!(
-                f,
-                "{wanted} wanted; only {ready} are ready and one has been starting for {}: {kept}",
-                Span(*starting_for)
-            ),
-            Self::HeldFailing {
-                wanted,
-                kept,
-                failing,
-            } => {
-                write!(
-                    f,
-                    "{wanted} wanted; {failing} replicas cannot start: stays at {kept}"
-                )
-            }
-            Self::HeldScaleDown { wanted, kept, by, .. } => {
-                write!(f, "{wanted} would do; {by} forbids scaling down: stays at {kept}")
-            }
-            Self::HeldFlapping {
-                wanted,
-                kept,
-                reversals,
-            } => {
-                write!(
-                    f,
-                    "{wanted} would do; the count turned around {reversals} times within an hour: stays at {kept}"
-                )
-            }
-            Self::HeldClock { wanted, kept, back } => {
-                write!(
-                    f,
-                    "{wanted} would do; the clock went back by {}: stays at {kept} this time",
-                    Span(*back)
-                )
-            }
-            Self::FellBack {
-                wanted,
-                raised,
-                unknown_for,
-                metric,
-            } => {
-                write!(f, "{wanted} wanted; ")?;
-                match metric {
-                    Some(metric) => write!(f, "{metric} has not been known")?,
-                    None => f.write_str("nothing has been known")?,
-                }
-                write!(f, " for {}: the fallback asks for {raised}", Span(*unknown_for))
-            }
-            Self::KeptAfterFallback {
-                wanted,
-                kept,
-                known_for,
-                after,
-            } => write!(
-                f,
-                "{wanted} would do; the load has been known again for {} of the {} after a fallback: {kept}",
-                Span(*known_for),
-                Span(*after)
-            ),
-            Self::Bounded {
-                wanted,
-                bounded,
-                bounds,
-                by: Some(by),
-            } => {
-                if wanted < bounded {
-                    write!(f, "{wanted} would do; {by} asks for at least {bounded}")
-                } else if bounds.min() == bounds.max() {
-                    write!(f, "{wanted} wanted; {by} keeps it at {bounded}")
-                } else {
-                    write!(f, "{wanted} wanted; {by} allows at most {bounded}")
-                }
-            }
-            Self::Bounded {
-                wanted,
-                bounded,
-                bounds,
-                by: None,
-            } => {
-                write!(f, "{wanted} wanted; the bounds of {bounds} allow {bounded}")
-            }
-            Self::Forbidden {
-                wanted,
-                kept,
-                hold: Some(hold),
-            } => {
-                write!(f, "{wanted} would be set; {hold}: stays at {kept}")
-            }
-            Self::Forbidden {
-                wanted,
-                kept,
-                hold: None,
-            } => {
-                write!(
-                    f,
-                    "{wanted} would be set; somebody set the count to {kept}, so it stays"
-                )
-            }
         }
     }
 }

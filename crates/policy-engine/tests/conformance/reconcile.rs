@@ -100,24 +100,25 @@ fn policy(round: &json::Round, known: &mut Names) -> Result<WorkloadPolicy, Bad>
     let tolerance = Tolerance::new(own(up), own(down)).map_err(text)?;
     let metric = |(index, metric): (usize, &json::Metric)| {
         let kind = known.kind(metric)?;
-        Ok(MetricPolicy {
-            group: None,
-            name: MetricName::new(&format!("metric-{index}")),
-            kind,
-            rule: rule(metric, kind)?,
-            votes: Votes::UpAndDown,
-            on_missing: OnMissing::Block,
-            tolerance,
-        })
+        let name = MetricName::new(&format!("metric-{index}"));
+        Ok(MetricPolicy::new(name, kind, rule(metric, kind)?, tolerance))
     };
-    let min = replicas(round.hpa.min_replicas.unwrap_or(1))?;
+    let (min, max) = (
+        replicas(round.hpa.min_replicas.unwrap_or(1))?,
+        replicas(round.hpa.max_replicas)?,
+    );
+    let bounds = if min == Replicas::ZERO {
+        ReplicaBounds::from_zero(max)
+    } else {
+        ReplicaBounds::new(min, max)
+    };
     Ok(WorkloadPolicy {
         semantics: Semantics::Hpa(match behavior {
             Some(_) => HpaPath::WithBehavior,
             None => HpaPath::WithoutBehavior,
         }),
-        bounds: ReplicaBounds::new(min, replicas(round.hpa.max_replicas)?)
-            .map_err(|error| error.to_string())?,
+        bounds: bounds.map_err(|error| error.to_string())?,
+        zero: None,
         metrics: round
             .hpa
             .metrics

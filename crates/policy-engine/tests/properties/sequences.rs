@@ -48,6 +48,7 @@ proptest! {
             semantics: Semantics::Headroom,
             hpa: Default::default(),
             bounds: ReplicaBounds::new(Replicas::new(1), Replicas::new(100)).unwrap(),
+            zero: None,
             metrics: vec![MetricPolicy::new(MetricName::new("p95"), MetricKind::External, MetricRule::Step(StepRule::new(Some(breach), None).unwrap()), Tolerance::new(0.0, 0.0).unwrap())],
             scale_up: ScalingRules { stabilization: StabilizationWindow::new(Duration::ZERO).unwrap(), limits: ChangeLimits { select: LimitSelection::Max, limits: Vec::new() } },
             scale_down: ScalingRules { stabilization: StabilizationWindow::new(Duration::ZERO).unwrap(), limits: ChangeLimits { select: LimitSelection::Max, limits: Vec::new() } },

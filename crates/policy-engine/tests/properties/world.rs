@@ -32,6 +32,7 @@ pub struct Event {
     pub paused: bool,
     pub holds_down: bool,
     pub bounds: ActiveBounds,
+    pub origin: CountOrigin,
 }
 
 pub fn any_value() -> impl Strategy<Value = f64> {
@@ -120,6 +121,7 @@ pub fn any_metric() -> impl Strategy<Value = MetricPolicy> {
     (any_rule(), votes, on_missing, 0.0..0.3_f64, 0.0..0.3_f64, group).prop_map(
         |(rule, votes, on_missing, up, down, group)| MetricPolicy {
             group: group.map(GroupName::new),
+            activation: Activation::None,
             kind: MetricKind::External,
             name: MetricName::new("m"),
             rule,
@@ -169,16 +171,22 @@ pub fn any_policy() -> impl Strategy<Value = WorkloadPolicy> {
         fallback,
         0_u32..6,
         1_u64..60,
+        proptest::option::weighted(0.3, 1_u64..120),
     )
         .prop_map(
-            |(min, more, mut metrics, scale_up, scale_down, fallback, max_reversals, interval)| {
+            |(min, more, mut metrics, scale_up, scale_down, fallback, max_reversals, interval, idle)| {
                 for (index, metric) in metrics.iter_mut().enumerate() {
                     metric.name = MetricName::new(&format!("m{index}"));
                 }
+                let zero = idle.map(|idle| {
+                    metrics[0].activation = Activation::FromZero;
+                    ScaleToZero::new(Duration::from_secs(idle), &metrics).unwrap()
+                });
                 WorkloadPolicy {
                     semantics: Semantics::Headroom,
                     hpa: Default::default(),
                     bounds: ReplicaBounds::new(Replicas::new(min), Replicas::new(min + more)).unwrap(),
+                    zero,
                     metrics,
                     scale_up,
                     scale_down,
@@ -206,6 +214,15 @@ pub fn any_active_bounds() -> impl Strategy<Value = ActiveBounds> {
         reason: None,
     });
     (bound(schedule), bound(person)).prop_map(|(floor, ceiling)| ActiveBounds { floor, ceiling })
+}
+
+fn any_origin() -> impl Strategy<Value = CountOrigin> {
+    prop_oneof![
+        8 => Just(CountOrigin::Read),
+        1 => Just(CountOrigin::WrittenByHeadroom),
+        1 => Just(CountOrigin::WrittenByOthers),
+        1 => Just(CountOrigin::NeverStarted),
+    ]
 }
 
 pub fn any_event() -> impl Strategy<Value = Event> {
@@ -239,9 +256,11 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         proptest::bool::weighted(0.05),
         proptest::bool::weighted(0.1),
         any_active_bounds(),
+        any_origin(),
     )
         .prop_map(
-            |(millis, values, external, outcome, readiness, paused, holds_down, bounds)| Event {
+            |(millis, values, external, outcome, readiness, paused, holds_down, bounds, origin)| Event {
+                origin,
                 millis,
                 values,
                 external,
@@ -270,6 +289,7 @@ pub fn calm_events(spacing_millis: i64, len: usize) -> impl Strategy<Value = Vec
                 readiness: Readiness::Unknown,
                 paused: false,
                 holds_down: false,
+                origin: CountOrigin::Read,
                 bounds: ActiveBounds::default(),
             })
             .collect()
@@ -301,7 +321,7 @@ pub fn run_with(
         });
         let holds = paused.into_iter().chain(held).collect();
         let workload = Workload {
-            origin: CountOrigin::Read,
+            origin: event.origin,
             readiness: event.readiness,
             holds,
             bounds: event.bounds.clone(),
@@ -369,7 +389,10 @@ impl Turn {
         self.has(|step| {
             matches!(
                 step,
-                Step::Bounded { .. } | Step::FellBack { .. } | Step::Forbidden { .. }
+                Step::Bounded { .. }
+                    | Step::FellBack { .. }
+                    | Step::Forbidden { .. }
+                    | Step::Activated { .. }
             )
         })
     }

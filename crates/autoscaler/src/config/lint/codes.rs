@@ -21,6 +21,8 @@ pub(in crate::config) enum Lint {
     FallbackOutOfBounds,
     ScheduleBesideTheBounds,
     RangeTakesOverAnHour,
+    ZeroWithoutFallback,
+    NeverIdle,
     SecretInPlainText,
     ChannelToldOfNothing,
     SilencesNothing,
@@ -38,7 +40,7 @@ struct Words {
 }
 
 impl Lint {
-    pub(in crate::config) const ALL: [Self; 19] = [
+    pub(in crate::config) const ALL: [Self; 21] = [
         Self::NoCoverage,
         Self::UtilizationOfATotal,
         Self::PerReplicaOfAnAverage,
@@ -55,6 +57,8 @@ impl Lint {
         Self::FallbackOutOfBounds,
         Self::ScheduleBesideTheBounds,
         Self::RangeTakesOverAnHour,
+        Self::ZeroWithoutFallback,
+        Self::NeverIdle,
         Self::SecretInPlainText,
         Self::ChannelToldOfNothing,
         Self::SilencesNothing,
@@ -163,6 +167,18 @@ impl Lint {
                 finds: "change limits with which the way between minimum and maximum takes longer than an hour",
                 danger: "A peak is over before the replicas for it are there, or is paid for long afterwards.",
                 example: "scale_up.limit = [\"1 per 5m\"] with min_replicas = 2 and max_replicas = 40",
+            },
+            Self::ZeroWithoutFallback => Words {
+                code: "zero_without_fallback",
+                finds: "a minimum of 0 without a fallback",
+                danger: "While the metric that starts the workload cannot be read, nothing starts it.",
+                example: "min_replicas = 0 without fallback",
+            },
+            Self::NeverIdle => Words {
+                code: "never_idle",
+                finds: "a minimum of 0 with a metric of `utilization`",
+                danger: "Zero needs every metric at zero, and a replica that runs uses something, so it never comes.",
+                example: "min_replicas = 0 with metrics.cpu = { query = …, utilization = \"70%\" }",
             },
             Self::SecretInPlainText => Words {
                 code: "secret_in_plain_text",

@@ -85,6 +85,9 @@ pub(in crate::config) struct RawMetric {
     pub(in crate::config) lasting: Option<At<DurationText>>,
     /// `false`: the metric may raise the count and never lower it.
     pub(in crate::config) scale_down: Option<At<bool>>,
+    /// `true`: any value above zero starts a workload that stands at zero, at once. For metrics that are known without
+    /// replicas, such as the length of a queue.
+    pub(in crate::config) activation: Option<At<bool>>,
     /// A group, by a name of your choice: the count falls only where every metric of a group asks for less. Without it,
     /// a metric that has no say (`scale_down = false`, one that is unknown and ignored) lets others lower the count.
     #[schemars(example = &"app")]

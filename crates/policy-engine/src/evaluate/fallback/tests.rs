@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Decision, Observation, OnMissing, ReplicaBounds, Workload,
+    Activation, Decision, Observation, OnMissing, ScaleToZero, Workload,
     evaluate::world::{GONE, World, fresh, metric},
 };
 
@@ -184,10 +184,11 @@ fn a_metric_that_may_be_ignored_does_not_decide() {
 fn it_works_from_zero() {
     let mut world = falling_back(at_least(5), FallbackWhen::All);
     world.workload = Workload {
-        origin: crate::CountOrigin::NeverStarted,
+        origin: crate::CountOrigin::Read,
         ..Workload::running(Replicas::ZERO)
     };
-    world.policy.bounds = ReplicaBounds::new(Replicas::ZERO, Replicas::new(100)).unwrap();
+    world.policy.metrics[0].activation = Activation::FromZero;
+    world.policy.zero = Some(ScaleToZero::new(Duration::from_secs(60), &world.policy.metrics).unwrap());
     world.pass(0, &BLIND);
     assert_eq!(world.pass(60, &BLIND), scale(0, 5));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Said;
+use super::said::{Known, Load, Said};
 use crate::{
     Breach, MetricPolicy, MissingCause, Observation, OnMissing, Proposal, Replicas, Sample, StepRule,
     Timestamp, Votes, WorkloadPolicy,
@@ -36,8 +36,9 @@ pub(super) fn step(
             return Said {
                 proposal: Proposal::NoVote,
                 blocks: false,
-                known: true,
+                known: Known::Yes,
                 asks_for_less: false,
+                load: Load::None,
             };
         }
         Observation::Missing {
@@ -102,8 +103,9 @@ pub(super) fn step(
     Said {
         proposal: votes.map_or(Proposal::NoVote, Proposal::Replicas),
         blocks: partial,
-        known: true,
+        known: Known::Yes,
         asks_for_less: replicas.is_some_and(|replicas| replicas < current) && !partial,
+        load: Load::of(sample.value, partial),
     }
 }
 

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::{
     Breach, ChangeLimits, Explanation, Guards, LimitSelection, MetricKind, ReplicaBounds, Sample,
-    ScalingRules, Semantics, StabilizationWindow, StepRule, Target, TargetUtilization, Timestamp, Workload,
-    WorkloadPolicy, evaluate,
+    ScalingRules, Semantics, StabilizationWindow, StepRule, Target, TargetUtilization, Timestamp, Tolerance,
+    Votes, Workload, WorkloadPolicy, evaluate,
 };
 
 fn fresh(value: f64) -> Observation {
@@ -40,6 +40,7 @@ fn policy(metric: MetricPolicy) -> WorkloadPolicy {
         semantics: Semantics::Headroom,
         hpa: Default::default(),
         bounds: ReplicaBounds::new(Replicas::new(1), Replicas::new(100)).unwrap(),
+        zero: None,
         metrics: vec![metric],
         scale_up: window(0),
         scale_down: window(300),

@@ -1,7 +1,7 @@
 //! Marks: between them nothing changes, and outside the count is moved until the value meets the nearer one
 //! (`decision-quality` §4.10; Datadog's WatermarkPodAutoscaler).
 
-use super::{WHOLE, round_up, to_replicas};
+use super::target::{WHOLE, round_up, to_replicas};
 use crate::{Compared, Replicas, Watermarks};
 
 /// The count nearest to `current` at which the value lies between the marks.
