@@ -170,7 +170,8 @@ proptest! {
         let text = format!(
             "[prometheus.main]\nurl = 'http://p'\n[history]\nmax_size = '{size}'\n[workload.web]\nmax_replicas = 4\n\
              interval = '{duration}'\ntolerance = '{percentage}'\nscale_up.limit = ['{change}']\n\
-             command = {{ get = ['g'], set = ['s', '{{replicas}}'] }}\nmetrics.m = {{ query = '{query}', value = '{amount}' }}\n"
+             command = {{ get = ['g'], set = ['s', '{{replicas}}'] }}\nmetrics.m = {{ query = '{query}', value = '{amount}' }}\n\
+             [workload.other]\nmax_replicas = 4\nprocess = {{ command = ['./web'] }}\nmetrics.m = {{ scrape = '{query}', value = 1 }}\n"
         );
         load(&text);
     }

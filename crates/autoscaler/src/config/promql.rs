@@ -12,13 +12,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, String> {
     if text.trim().is_empty() {
         return Err("it is empty".to_owned());
     }
-    if text.len() > LONGEST {
-        return Err(format!("it is longer than {LONGEST} bytes"));
-    }
-    if parts(text) > MOST_PARTS {
-        return Err(format!("it has more than {MOST_PARTS} brackets and operators"));
-    }
-    let expression = parser::parse(text)?;
+    let expression = parse_any(text)?;
     match expression.value_type() {
         ValueType::Vector | ValueType::Scalar => Ok(expression),
         ValueType::Matrix => {
@@ -26,6 +20,17 @@ pub(super) fn parse(text: &str) -> Result<Expr, String> {
         }
         ValueType::String => Err("it gives a text, not a number".to_owned()),
     }
+}
+
+/// Parses an expression that is neither too long nor too deep.
+fn parse_any(text: &str) -> Result<Expr, String> {
+    if text.len() > LONGEST {
+        return Err(format!("it is longer than {LONGEST} bytes"));
+    }
+    if parts(text) > MOST_PARTS {
+        return Err(format!("it has more than {MOST_PARTS} brackets and operators"));
+    }
+    parser::parse(text)
 }
 
 /// How many brackets and operators stand outside of quoted texts.
@@ -59,7 +64,7 @@ fn parts(text: &str) -> usize {
 /// Whether `text` is a plain series with label matchers: no function, range, offset or time.
 pub(super) fn is_series(text: &str) -> bool {
     matches!(
-        parser::parse(text),
+        parse_any(text),
         Ok(Expr::VectorSelector(selector)) if selector.offset.is_none() && selector.at.is_none()
     )
 }
@@ -131,6 +136,7 @@ mod tests {
         ] {
             let refused = parse(&deep(open, close, 100_000 / (open.len() + close.len()) + 1_000));
             assert!(refused.is_err(), "{open} {close}");
+            assert!(!is_series(&deep(open, close, 1_000_000)), "{open} {close}");
             assert!(parse(&deep(open, close, 400)).is_ok(), "{open} {close}");
         }
         let texts = format!("up{{a=~\"{}\"}}", "(x)|".repeat(5_000));
