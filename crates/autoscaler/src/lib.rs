@@ -17,7 +17,7 @@ mod store;
 pub use assembly::{Assembly, AssemblyError, Purpose};
 pub use clock::{Clock, FollowingClock, SystemClock};
 pub use in_force::InForce;
-pub use lock::{Holder, LeaderHolder, LeaderLock, Leadership, LockError};
+pub use lock::{Holder, LeaderLock, Leadership, LockError, LockHolder};
 pub use notice::{FirstPass, Notice};
 pub use pass::{Autoscaler, Managed, Parts, PassError, SourceId, Sources, Which};
 pub use pause::{Pause, PauseError, Pauses};

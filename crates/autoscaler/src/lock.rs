@@ -201,6 +201,29 @@ impl PassLock {
         }
     }
 
+    /// Takes the lock where it is free; otherwise says who makes a pass.
+    ///
+    /// # Errors
+    /// [`LockError::Stuck`] where the holder has had it for twice the deadline of a pass.
+    pub(crate) fn acquire_now(
+        &self,
+        clock: &dyn Clock,
+    ) -> Result<Result<Arc<PassGuard>, LockHolder>, LockError> {
+        let now = clock.now();
+        let holder = match self.try_acquire(now)? {
+            Ok(guard) => return Ok(Ok(guard)),
+            Err(holder) => holder,
+        };
+        let held_for = holder
+            .as_ref()
+            .map_or(Duration::ZERO, |holder| now.since(holder.since));
+        if held_for > self.patience {
+            Err(LockError::Stuck { holder, held_for })
+        } else {
+            Ok(Err(LockHolder(holder)))
+        }
+    }
+
     /// Takes the lock, or shares the one that another pass of this process holds; otherwise says who has it.
     fn try_acquire(&self, now: Timestamp) -> Result<Result<Arc<PassGuard>, Option<Holder>>, LockError> {
         let holder = Holder::this_process(&self.command, now);
@@ -280,7 +303,7 @@ impl LeaderLock {
     ///
     /// # Errors
     /// When the lock's file is there and cannot be used.
-    pub fn holder(state_dir: &Path) -> Result<Option<LeaderHolder>, LockError> {
+    pub fn holder(state_dir: &Path) -> Result<Option<LockHolder>, LockError> {
         let path = state_dir.join(LEADER_LOCK);
         let fail = |source| LockError::Io {
             path: path.clone(),
@@ -293,19 +316,22 @@ impl LeaderLock {
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(None),
-            Err(TryLockError::WouldBlock) => Ok(Some(LeaderHolder(read_holder(&mut file)))),
+            Err(TryLockError::WouldBlock) => Ok(Some(LockHolder(read_holder(&mut file)))),
             Err(TryLockError::Error(source)) => Err(fail(source)),
         }
     }
 }
 
-/// Who leads, as far as the lock's file can be read.
+/// Who holds a lock, as far as its file can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaderHolder(pub Option<Holder>);
+pub struct LockHolder(pub Option<Holder>);
 
-impl fmt::Display for LeaderHolder {
+impl fmt::Display for LockHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&named(self.0.as_ref()))
+        match &self.0 {
+            Some(holder) => holder.fmt(f),
+            None => f.write_str("another headroom"),
+        }
     }
 }
 

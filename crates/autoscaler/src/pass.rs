@@ -28,7 +28,7 @@ use self::{
     targets::{Due, Reads},
 };
 use crate::{
-    Clock, DecisionRecord, FirstPass, LockError, Notice, PassRecord, Pauses, Store, StoreError,
+    Clock, DecisionRecord, FirstPass, LockError, LockHolder, Notice, PassRecord, Pauses, Store, StoreError,
     WorkloadSettings,
     lock::{PassGuard, PassLock},
     pause::Pause,
@@ -209,8 +209,30 @@ impl Autoscaler {
             Some(lock) => Some(lock.acquire(clock).await?),
             None => None,
         };
-        let pass = self.pass(clock.now(), which);
-        let ended = tokio::time::timeout(self.pass_deadline, pass).await;
+        self.pass_in_time(clock.now(), which).await
+    }
+
+    /// The same, unless another pass is under way: then says whose.
+    ///
+    /// # Errors
+    /// As [`Self::locked_pass`].
+    pub(crate) async fn pass_unless_under_way(
+        &self,
+        clock: &dyn Clock,
+        which: Which<'_>,
+    ) -> Result<Result<PassRecord, LockHolder>, PassError> {
+        let _lock: Option<Arc<PassGuard>> = match self.lock.as_ref().map(|lock| lock.acquire_now(clock)) {
+            Some(acquired) => match acquired? {
+                Ok(guard) => Some(guard),
+                Err(holder) => return Ok(Err(holder)),
+            },
+            None => None,
+        };
+        self.pass_in_time(clock.now(), which).await.map(Ok)
+    }
+
+    async fn pass_in_time(&self, now: Timestamp, which: Which<'_>) -> Result<PassRecord, PassError> {
+        let ended = tokio::time::timeout(self.pass_deadline, self.pass(now, which)).await;
         ended.unwrap_or(Err(PassError::TimedOut {
             after: self.pass_deadline,
         }))

@@ -12,7 +12,7 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    Autoscaler, Clock, LeaderHolder, LeaderLock, Leadership, LockError, PassError, PassRecord, Which,
+    Autoscaler, Clock, LeaderLock, Leadership, LockError, LockHolder, PassError, PassRecord, Which,
     pass::in_one_line,
 };
 
@@ -27,7 +27,9 @@ pub enum Once {
     /// It was made.
     Done(PassRecord),
     /// A loop works on the same state, so there was nothing to do.
-    AlreadyRunning(LeaderHolder),
+    AlreadyRunning(LockHolder),
+    /// Somebody else is making a pass on the same state at this moment, so there was nothing to do.
+    UnderWay(LockHolder),
 }
 
 /// How a loop ended.
@@ -36,7 +38,7 @@ pub enum LoopEnd {
     /// It was told to stop.
     Stopped(LoopSummary),
     /// Another loop works on the same state, so this one did not begin.
-    AlreadyRunning(LeaderHolder),
+    AlreadyRunning(LockHolder),
 }
 
 /// What a loop did.
@@ -52,10 +54,10 @@ pub struct LoopSummary {
     pub skipped: u64,
 }
 
-/// Makes one pass within its deadline, unless a loop works on the same state.
+/// Makes one pass within its deadline, unless a loop works on the same state, or another pass is under way there.
 ///
 /// # Errors
-/// When the pass could not be made, or did not end in time.
+/// When the pass could not be made, or did not end in time; also when the one under way is stuck.
 pub async fn run_once(
     autoscaler: &Autoscaler,
     clock: &dyn Clock,
@@ -69,9 +71,13 @@ pub async fn run_once(
     if let Some(holder) = LeaderLock::holder(store.state_dir())? {
         return Ok(Once::AlreadyRunning(holder));
     }
-    let passed = autoscaler.locked_pass(clock, which).await;
+    let passed = match autoscaler.pass_unless_under_way(clock, which).await {
+        Ok(Ok(record)) => Ok(Once::Done(record)),
+        Ok(Err(holder)) => return Ok(Once::UnderWay(holder)),
+        Err(error) => Err(error),
+    };
     settle(autoscaler).await;
-    passed.map(Once::Done)
+    passed
 }
 
 /// Makes passes over each workload at its interval, the first at once, until `shutdown` is done.
@@ -89,7 +95,7 @@ pub async fn run(
     let dir = autoscaler.store().state_dir();
     let _leader = match LeaderLock::acquire(dir, autoscaler.command(), clock.now()).await? {
         Leadership::Taken(lock) => lock,
-        Leadership::HeldBy(holder) => return Ok(LoopEnd::AlreadyRunning(LeaderHolder(holder))),
+        Leadership::HeldBy(holder) => return Ok(LoopEnd::AlreadyRunning(LockHolder(holder))),
     };
     let mut due = DueTimes::from_now(&autoscaler);
     let mut passes = JoinSet::new();

@@ -14,6 +14,7 @@ mod service;
 use std::{
     io,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -21,10 +22,7 @@ use std::{
 use clap::{Args, Subcommand};
 use headroom_policy_engine::Replicas;
 use thiserror::Error;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{self, Instant},
-};
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -36,6 +34,7 @@ use self::{
     screen::{Screen, View},
     service::ServiceArgs,
 };
+use crate::signals::{Signal, Signals};
 
 /// The latency that is the goal. Serving a request takes 40 ms, so it leaves room for a short queue.
 const GOAL: Duration = Duration::from_millis(250);
@@ -125,8 +124,8 @@ pub(crate) enum DemoError {
     #[error("no HTTP client could be made")]
     Client(#[from] reqwest::Error),
     /// It was stopped before its end.
-    #[error("stopped")]
-    Stopped,
+    #[error("stopped by {0}")]
+    Stopped(Signal),
 }
 
 fn io(what: &'static str) -> impl FnOnce(io::Error) -> DemoError {
@@ -152,21 +151,25 @@ pub(crate) async fn run(args: &DemoArgs, show: Show, emit: &mut dyn FnMut(&str))
             .map_err(io("the service could not listen on its port"));
     }
     let stop = CancellationToken::new();
-    let signals = tokio::spawn(watch_signals(stop.clone()));
-    let result = day(args, show, emit, &stop).await;
-    signals.abort();
-    result
-}
-
-async fn watch_signals(stop: CancellationToken) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut signals = Signals::take().map_err(io("the signals could not be taken over"))?;
+    let mut first = None;
+    let mut day = pin!(day(args, show, emit, &stop));
+    let result = loop {
+        tokio::select! {
+            result = &mut day => break result,
+            signal = signals.next() => {
+                first.get_or_insert(signal);
+                stop.cancel();
+            }
+        }
+    };
+    result?;
+    if stop.is_cancelled() {
+        // A screen takes Ctrl-C as a key.
+        Err(DemoError::Stopped(first.unwrap_or(Signal::Interrupt)))
+    } else {
+        Ok(())
     }
-    stop.cancel();
-    Ok(())
 }
 
 /// One day: everything is started, watched, and stopped again.
@@ -191,12 +194,7 @@ async fn day(
     let outcome = scale_a_day(args, show, emit, stop, &scaling).await;
     scaling.end().await?;
     let (moments, served) = outcome?;
-    report(args, show, emit, &moments, served)?;
-    if stop.is_cancelled() {
-        Err(DemoError::Stopped)
-    } else {
-        Ok(())
-    }
+    report(args, show, emit, &moments, served)
 }
 
 /// The demo's policy, which is that of `examples/demo`, for this program and this length of day.

@@ -124,8 +124,7 @@ impl CliError {
             | Self::Processes(_)
             | Self::Output(_)
             | Self::Start(_) => ExitCode::CouldNot,
-            Self::Stopped(signal) => signal.exit_code(),
-            Self::Demo(DemoError::Stopped) => ExitCode::Interrupted,
+            Self::Stopped(signal) | Self::Demo(DemoError::Stopped(signal)) => signal.exit_code(),
             Self::Demo(
                 DemoError::Io { .. } | DemoError::Scaling(_) | DemoError::Chart { .. } | DemoError::Client(_),
             ) => ExitCode::CouldNot,

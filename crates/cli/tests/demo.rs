@@ -153,15 +153,24 @@ fn two_fixed_replicas_miss_the_goal_under_the_same_load() {
 
 #[test]
 fn ctrl_c_leaves_no_process_behind() {
+    stops_by(rustix::process::Signal::INT, 130);
+}
+
+#[test]
+fn sigterm_leaves_no_process_behind() {
+    stops_by(rustix::process::Signal::TERM, 143);
+}
+
+fn stops_by(signal: rustix::process::Signal, code: i32) {
     let directory = temp_dir();
     let mark = LeftoverCheck::new();
     let mut running = Process::start("demo", &mut demo(directory.path(), &["--duration", "60s"], &mark));
     wait_until_blocking(MINUTE, "the demo decides", || {
         running.stdout().lines().count() >= 2
     });
-    running.signal(rustix::process::Signal::INT);
+    running.signal(signal);
     let status = running.wait_blocking(MINUTE);
-    assert_eq!(status.code(), Some(130), "{}", running.stderr());
+    assert_eq!(status.code(), Some(code), "{}", running.stderr());
     mark.assert_none(Duration::from_secs(5));
 }
 

@@ -82,7 +82,7 @@ async fn there_is_one_leader_and_it_is_named() {
     else {
         panic!("nobody else is there");
     };
-    let LeaderHolder(holder) = LeaderLock::holder(dir.path()).unwrap().unwrap();
+    let LockHolder(holder) = LeaderLock::holder(dir.path()).unwrap().unwrap();
     assert_eq!(holder.as_ref().unwrap().command, "headroom run");
     let Leadership::HeldBy(other) = LeaderLock::acquire(dir.path(), "second", at(8)).await.unwrap() else {
         panic!("there is a leader");

@@ -8,7 +8,7 @@ use std::{
 use crate::world::*;
 use headroom_actuator::{CommandTarget, ScaleTarget, testing::Fault};
 use headroom_autoscaler::{
-    Clock, FollowingClock, LeaderHolder, LoopEnd, LoopSummary, Once, PassRecord, TargetSettings, Which,
+    Clock, FollowingClock, LockHolder, LoopEnd, LoopSummary, Once, PassRecord, TargetSettings, Which,
     WorkloadSettings, run, run_once,
 };
 use headroom_policy_engine::{EvaluationInterval, Timestamp};
@@ -229,7 +229,7 @@ async fn a_one_shot_beside_a_loop_names_it_and_does_nothing() {
     running.passes.recv().await.unwrap();
     let tended = world.actuator.tended().len();
     let once = run_once(&world.start(), &clock, Which::All).await.unwrap();
-    let Once::AlreadyRunning(LeaderHolder(Some(holder))) = once else {
+    let Once::AlreadyRunning(LockHolder(Some(holder))) = once else {
         panic!("{once:?}");
     };
     assert_eq!(
@@ -241,7 +241,7 @@ async fn a_one_shot_beside_a_loop_names_it_and_does_nothing() {
     let second = run(Arc::new(world.start()), Arc::new(clock), pending())
         .await
         .unwrap();
-    assert_eq!(second, LoopEnd::AlreadyRunning(LeaderHolder(Some(holder))));
+    assert_eq!(second, LoopEnd::AlreadyRunning(LockHolder(Some(holder))));
     running.stop().await;
     assert!(matches!(
         run_once(&world.start(), &clock, Which::All).await.unwrap(),

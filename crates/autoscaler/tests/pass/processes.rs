@@ -11,7 +11,7 @@ use std::{
 
 use headroom_actuator::testing::Fault;
 use headroom_autoscaler::{
-    LeaderHolder, LeaderLock, Leadership, LockError, Once, PassError, SystemClock, Which, run_once,
+    LeaderLock, Leadership, LockError, LockHolder, Once, PassError, SystemClock, Which, run_once,
 };
 use headroom_policy_engine::Outcome;
 
@@ -95,7 +95,7 @@ async fn a_leader_in_another_process_is_named_and_is_gone_when_it_is_killed() {
     pass(&world.start(), at(0)).await;
     let other = Other::play("leader", &world.state_dir);
     let once = run_once(&world.start(), &SystemClock, Which::All).await.unwrap();
-    let Once::AlreadyRunning(LeaderHolder(Some(holder))) = once else {
+    let Once::AlreadyRunning(LockHolder(Some(holder))) = once else {
         panic!("{once:?}")
     };
     assert_eq!(
@@ -124,6 +124,13 @@ async fn a_pass_waits_for_one_in_another_process_and_settles_what_it_left_when_i
     let waited = tokio::time::timeout(std::time::Duration::from_millis(300), waiting).await;
     assert!(waited.is_err(), "the other one holds the lock");
     assert_eq!(world.actuator.tended(), []);
+    // A single pass does not wait.
+    let once = run_once(&next, &SystemClock, Which::All).await.unwrap();
+    let Once::UnderWay(LockHolder(Some(holder))) = once else {
+        panic!("{once:?}")
+    };
+    assert_eq!(holder.pid, other.0.id());
+    assert_eq!(world.actuator.tended(), []);
     other.kill();
 
     next = world.start();
@@ -141,18 +148,22 @@ async fn a_pass_in_another_process_that_is_stuck_is_named() {
     let other = Other::play("writer", &world.state_dir);
     // Four minutes later by the clock on the wall.
     let later = Later;
-    let refused = world.start().locked_pass(&later, Which::All).await.unwrap_err();
-    let PassError::Lock(LockError::Stuck {
-        holder: Some(holder), ..
-    }) = &refused
-    else {
-        panic!("{refused:?}")
-    };
-    assert_eq!(holder.pid, other.0.id());
-    assert!(
-        refused.to_string().contains(&format!("process {}", other.0.id())),
-        "{refused}"
-    );
+    let autoscaler = world.start();
+    let waiting = autoscaler.locked_pass(&later, Which::All).await.unwrap_err();
+    let single = run_once(&autoscaler, &later, Which::All).await.unwrap_err();
+    for refused in [waiting, single] {
+        let PassError::Lock(LockError::Stuck {
+            holder: Some(holder), ..
+        }) = &refused
+        else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(holder.pid, other.0.id());
+        assert!(
+            refused.to_string().contains(&format!("process {}", other.0.id())),
+            "{refused}"
+        );
+    }
 }
 
 #[derive(Debug)]

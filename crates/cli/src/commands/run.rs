@@ -1,7 +1,6 @@
 //! `headroom run`: passes for real, one or again and again.
 
 mod looping;
-mod turn;
 
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use clap::Args;
 use headroom_autoscaler::{Once, Purpose, config::SecretCheck};
 use tokio::time::timeout;
 
-use self::turn::UnderWay;
 use super::{
     pass, runtime,
     state::{Chosen, say_notices},
@@ -19,7 +17,7 @@ use crate::{
     configuration,
     error::CliError,
     exit::ExitCode,
-    json, moment,
+    json,
     output::{Format, Output},
     report::pass::{Pass, Shown, exit_of_pass},
     signals::Signals,
@@ -83,10 +81,6 @@ pub(crate) fn run(args: &RunArgs, common: &CommonArgs, output: &Output) -> Resul
 async fn once(chosen: &Chosen, output: &Output) -> Result<ExitCode, CliError> {
     let configuration = &chosen.loaded.configuration;
     let mut signals = Signals::take().map_err(CliError::Start)?;
-    let patience = configuration.settings.pass_deadline.saturating_mul(2);
-    if let Some(other) = UnderWay::find(&configuration.settings.state_dir, patience, moment::now()) {
-        return Ok(not_made(&other, "is making a pass here", output));
-    }
     let autoscaler = pass::assemble(configuration, &chosen.workloads, Purpose::Once)?;
     let busy = output.busy("making one pass");
     let mut passing = Box::pin(pass::once(configuration, &autoscaler));
@@ -115,6 +109,7 @@ fn report_once(done: &Once, chosen: &Chosen, output: &Output) -> ExitCode {
     let remarks = &chosen.loaded.configuration.remarks;
     match done {
         Once::AlreadyRunning(holder) => not_made(holder, "makes the passes here", output),
+        Once::UnderWay(holder) => not_made(holder, "is making a pass here", output),
         Once::Done(record) => {
             say_notices(&record.notices, output);
             match output.format() {
