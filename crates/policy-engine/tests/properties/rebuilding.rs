@@ -155,6 +155,7 @@ proptest! {
             outcome: Outcome::Written,
             readiness: Readiness::Unknown,
             paused: false,
+            origin: CountOrigin::Read,
             holds_down: false,
             bounds: ActiveBounds::default(),
         }).collect();
