@@ -6,8 +6,8 @@ pub mod config;
 mod in_force;
 mod lock;
 mod notice;
+mod operator;
 mod pass;
-mod pause;
 mod record;
 mod run_loop;
 mod schedule;
@@ -19,8 +19,10 @@ pub use clock::{Clock, FollowingClock, SystemClock};
 pub use in_force::InForce;
 pub use lock::{Holder, LeaderLock, Leadership, LockError, LockHolder};
 pub use notice::{FirstPass, Notice};
+pub use operator::{
+    OperatorActs, OperatorError, OperatorFile, Override, OverrideAsks, OverrideError, Pause, ScaleDown,
+};
 pub use pass::{Autoscaler, Managed, Parts, PassError, SourceId, Sources, Which};
-pub use pause::{Pause, PauseError, Pauses};
 pub use record::{DecisionRecord, MetricRecord, PassRecord, Rebuilt, Verdict};
 pub use run_loop::{LoopEnd, LoopSummary, Once, run, run_once};
 pub use schedule::{CronExpression, CronField, CronSyntaxError, Recurrence, Schedule, When, Window};

@@ -1,4 +1,4 @@
-//! What a person should know about a pass as a whole, and is no decision: state that was lost, pauses that cannot
+//! What a person should know about a pass as a whole, and is no decision: state that was lost, a file that cannot
 //! be read, passes too far apart.
 //!
 //! Words are made once, in `Display`, each with its way out.
@@ -44,7 +44,7 @@ pub enum Notice {
         /// Why it could not be read.
         reason: String,
     },
-    /// The pauses cannot be read, so every workload counts as paused.
+    /// The pauses and overrides cannot be read, so every workload counts as paused.
     PausesUnreadable {
         /// The file.
         path: PathBuf,
@@ -147,8 +147,8 @@ impl fmt::Display for Notice {
             ),
             Self::PausesUnreadable { path, reason } => write!(
                 f,
-                "the pauses in {} cannot be read ({reason}), so every workload counts as paused; mend the file, or \
-                 move it away and pause again what should be paused",
+                "the pauses and overrides in {} cannot be read ({reason}), so every workload counts as paused; mend \
+                 the file, or move it away and pause and override again what should be",
                 path.display()
             ),
             Self::StateNotWritten { reason } => write!(

@@ -28,10 +28,9 @@ use self::{
     targets::{Due, Reads},
 };
 use crate::{
-    Clock, DecisionRecord, FirstPass, LockError, LockHolder, Notice, PassRecord, Pauses, Store, StoreError,
-    WorkloadSettings,
+    Clock, DecisionRecord, FirstPass, LockError, LockHolder, Notice, OperatorActs, OperatorFile, PassRecord,
+    Store, StoreError, WorkloadSettings,
     lock::{PassGuard, PassLock},
-    pause::Pause,
 };
 
 /// How many passes a listener may fall behind before it misses some.
@@ -50,7 +49,7 @@ pub struct Autoscaler {
     processes: Option<Arc<ProcessActuator>>,
     store: Arc<Store>,
     states: Arc<States>,
-    pauses: Pauses,
+    operator: OperatorFile,
     lock: Option<PassLock>,
     command: String,
     deadline: Duration,
@@ -155,7 +154,7 @@ impl Autoscaler {
         }
         let writes = !store.is_read_only();
         Self {
-            pauses: Pauses::new(store.state_dir()),
+            operator: OperatorFile::new(store.state_dir()),
             lock: writes.then(|| PassLock::new(store.state_dir(), &command, pass_deadline)),
             states: Arc::new(States::new(Arc::clone(&store))),
             workloads,
@@ -309,16 +308,16 @@ impl Autoscaler {
 #[derive(Debug)]
 struct Pass {
     now: Timestamp,
-    pauses: InForce,
+    acts: Acts,
     notices: Vec<Notice>,
 }
 
-/// The pauses that are in force in a pass.
+/// What people ask for in a pass.
 #[derive(Debug)]
-enum InForce {
-    /// These.
-    Known(Vec<Pause>),
-    /// They cannot be read, so everything counts as paused.
+enum Acts {
+    /// This.
+    Known(OperatorActs),
+    /// It cannot be read, so everything counts as paused.
     Unreadable,
 }
 
@@ -327,17 +326,17 @@ impl Pass {
         let first = &autoscaler.first_notices;
         let mut notices =
             std::mem::take(&mut *first.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let pauses = match autoscaler.pauses.list() {
-            Ok(pauses) => InForce::Known(pauses.into_iter().filter(|pause| pause.holds(now)).collect()),
+        let acts = match autoscaler.operator.acts() {
+            Ok(acts) => Acts::Known(acts.at(now)),
             Err(error) => {
                 notices.push(Notice::PausesUnreadable {
-                    path: autoscaler.pauses.path(),
+                    path: autoscaler.operator.path(),
                     reason: in_one_line(&error),
                 });
-                InForce::Unreadable
+                Acts::Unreadable
             }
         };
-        Self { now, pauses, notices }
+        Self { now, acts, notices }
     }
 
     /// Says of how many workloads the past made up for a state that is not there.

@@ -76,6 +76,7 @@ impl Schedule {
         Some(InForce {
             by: BoundSource::Schedule(self.name.clone()),
             bounds: self.bounds.clone(),
+            hold: None,
             until: window.until,
         })
     }

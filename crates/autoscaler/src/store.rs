@@ -2,7 +2,7 @@
 //! readings of replicas, in one SQLite file.
 //!
 //! Owns the file: who may read it, its version, and that one which cannot be used is moved aside and never
-//! overwritten. What stands in the parts of it belongs to those who hand it over. Pauses and locks are files of
+//! overwritten. What stands in the parts of it belongs to those who hand it over. Pauses, overrides and locks are files of
 //! their own.
 
 mod history;

@@ -307,7 +307,7 @@ fn marks_and_groups_are_read() {
 #[test]
 fn schedules_are_in_force_when_they_say() {
     let configuration = load("tests/valid/schedules.toml");
-    let [far, shop] = &configuration.workloads[..] else {
+    let [far, _, shop] = &configuration.workloads[..] else {
         panic!("{configuration:#?}")
     };
     let at = |text: &str| {

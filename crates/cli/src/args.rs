@@ -9,7 +9,8 @@ pub(crate) use common::{CommonArgs, ConfigArgs, OutputArgs, SelectArgs};
 
 use crate::{
     commands::{
-        check, completions, config, demo, explain, history, import, pause, plan, reference, run, status,
+        check, completions, config, demo, explain, history, import, overriding, pause, plan, reference, run,
+        status,
     },
     output::{ColorChoice, Format},
 };
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     History(history::HistoryArgs),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
+    Override(overriding::OverrideArgs),
     Config(config::ConfigCommandArgs),
     Import(import::ImportArgs),
     Schema(completions::SchemaArgs),
@@ -106,6 +108,7 @@ impl Cli {
             Command::History(args) => &args.common.output,
             Command::Pause(args) => &args.common.output,
             Command::Resume(args) => &args.common.output,
+            Command::Override(args) => &args.common.output,
             Command::Config(args) => args.output(),
             Command::Import(args) => args.output(),
             Command::Schema(args) => &args.output,

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod import;
+pub(crate) mod overriding;
 pub(crate) mod pass;
 pub(crate) mod pause;
 pub(crate) mod plan;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, CliError> {
         Command::History(args) => history::run(args, &before.with(&args.common), output),
         Command::Pause(args) => pause::pause(args, &before.with(&args.common), output),
         Command::Resume(args) => pause::resume(args, &before.with(&args.common), output),
+        Command::Override(args) => overriding::run(args, &before.with(&args.common), output),
         Command::Config(args) => config::run(args, before, output),
         Command::Import(args) => import::run(args, output),
         Command::Schema(_) => completions::schema(output),

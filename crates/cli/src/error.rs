@@ -3,7 +3,9 @@
 use std::{fmt::Write as _, io, path::PathBuf};
 
 use headroom_actuator::TargetError;
-use headroom_autoscaler::{AssemblyError, LockError, PassError, PauseError, StoreError, config::Problems};
+use headroom_autoscaler::{
+    AssemblyError, LockError, OperatorError, OverrideError, PassError, StoreError, config::Problems,
+};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 use thiserror::Error;
@@ -67,9 +69,12 @@ pub(crate) enum CliError {
     /// A lock of the state directory.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The pauses.
+    /// The pauses and overrides.
     #[error(transparent)]
-    Pauses(#[from] PauseError),
+    Pauses(#[from] OperatorError),
+    /// An override that cannot be.
+    #[error(transparent)]
+    Override(#[from] OverrideError),
     /// The processes could not be stopped at the end.
     #[error("the processes could not be stopped")]
     Processes(#[source] TargetError),
@@ -104,7 +109,8 @@ impl CliError {
             | Self::UnknownWorkload { .. }
             | Self::AmbiguousWorkload { .. }
             | Self::EmptyNamespace { .. }
-            | Self::NothingChosen { .. } => ExitCode::Refused,
+            | Self::NothingChosen { .. }
+            | Self::Override(_) => ExitCode::Refused,
             Self::Assembly(AssemblyError::Secret { .. } | AssemblyError::UnknownServer { .. }) => {
                 ExitCode::Refused
             }
@@ -146,6 +152,7 @@ impl CliError {
             Self::Store(_) => "state",
             Self::Lock(_) => "lock",
             Self::Pauses(_) => "pauses",
+            Self::Override(_) => "override",
             Self::Processes(_) => "processes",
             Self::Stopped(_) => "stopped",
             Self::Demo(_) => "demo",
@@ -175,6 +182,7 @@ impl CliError {
             Self::NothingChosen { .. } => {
                 Some("name workloads, or say -n NAMESPACE, or -A for all of them".to_owned())
             }
+            Self::Override(_) => Some("say --min, --max or --hold-down; --min at most as much as --max".to_owned()),
             Self::Assembly(error) => Some(error.help().to_owned()),
             Self::NoDecision { .. } => Some(
                 "`headroom history` lists what is known; `headroom explain` without --at or --last decides now"

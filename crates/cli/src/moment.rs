@@ -82,17 +82,53 @@ pub(crate) fn read_moment(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// Reads a moment to come: RFC 3339, a local date and time, or a local time of day, which is that of today, or of tomorrow
+/// where today's has passed. At most a year ahead.
+///
+/// # Errors
+/// When it is none, in words for the user.
+pub(crate) fn read_end(text: &str) -> Result<Timestamp, String> {
+    read_end_at(text, &Zoned::now())
+}
+
+fn read_end_at(text: &str, now: &Zoned) -> Result<Timestamp, String> {
+    let next = || {
+        let time: civil::Time = text.parse().ok()?;
+        let on = |date: civil::Date| here(date.to_datetime(time), now).filter(|at| *at > now.timestamp());
+        on(now.date()).or_else(|| on(now.date().tomorrow().ok()?))
+    };
+    // A time of day is looked for last: the date before one would be read over.
+    let at = dated(text, now).or_else(next);
+    let at = at.ok_or_else(|| {
+        "it is a moment such as 2026-05-01T10:30:00Z, \"2026-05-01 10:30\", or 18:00 (today, or tomorrow)"
+            .to_owned()
+    })?;
+    if at <= now.timestamp() {
+        return Err("that has passed".to_owned());
+    }
+    if at.duration_since(now.timestamp()) > SignedDuration::from_hours(366 * 24) {
+        return Err("it is at most a year ahead".to_owned());
+    }
+    Ok(Timestamp::from_unix_millis(at.as_millisecond()))
+}
+
+/// A time on the local clocks, as a moment.
+fn here(at: civil::DateTime, now: &Zoned) -> Option<jiff::Timestamp> {
+    Some(at.to_zoned(now.time_zone().clone()).ok()?.timestamp())
+}
+
+/// A date and time, with its offset or on the local clocks.
+fn dated(text: &str, now: &Zoned) -> Option<jiff::Timestamp> {
+    text.parse().ok().or_else(|| here(text.parse().ok()?, now))
+}
+
 fn read_moment_at(text: &str, now: &Zoned) -> Option<Timestamp> {
-    let here = |at: civil::DateTime| Some(at.to_zoned(now.time_zone().clone()).ok()?.timestamp());
     let read = || -> Option<jiff::Timestamp> {
-        if let Ok(at) = text.parse() {
+        if let Some(at) = dated(text, now) {
             return Some(at);
         }
         if let Ok(time) = text.parse::<civil::Time>() {
-            return here(now.date().to_datetime(time));
-        }
-        if let Ok(at) = text.parse::<civil::DateTime>() {
-            return here(at);
+            return here(now.date().to_datetime(time), now);
         }
         let span: jiff::Span = text.trim_end_matches("ago").trim_end().parse().ok()?;
         let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
@@ -155,7 +191,27 @@ mod tests {
         ] {
             assert_eq!(read(text), half_past, "{text}");
         }
+        let before = Some("2026-04-30T08:30:00.000Z".to_owned());
+        assert_eq!(read("2026-04-30 10:30"), before, "of another day");
         assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn reads_an_end_that_is_to_come() {
+        let now: Zoned = "2026-05-01T12:00:00+02:00[Europe/Berlin]".parse().unwrap();
+        let read = |text: &str| read_end_at(text, &now).map(rfc3339);
+        for (text, end) in [
+            ("18:00", "2026-05-01T16:00:00.000Z"),
+            ("06:00", "2026-05-02T04:00:00.000Z"),
+            ("12:00", "2026-05-02T10:00:00.000Z"),
+            ("2026-05-03 10:30", "2026-05-03T08:30:00.000Z"),
+            ("2026-05-03T10:30:00Z", "2026-05-03T10:30:00.000Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(end), "{text}");
+        }
+        for text in ["", "soon", "2h", "2026-05-01 11:59", "2027-06-01 00:00"] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -50,8 +50,9 @@ fn run(directory: &Path, command: &str) -> String {
     shell
         .args(["-c", &format!("exec 2>&1\n{command}")])
         .current_dir(directory)
-        .env("PATH", path);
-    for name in ["HEADROOM_CONFIG", "DEBUG", "RUST_LOG"] {
+        .env("PATH", path)
+        .env("USER", "ada");
+    for name in ["HEADROOM_CONFIG", "DEBUG", "RUST_LOG", "SUDO_USER"] {
         shell.env_remove(name);
     }
     String::from_utf8(shell.output().unwrap().stdout).unwrap()

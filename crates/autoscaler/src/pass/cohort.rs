@@ -260,7 +260,8 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: impl Iterator<I
         target: read.map_err(|error| in_one_line(&error)),
         answers,
         pods: None,
-        pause: pass.pauses.hold(&settings.id),
+        pause: pass.acts.pause(&settings.id),
+        overrides: pass.acts.overrides(&settings.id),
     };
     let memory = &mut taken.remembered_mut().memory;
     let mut record = decide(settings, found, memory, pass.now);

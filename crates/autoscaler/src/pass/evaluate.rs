@@ -10,11 +10,10 @@ use headroom_policy_engine::{
     WorkloadId, evaluate,
 };
 
-use super::{InForce, report::in_one_line};
+use super::{Acts, report::in_one_line};
 use crate::{
-    DecisionRecord, MetricRecord, MetricSettings, Verdict, WorkloadSettings,
+    DecisionRecord, InForce, MetricRecord, MetricSettings, Override, Pause, Verdict, WorkloadSettings,
     in_force::impose,
-    pause::Pause,
     store::{OpenIntent, Remembered},
 };
 
@@ -36,6 +35,8 @@ pub(crate) struct Found<A> {
     pub(crate) pods: Option<Pods>,
     /// A pause that is in force.
     pub(crate) pause: Option<Hold>,
+    /// The overrides that are in force.
+    pub(crate) overrides: Vec<InForce>,
 }
 
 /// Decides about one workload, and remembers it. A test of a policy calls this as a pass does.
@@ -49,16 +50,17 @@ pub(crate) fn decide(
         Ok(target) => (Ok(target), String::new()),
         Err(error) => (Err(TargetUnreadable), error),
     };
+    let scheduled = settings
+        .schedules
+        .iter()
+        .filter_map(|schedule| schedule.in_force(now));
     let mut record = DecisionRecord {
         at: now,
         workload: settings.id.clone(),
         mode: settings.mode,
         metrics: Vec::new(),
-        in_force: settings
-            .schedules
-            .iter()
-            .filter_map(|schedule| schedule.in_force(now))
-            .collect(),
+        // Of equal bounds the first is named, and people come before the calendar.
+        in_force: found.overrides.into_iter().chain(scheduled).collect(),
         verdict: Verdict::Unreadable { error },
         round: None,
         rebuilt: None,
@@ -124,14 +126,29 @@ fn in_use(status: RoundStatus, settings: &WorkloadSettings) -> Option<RoundStatu
     }
 }
 
-impl InForce {
-    pub(super) fn hold(&self, workload: &WorkloadId) -> Option<Hold> {
+impl Acts {
+    /// A pause of `workload`.
+    pub(super) fn pause(&self, workload: &WorkloadId) -> Option<Hold> {
         match self {
-            Self::Known(pauses) => pauses
+            Self::Known(acts) => acts
+                .pauses
                 .iter()
                 .find(|pause| pause.workload == *workload)
                 .map(Pause::hold),
             Self::Unreadable => Some(Hold::Paused { until: None }),
+        }
+    }
+
+    /// The overrides of `workload`. Where none can be read it is paused, and needs none.
+    pub(super) fn overrides(&self, workload: &WorkloadId) -> Vec<InForce> {
+        match self {
+            Self::Known(acts) => acts
+                .overrides
+                .iter()
+                .filter(|one| one.workload == *workload)
+                .map(Override::in_force)
+                .collect(),
+            Self::Unreadable => Vec::new(),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Bounds beside the policy's own: a schedule is in force in the passes of its time, in those of any process.
+//! Bounds beside the policy's own: schedules and overrides are in force in the passes of their time, in those of any
+//! process.
 
 use crate::world::*;
-use headroom_autoscaler::{InForce, Schedule, When, Window};
-use headroom_policy_engine::{ActiveBound, ActiveBounds, BoundSource, ScheduleName};
+use headroom_autoscaler::{InForce, Override, OverrideAsks, ScaleDown, Schedule, Verdict, When, Window};
+use headroom_policy_engine::{ActiveBound, ActiveBounds, BoundSource, Operator, ScheduleName};
 
 fn floor(count: u32, by: &BoundSource) -> ActiveBounds {
     ActiveBounds {
@@ -35,6 +36,7 @@ async fn a_schedule_is_in_force_in_the_passes_of_its_time() {
         let by = BoundSource::Schedule(ScheduleName::new("sale"));
         let in_force = InForce {
             bounds: floor(6, &by),
+            hold: None,
             until: at(300),
             by,
         };
@@ -64,4 +66,95 @@ async fn a_decision_under_another_schedule_is_another_row() {
         .map(|row| (row.count, row.record.in_force.len()))
         .collect();
     assert_eq!(counts, [(2, 0), (2, 1), (2, 0)]);
+}
+
+fn person(name: &str) -> Operator {
+    Operator {
+        by: Some(name.into()),
+        reason: None,
+    }
+}
+
+fn override_of(
+    name: &str,
+    floor: Option<u32>,
+    ceiling: Option<u32>,
+    scale_down: ScaleDown,
+    until: i64,
+) -> Override {
+    Override {
+        workload: id("web"),
+        since: at(0),
+        until: at(until),
+        operator: person(name),
+        asks: OverrideAsks::new(floor.map(replicas), ceiling.map(replicas), scale_down).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn an_override_is_in_force_until_it_ends() {
+    let world = World::new(&["api", "web"]);
+    let one = override_of("ada", Some(6), None, ScaleDown::Allowed, 240);
+    world.operator().override_bounds(one.clone()).unwrap();
+    let mut counts = Vec::new();
+    for number in 0..10 {
+        let record = pass(&world.start(), at(number * 30)).await;
+        assert_eq!(about(&record, "api").in_force, [], "another's");
+        let expected = if number * 30 < 240 {
+            vec![one.in_force()]
+        } else {
+            Vec::new()
+        };
+        assert_eq!(about(&record, "web").in_force, expected, "pass {number}");
+        counts.push(world.count("web"));
+    }
+    assert_eq!(counts, [6, 6, 6, 6, 6, 6, 6, 6, 2, 2]);
+}
+
+#[tokio::test]
+async fn the_highest_floor_and_the_lowest_ceiling_of_all_count_and_are_named() {
+    let mut world = World::new(&["web"]);
+    world.workloads[0].schedules.push(sale(4, 0, 600));
+    let file = world.operator();
+    for (name, floor, ceiling) in [
+        ("ada", Some(3), Some(9)),
+        ("bob", Some(4), None),
+        ("eve", None, Some(7)),
+    ] {
+        let one = override_of(name, floor, ceiling, ScaleDown::Allowed, 600);
+        file.override_bounds(one).unwrap();
+    }
+    let decided = async |load| {
+        world.load("web", load);
+        let record = pass(&world.look(), at(0)).await;
+        let Verdict::Decided {
+            decision,
+            explanation,
+            ..
+        } = about(&record, "web").verdict.clone()
+        else {
+            panic!("it was read");
+        };
+        let last = explanation.0.last().unwrap().to_string();
+        (decision.desired().get(), last)
+    };
+    let floor = "2 would do; the override of bob asks for at least 4".to_owned();
+    assert_eq!(decided(200.0).await, (4, floor));
+    let ceiling = "20 wanted; the override of eve allows at most 7".to_owned();
+    assert_eq!(decided(2000.0).await, (7, ceiling));
+}
+
+#[tokio::test]
+async fn scaling_down_is_held_for_as_long_as_somebody_asks() {
+    let world = World::new(&["web"]);
+    world.actuator.put(&id("web"), replicas(6));
+    let one = override_of("ada", None, None, ScaleDown::Held, 300);
+    world.operator().override_bounds(one).unwrap();
+    let autoscaler = world.start();
+    let mut counts = Vec::new();
+    for number in 0..12 {
+        pass(&autoscaler, at(number * 30)).await;
+        counts.push(world.count("web"));
+    }
+    assert_eq!(counts, [6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 2, 2]);
 }

@@ -66,7 +66,7 @@ async fn the_same_result_for_the_same_reason_by_other_steps_is_another_row() {
         reason: None,
         by: None,
     };
-    world.pauses().pause(paused).unwrap();
+    world.operator().pause(paused).unwrap();
     let autoscaler = world.start();
     // More than the maximum: the bounds have a say.
     for (number, load) in (0..).zip([430.0, 430.0, 1500.0]) {

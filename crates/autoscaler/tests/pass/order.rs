@@ -331,7 +331,7 @@ async fn a_paused_workload_is_watched_and_not_written_to() {
     let world = World::new(&["api", "web"]);
     world.load("api", 430.0);
     world.load("web", 430.0);
-    world.pauses().pause(pause("web", Some(at(60)))).unwrap();
+    world.operator().pause(pause("web", Some(at(60)))).unwrap();
     let autoscaler = world.start();
     let record = pass(&autoscaler, at(0)).await;
     assert_eq!(told(about(&record, "api")), "2 -> 5 Written");
@@ -345,7 +345,7 @@ async fn pauses_that_cannot_be_read_hold_everything_and_say_so() {
     let world = World::new(&["web"]);
     world.load("web", 430.0);
     let autoscaler = world.start();
-    std::fs::write(world.pauses().path(), "not what headroom writes").unwrap();
+    std::fs::write(world.operator().path(), "not what headroom writes").unwrap();
     let record = pass(&autoscaler, at(0)).await;
     assert_eq!(told(about(&record, "web")), "2 Paused");
     let Verdict::Decided { target, .. } = &about(&record, "web").verdict else {

@@ -207,12 +207,12 @@ async fn pauses_survive_when_the_state_is_set_aside() {
         reason: None,
         by: Some("ada".to_owned()),
     };
-    world.pauses().pause(pause.clone()).unwrap();
+    world.operator().pause(pause.clone()).unwrap();
     fs::write(file(&world), "no database".repeat(500)).unwrap();
     world.load("web", 900.0);
     let record = pass(&world.start(), at(240)).await;
     assert_eq!(told(about(&record, "web")), "3 Paused");
-    assert_eq!(world.pauses().list().unwrap(), [pause]);
+    assert_eq!(world.operator().acts().unwrap().pauses, [pause]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use headroom_actuator::{Access, Actuator, CommandTarget, ScaleTarget, testing::ScriptedActuator};
 use headroom_autoscaler::{
     Autoscaler, DecisionRecord, HistoryQuery, HistoryRow, HistorySettings, Managed, MetricOrigin,
-    MetricSettings, Mode, Opened, Parts, PassRecord, Pauses, SourceId, Sources, Store, TargetSettings,
+    MetricSettings, Mode, Opened, OperatorFile, Parts, PassRecord, SourceId, Sources, Store, TargetSettings,
     Verdict, Which, WorkloadSettings,
 };
 use headroom_metrics_source::{
@@ -86,8 +86,8 @@ impl World {
     }
 
     #[must_use]
-    pub(crate) fn pauses(&self) -> Pauses {
-        Pauses::new(&self.state_dir())
+    pub(crate) fn operator(&self) -> OperatorFile {
+        OperatorFile::new(&self.state_dir())
     }
 
     /// From now on the load of `name` is so many requests per second.

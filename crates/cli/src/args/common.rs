@@ -40,7 +40,7 @@ pub(crate) struct SelectArgs {
     /// Only workloads of this namespace.
     #[arg(short, long, value_name = "NAMESPACE", help_heading = "Shared options")]
     pub(crate) namespace: Option<String>,
-    /// Workloads of all namespaces; `pause` and `resume` want this said.
+    /// Workloads of all namespaces; `pause`, `resume` and `override` want this said.
     #[arg(
         short = 'A',
         long,

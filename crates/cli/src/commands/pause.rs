@@ -1,13 +1,10 @@
 //! `headroom pause` and `headroom resume`: a person keeps headroom from writing to a workload.
 
-use std::time::Duration;
-
 use clap::Args;
-use headroom_autoscaler::{Pause, config::SecretCheck};
-use headroom_policy_engine::WorkloadId;
+use headroom_autoscaler::Pause;
 use serde::Serialize;
 
-use super::state::{Chosen, span};
+use super::state::{EndArgs, named, who};
 use crate::{
     args::CommonArgs,
     error::CliError,
@@ -18,8 +15,9 @@ use crate::{
 
 /// Keeps headroom from writing to workloads, until they are resumed or for a time.
 ///
-/// What it would have done is still decided and recorded. Pauses are kept in a file of their own in the state
-/// directory, so they survive when the state is lost, and hold for whoever works there: cron, Jenkins and the loop.
+/// Without --for or --until, somebody has to resume. What it would have done is still decided and recorded.
+///
+/// Pauses are kept with the overrides, in a file of their own in the state directory, so they survive when the state is lost, and hold for whoever works there: cron, Jenkins and the loop.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -30,9 +28,8 @@ pub(crate) struct PauseArgs {
     /// Workloads, as `namespace/name`, or as `name` where only one has it.
     #[arg(value_name = "WORKLOAD")]
     workloads: Vec<String>,
-    /// Ends by itself after so long, such as 30m or 2h. Without it, somebody has to resume.
-    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
-    lasting: Option<Duration>,
+    #[command(flatten)]
+    end: EndArgs,
     /// Why, for whoever wonders.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -84,35 +81,19 @@ impl From<&Pause> for PauseObject {
     }
 }
 
-/// The workloads that were named. Nothing named is no wish to change everything.
-fn named(
-    common: &CommonArgs,
-    names: &[String],
-    command: &'static str,
-) -> Result<(Chosen, Vec<WorkloadId>), CliError> {
-    let chosen = Chosen::load(common, names, SecretCheck::None)?;
-    if !chosen.is_asked_for && !common.select.all_namespaces {
-        return Err(CliError::NothingChosen { command });
-    }
-    let workloads = chosen.workloads.clone();
-    Ok((chosen, workloads))
-}
-
 pub(crate) fn pause(args: &PauseArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
     let (chosen, workloads) = named(common, &args.workloads, "pause")?;
-    let (pauses, now) = (chosen.pauses(), moment::now());
+    let (file, now) = (chosen.operator(), moment::now());
     let mut paused = Vec::new();
     for workload in workloads {
         let pause = Pause {
             workload,
             since: now,
-            until: args.lasting.map(|span| now.plus(span)),
+            until: args.end.at(now),
             reason: args.reason.clone(),
-            by: ["SUDO_USER", "USER", "LOGNAME"]
-                .into_iter()
-                .find_map(|name| std::env::var(name).ok()),
+            by: who(),
         };
-        pauses.pause(pause.clone())?;
+        file.pause(pause.clone())?;
         if output.format() == Format::Human {
             output.line(format_args!("{} is paused {}", pause.workload, until(&pause)));
         }
@@ -138,10 +119,10 @@ pub(crate) fn until(pause: &Pause) -> String {
 
 pub(crate) fn resume(args: &ResumeArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
     let (chosen, workloads) = named(common, &args.workloads, "resume")?;
-    let (pauses, now) = (chosen.pauses(), moment::now());
+    let (file, now) = (chosen.operator(), moment::now());
     let mut resumed = Vec::new();
     for workload in workloads {
-        let ended = pauses.resume(&workload)?.filter(|pause| pause.holds(now));
+        let ended = file.resume(&workload)?.filter(|pause| pause.holds(now));
         let was = if ended.is_some() {
             "is no longer paused"
         } else {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use headroom_autoscaler::{
-    LeaderLock, Notice, Pause, Pauses, Store,
+    LeaderLock, Notice, OperatorActs, OperatorFile, Store,
     config::{Loaded, SecretCheck},
 };
-use headroom_policy_engine::WorkloadId;
+use headroom_policy_engine::{Timestamp, WorkloadId};
 
 use crate::{
     args::{CommonArgs, SelectArgs},
@@ -64,20 +65,17 @@ impl Chosen {
         Ok(opened.store)
     }
 
-    /// The pauses.
-    pub(crate) fn pauses(&self) -> Pauses {
-        Pauses::new(&self.loaded.configuration.settings.state_dir)
+    /// The file of what people ask for.
+    pub(crate) fn operator(&self) -> OperatorFile {
+        OperatorFile::new(&self.loaded.configuration.settings.state_dir)
     }
 
-    /// The pauses that hold now.
+    /// What people ask for that has not ended at `now`.
     ///
     /// # Errors
-    /// When they cannot be read.
-    pub(crate) fn pauses_in_force(&self) -> Result<Vec<Pause>, CliError> {
-        let now = crate::moment::now();
-        let mut pauses = self.pauses().list()?;
-        pauses.retain(|pause| pause.holds(now));
-        Ok(pauses)
+    /// When it cannot be read.
+    pub(crate) fn acts_at(&self, now: Timestamp) -> Result<OperatorActs, CliError> {
+        Ok(self.operator().acts()?.at(now))
     }
 
     /// Who loops over the state, in words; `None` when nobody does.
@@ -105,7 +103,43 @@ pub(crate) fn say_notices(notices: &[Notice], output: &Output) {
     }
 }
 
-/// A span as an option takes it.
-pub(crate) fn span(text: &str) -> Result<Duration, String> {
-    crate::moment::read_span(text)
+/// When something that a person asks for ends by itself.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EndArgs {
+    /// Ends by itself after so long, such as 30m or 2h.
+    #[arg(long = "for", value_name = "SPAN", value_parser = crate::moment::read_span)]
+    lasting: Option<Duration>,
+    /// Ends by itself then: RFC 3339, a local date and time, or a time of day, of today or else of tomorrow.
+    #[arg(long, value_name = "MOMENT", value_parser = crate::moment::read_end, conflicts_with = "lasting")]
+    until: Option<Timestamp>,
+}
+
+impl EndArgs {
+    /// When it ends, if it is asked for at `now`; `None` where nothing is said.
+    pub(crate) fn at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.until.or_else(|| Some(now.plus(self.lasting?)))
+    }
+}
+
+/// The workloads that were named. Nothing named is no wish to change everything.
+///
+/// # Errors
+/// When the configuration is wrong, a name fits no workload, or nothing was named.
+pub(crate) fn named(
+    common: &CommonArgs,
+    names: &[String],
+    command: &'static str,
+) -> Result<(Chosen, Vec<WorkloadId>), CliError> {
+    let chosen = Chosen::load(common, names, SecretCheck::None)?;
+    if !chosen.is_asked_for && !common.select.all_namespaces {
+        return Err(CliError::NothingChosen { command });
+    }
+    let workloads = chosen.workloads.clone();
+    Ok((chosen, workloads))
+}
+
+/// Who is asking: the user's name, where the environment has it.
+pub(crate) fn who() -> Option<String> {
+    let mut names = ["SUDO_USER", "USER", "LOGNAME"].into_iter();
+    names.find_map(|name| std::env::var(name).ok())
 }

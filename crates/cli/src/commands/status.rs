@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use headroom_autoscaler::{HistoryRow, InForce, Pause, Verdict, config::SecretCheck};
+use headroom_autoscaler::{
+    HistoryRow, InForce, OperatorActs, Override, Pause, Verdict, WorkloadSettings, config::SecretCheck,
+};
 use headroom_policy_engine::{Readiness, Timestamp, WorkloadId};
 use serde::Serialize;
 
@@ -73,9 +75,9 @@ struct Standing<'a> {
 pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
     let chosen = Chosen::load(common, &args.workloads, SecretCheck::None)?;
     let store = chosen.open_state(output)?;
-    let pauses = chosen.pauses_in_force()?;
-    let leader = chosen.leader()?;
     let now = moment::now();
+    let acts = chosen.acts_at(now)?;
+    let leader = chosen.leader()?;
     let workloads = &chosen.loaded.configuration.workloads;
     let mut standings = Vec::new();
     for workload in workloads
@@ -85,12 +87,8 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
         standings.push(Standing {
             id: &workload.id,
             mode: workload.mode,
-            pause: pauses.iter().find(|pause| pause.workload == workload.id),
-            in_force: workload
-                .schedules
-                .iter()
-                .filter_map(|schedule| schedule.in_force(now))
-                .collect(),
+            pause: acts.pauses.iter().find(|pause| pause.workload == workload.id),
+            in_force: in_force(workload, &acts, now),
             last: store.latest(&workload.id)?,
         });
     }
@@ -109,6 +107,14 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
         }
     }
     Ok(ExitCode::Done)
+}
+
+/// What is in force for one workload, in the order in which a pass looks at it.
+fn in_force(workload: &WorkloadSettings, acts: &OperatorActs, now: Timestamp) -> Vec<InForce> {
+    let overrides = acts.overrides.iter().filter(|one| one.workload == workload.id);
+    let schedules = workload.schedules.iter();
+    let scheduled = schedules.filter_map(|schedule| schedule.in_force(now));
+    overrides.map(Override::in_force).chain(scheduled).collect()
 }
 
 impl Standing<'_> {

@@ -21,6 +21,8 @@ pub(crate) struct InForceObject<'a> {
     min_replicas: Option<u32>,
     /// At most so many.
     max_replicas: Option<u32>,
+    /// Whether the count is not to fall.
+    hold_down: bool,
     until: String,
 }
 
@@ -45,6 +47,7 @@ impl<'a> InForceObject<'a> {
             reason,
             min_replicas: floor.map(|bound| bound.replicas().get()),
             max_replicas: ceiling.map(|bound| bound.replicas().get()),
+            hold_down: one.hold.is_some(),
             until: moment::rfc3339(one.until),
         }
     }

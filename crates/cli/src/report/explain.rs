@@ -3,7 +3,7 @@
 use std::fmt;
 
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
-use headroom_policy_engine::{Observation, Readiness, Sample, Timestamp, Workload};
+use headroom_policy_engine::{Hold, HoldSource, Observation, Readiness, Sample, Timestamp, Workload};
 
 use super::decision::{Course, outcome_words};
 use super::in_force;
@@ -65,7 +65,7 @@ impl fmt::Display for Explained<'_> {
             .unwrap_or(0)
             .max(8);
         writeln!(f, "  {:width$}  {}", "replicas", replicas(target))?;
-        for hold in &target.holds {
+        for hold in target.holds.iter().filter(|hold| !is_told_elsewhere(hold)) {
             writeln!(f, "  {:width$}  {hold}", "")?;
         }
         for one in &record.in_force {
@@ -92,6 +92,17 @@ impl fmt::Display for Explained<'_> {
             writeln!(f, "  {:2}. {step}", number + 1)?;
         }
         Ok(())
+    }
+}
+
+/// Whether the hold is part of what is in force.
+const fn is_told_elsewhere(hold: &Hold) -> bool {
+    match hold {
+        Hold::ScaleDownHeld {
+            by: HoldSource::Override(_),
+            ..
+        } => true,
+        Hold::Paused { .. } | Hold::FailingToStart { .. } => false,
     }
 }
 

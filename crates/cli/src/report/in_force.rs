@@ -25,6 +25,7 @@ fn asks(one: &InForce) -> String {
     let floor = floor.map(|bound| format!("at least {}", bound.replicas()));
     let ceiling = one.bounds.ceiling.as_ref();
     let ceiling = ceiling.map(|bound| format!("at most {}", bound.replicas()));
-    let asks: Vec<String> = floor.into_iter().chain(ceiling).collect();
+    let hold = one.hold.as_ref().map(|_| "no scaling down".to_owned());
+    let asks: Vec<String> = floor.into_iter().chain(ceiling).chain(hold).collect();
     asks.join(" and ")
 }

@@ -33,6 +33,7 @@ fn every_command_has_help() {
             "history",
             "pause",
             "resume",
+            "override",
             "config",
             "import",
             "schema",

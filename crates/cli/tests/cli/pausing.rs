@@ -35,6 +35,10 @@ fn a_pause_for_a_time_says_until_when() {
     assert_eq!(json["paused"][0]["by"], "tester");
     assert!(json["paused"][0]["until"].is_string(), "{json}");
     world.headroom(&["pause", "api", "--for", "a while"]).expect(2);
+    world
+        .headroom(&["pause", "api", "--until", "2020-01-01"])
+        .expect(2);
+    world.headroom(&["pause", "api", "--until", "18:00"]).expect(0);
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn together(metrics: &[Metric<'_>], named_at: Place, reader: &mut Reader<'_>) {
 fn bounds(raw: &RawWorkload, named_at: Place, settings: &WorkloadSettings, reader: &mut Reader<'_>) {
     let policy = &settings.policy;
     let (min, max) = (policy.bounds.min(), policy.bounds.max());
-    if min == max {
+    if min == max && settings.schedules.is_empty() {
         let place = raw.max_replicas.as_ref().map_or(named_at, |number| number.place);
         let text = format!("the minimum is the maximum, {max}, so nothing ever scales; raise max_replicas");
         reader.lint(Lint::MinEqualsMax, place, &text);

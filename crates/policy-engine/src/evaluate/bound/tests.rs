@@ -1,5 +1,6 @@
 use crate::{
-    ActiveBound, ActiveBounds, BoundSource, Operator, Reason, ReplicaBounds, Replicas, ScheduleName,
+    ActiveBound, ActiveBounds, BoundSource, HpaPath, Operator, Reason, ReplicaBounds, Replicas, ScheduleName,
+    Semantics, Step,
     evaluate::world::{World, fresh, metric},
 };
 
@@ -111,6 +112,29 @@ fn a_bound_in_force_may_lie_beyond_the_policy_s() {
     check(4, 12, None, bound(40, ada()), 12, Reason::AboveTarget, step);
     let step = "1 recommended; load asks for the most";
     check(4, 1, bound(1, ada()), None, 1, Reason::BelowTarget, step);
+}
+
+#[test]
+fn bounds_in_force_act_under_the_hpa_s_semantics_too() {
+    let decided = |current, floor, ceiling| {
+        let mut world = World::new(current, vec![metric("load")]);
+        world.policy.semantics = Semantics::Hpa(HpaPath::WithoutBehavior);
+        world.policy.bounds = ReplicaBounds::new(Replicas::new(2), Replicas::new(10)).unwrap();
+        world.workload.bounds = ActiveBounds { floor, ceiling };
+        let decision = world.look(0, &[fresh(800.0)]);
+        let by = world.steps.0.iter().find_map(|step| {
+            if let Step::Bounded { by, .. } = step {
+                Some(by.clone())
+            } else {
+                None
+            }
+        });
+        (decision.desired().get(), by)
+    };
+    assert_eq!(decided(8, bound(9, ada()), None), (9, Some(Some(ada()))));
+    let night = || schedule("night");
+    assert_eq!(decided(6, None, bound(7, night())), (7, Some(Some(night()))));
+    assert_eq!(decided(8, bound(1, ada()), bound(40, night())), (8, None));
 }
 
 #[test]
