@@ -158,7 +158,6 @@ proptest! {
             origin: CountOrigin::Read,
             holds_down: false,
             bounds: ActiveBounds::default(),
-            origin: CountOrigin::Read,
         }).collect();
         let turns = run(&policy, current, &events);
         let kept = turns.last().unwrap();
