@@ -107,6 +107,32 @@ pub enum Activation {
     FromZero,
 }
 
+impl WorkloadPolicy {
+    /// A policy that follows `metrics` within `bounds`, under headroom's own semantics, with nothing beside that: never
+    /// zero, no fallback, no guards.
+    #[must_use]
+    pub fn following(
+        metrics: Vec<MetricPolicy>,
+        bounds: ReplicaBounds,
+        scale_up: ScalingRules,
+        scale_down: ScalingRules,
+        interval: EvaluationInterval,
+    ) -> Self {
+        Self {
+            semantics: Semantics::Headroom,
+            hpa: Arc::default(),
+            bounds,
+            zero: None,
+            metrics,
+            scale_up,
+            scale_down,
+            fallback: None,
+            guards: Guards::NONE,
+            interval,
+        }
+    }
+}
+
 impl MetricPolicy {
     /// A metric that may raise and lower, forbids lowering while it is unknown, belongs to no group and starts nothing.
     #[must_use]

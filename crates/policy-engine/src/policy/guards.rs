@@ -59,6 +59,14 @@ pub struct Guards {
     pub max_reversals: u32,
 }
 
+impl Guards {
+    /// None: no replica counts as stuck, and no count as flapping.
+    pub const NONE: Self = Self {
+        startup: Duration::MAX,
+        max_reversals: u32::MAX,
+    };
+}
+
 /// How often a workload is evaluated: above zero, at most 10 minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EvaluationInterval(Duration);

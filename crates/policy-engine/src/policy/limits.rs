@@ -34,6 +34,20 @@ impl ScalingRules {
     }
 }
 
+impl ScalingRules {
+    /// A window, and no limit of how much may change.
+    #[must_use]
+    pub const fn unlimited(stabilization: StabilizationWindow) -> Self {
+        Self {
+            stabilization,
+            limits: ChangeLimits {
+                select: LimitSelection::Max,
+                limits: Vec::new(),
+            },
+        }
+    }
+}
+
 /// How far back recommendations count before the count moves: 0 to 1 hour (HPA `stabilizationWindowSeconds`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
