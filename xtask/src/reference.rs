@@ -10,7 +10,7 @@ struct Page {
     arguments: &'static [&'static str],
 }
 
-const PAGES: [Page; 4] = [
+const PAGES: [Page; 6] = [
     Page {
         file: "configuration.md",
         arguments: &["reference", "config"],
@@ -24,8 +24,16 @@ const PAGES: [Page; 4] = [
         arguments: &["reference", "commands"],
     },
     Page {
+        file: "test-files.md",
+        arguments: &["reference", "tests"],
+    },
+    Page {
         file: "headroom.schema.json",
         arguments: &["schema"],
+    },
+    Page {
+        file: "headroom.test.schema.json",
+        arguments: &["schema", "tests"],
     },
 ];
 

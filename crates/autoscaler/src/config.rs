@@ -29,6 +29,7 @@ mod schedules;
 mod secrets;
 mod servers;
 mod shape;
+mod suite;
 mod targets;
 mod tree;
 mod variables;
@@ -45,12 +46,14 @@ use headroom_policy_engine::{WorkloadId, is_dns_label};
 
 pub use self::{
     environment::Environment,
+    files::is_suite,
     import::{Imported, import_env},
     lint::page as lints_page,
     origins::{EffectiveKey, Origin, Origins},
     problem::{Problem, ProblemKind, Problems},
     reference::reference,
     secrets::SecretError,
+    suite::{load_suite, suite_reference, suite_schema},
 };
 use self::{
     layers::Merged,
@@ -101,7 +104,7 @@ const SMALLEST_HISTORY: u64 = 1_000_000;
 /// The JSON schema of a configuration file, for editors.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    shape::inlined_schema()
+    shape::inlined_schema::<RawFile>()
 }
 
 /// Loads the layers at `sources`, files or directories; a later one goes before an earlier one.

@@ -8,6 +8,7 @@ mod lock;
 mod notice;
 mod operator;
 mod pass;
+pub mod policy_test;
 mod record;
 mod run_loop;
 mod schedule;

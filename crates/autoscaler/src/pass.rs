@@ -19,6 +19,7 @@ use headroom_policy_engine::{Timestamp, WorkloadId};
 use thiserror::Error;
 use tokio::sync::broadcast;
 
+pub(crate) use self::evaluate::{Found, conclude, decide, freshness};
 pub use self::observe::{SourceId, Sources};
 pub(crate) use self::report::in_one_line;
 use self::{

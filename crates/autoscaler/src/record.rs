@@ -155,6 +155,16 @@ impl DecisionRecord {
         }
     }
 
+    /// Says what became of the decision, and why where that is worth saying.
+    pub(crate) fn set_outcome(&mut self, is: Outcome, why: Option<String>) {
+        if let Verdict::Decided { outcome, error, .. } = &mut self.verdict {
+            *outcome = is;
+            if why.is_some() {
+                *error = why;
+            }
+        }
+    }
+
     /// What went wrong in reading or writing the target; `None` when nothing did.
     #[must_use]
     pub fn error(&self) -> Option<&str> {

@@ -10,7 +10,7 @@ pub(crate) use common::{CommonArgs, ConfigArgs, OutputArgs, SelectArgs};
 use crate::{
     commands::{
         check, completions, config, demo, explain, history, import, overriding, pause, plan, reference, run,
-        status,
+        status, test,
     },
     output::{ColorChoice, Format},
 };
@@ -31,6 +31,7 @@ use crate::{
 Examples:
   headroom demo                         watch it scale a real service, with nothing to install
   headroom check                        is the policy in headroom.toml right?
+  headroom test                         does it do what its tests say?
   headroom plan                         what would a pass do? Touches nothing.
   headroom run --once                   one pass: for cron and Jenkins
   headroom run                          a pass whenever one is due, until Ctrl-C
@@ -38,7 +39,7 @@ Examples:
 
 Exit codes:
   0  done, or nothing to do
-  1  could not: a target, a server or the state failed, or `check --live` found something
+  1  could not: a target, a server, the state, `check --live` or a test failed
   2  the arguments or the policy are wrong
   3  decided while blind, partly or wholly: a metric was unknown
   10 `plan --detailed-exitcode`: something would change
@@ -58,6 +59,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoCommandArgs),
     Check(check::CheckArgs),
+    Test(test::TestArgs),
     Plan(plan::PlanArgs),
     Run(run::RunArgs),
     Explain(explain::ExplainArgs),
@@ -101,6 +103,7 @@ impl Cli {
         match &self.command {
             Command::Demo(args) => &args.output,
             Command::Check(args) => &args.output,
+            Command::Test(args) => &args.output,
             Command::Plan(args) => &args.common.output,
             Command::Run(args) => &args.common.output,
             Command::Explain(args) => &args.common.output,

@@ -18,6 +18,7 @@ pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod test;
 
 use std::future::Future;
 
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, CliError> {
     match &cli.command {
         Command::Demo(args) => demo::run(args, output),
         Command::Check(args) => check::run(args, &before.config, output),
+        Command::Test(args) => test::run(args, output),
         Command::Plan(args) => plan::run(args, &before.with(&args.common), output),
         Command::Run(args) => run::run(args, &before.with(&args.common), output),
         Command::Explain(args) => explain::run(args, &before.with(&args.common), output),
@@ -48,7 +50,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, CliError> {
         Command::Override(args) => overriding::run(args, &before.with(&args.common), output),
         Command::Config(args) => config::run(args, before, output),
         Command::Import(args) => import::run(args, output),
-        Command::Schema(_) => completions::schema(output),
+        Command::Schema(args) => completions::schema(args, output),
         Command::Completions(args) => completions::run(args, output),
         Command::Reference(args) => reference::run(args, output),
     }

@@ -34,6 +34,29 @@ pub(crate) enum CliError {
     /// The configuration is wrong.
     #[error("the configuration has {}", problems(.0.len()))]
     Policy(Problems),
+    /// Files of tests, or the policies they are about, are wrong.
+    #[error("the tests have {}", problems(.0.len()))]
+    Tests(Problems),
+    /// A directory of tests could not be read.
+    #[error("the directory {} could not be read", path.display())]
+    TestDirectory {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A directory has no files of tests.
+    #[error("there is no file of tests (NAME.test.toml) in {}", directory.display())]
+    NoTests { directory: PathBuf },
+    /// A filter fits no case.
+    #[error("no case has {} in its name", either(.filter))]
+    NoCase { filter: Vec<String>, known: Vec<String> },
+    /// The results of tests could not be written.
+    #[error("{} could not be written", path.display())]
+    Junit {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     /// A name fits no workload.
     #[error("there is no workload `{name}`")]
     UnknownWorkload {
@@ -106,6 +129,10 @@ impl CliError {
         match self {
             Self::NoConfiguration
             | Self::Policy(_)
+            | Self::Tests(_)
+            | Self::TestDirectory { .. }
+            | Self::NoTests { .. }
+            | Self::NoCase { .. }
             | Self::UnknownWorkload { .. }
             | Self::AmbiguousWorkload { .. }
             | Self::EmptyNamespace { .. }
@@ -123,6 +150,7 @@ impl CliError {
                 | AssemblyError::State(_),
             )
             | Self::NoDecision { .. }
+            | Self::Junit { .. }
             | Self::Pass(_)
             | Self::Store(_)
             | Self::Lock(_)
@@ -142,6 +170,11 @@ impl CliError {
         match self {
             Self::NoConfiguration => "no_configuration",
             Self::Policy(_) => "policy",
+            Self::Tests(_) => "tests",
+            Self::TestDirectory { .. } => "test_directory",
+            Self::NoTests { .. } => "no_tests",
+            Self::NoCase { .. } => "no_case",
+            Self::Junit { .. } => "junit",
             Self::UnknownWorkload { .. } => "unknown_workload",
             Self::AmbiguousWorkload { .. } => "ambiguous_workload",
             Self::EmptyNamespace { .. } => "empty_namespace",
@@ -169,7 +202,16 @@ impl CliError {
                  coming from the script:     headroom import env > headroom.toml\n\
                  starting anew, this is the smallest headroom.toml:\n\n{SMALLEST}"
             )),
-            Self::Policy(_) | Self::Stopped(_) | Self::Demo(_) | Self::Output(_) | Self::Start(_) => None,
+            Self::NoTests { .. } => Some(
+                "write one: `headroom test --help` has an example, and the book's page \"Testing a policy\" has more"
+                    .to_owned(),
+            ),
+            Self::NoCase { known, .. } => Some(format!("the cases are {}", listed(known))),
+            Self::Policy(_)
+            | Self::Tests(_)
+            | Self::TestDirectory { .. }
+            | Self::Junit { .. }
+            | Self::Stopped(_) | Self::Demo(_) | Self::Output(_) | Self::Start(_) => None,
             Self::UnknownWorkload {
                 near: Some(near), ..
             } => Some(format!("did you mean `{near}`?")),
@@ -209,14 +251,16 @@ impl CliError {
     pub(crate) fn tell(&self, output: &Output) {
         match (output.format(), self) {
             (Format::Json, _) => output.error_object(&json::Failure::new(self)),
-            (Format::Human, Self::Policy(problems)) if output.has_live_notes() => {
+            (Format::Human, Self::Policy(problems) | Self::Tests(problems)) if output.has_live_notes() => {
                 for problem in problems {
                     output.note(drawn(problem, output));
                 }
                 output.error(self);
             }
             // One line for each place, as logs and editors read them.
-            (Format::Human, Self::Policy(problems)) => output.note(problems.to_string().trim_end()),
+            (Format::Human, Self::Policy(problems) | Self::Tests(problems)) => {
+                output.note(problems.to_string().trim_end());
+            }
             (Format::Human, _) => {
                 output.error(self.with_causes());
                 if let Some(help) = self.help() {
@@ -237,6 +281,12 @@ impl CliError {
         }
         text
     }
+}
+
+/// `words` as a choice in a sentence.
+fn either(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    words.join(" or ")
 }
 
 /// The way out, its lines below each other.

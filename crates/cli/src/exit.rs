@@ -5,7 +5,7 @@
 pub(crate) enum ExitCode {
     /// Done, or nothing to do.
     Done,
-    /// Could not: a target, a server or the state failed, or `check --live` found something.
+    /// Could not: a target, a server or the state failed, `check --live` found something, or a test failed.
     CouldNot,
     /// The arguments or the policy are wrong.
     Refused,
@@ -48,9 +48,7 @@ impl ExitCode {
     pub(crate) const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done, or nothing to do",
-            Self::CouldNot => {
-                "could not: a target, a server or the state failed, or `check --live` found something"
-            }
+            Self::CouldNot => "could not: a target, a server, the state, `check --live` or a test failed",
             Self::Refused => "the arguments or the policy are wrong",
             Self::Blind => "decided while blind, partly or wholly: a metric was unknown",
             Self::WouldChange => "`plan --detailed-exitcode`: something would change",

@@ -4,6 +4,7 @@
 
 mod decision;
 mod in_force;
+mod tests_of_policies;
 
 use headroom_autoscaler::{Notice, PassRecord, Remark, config::Problems};
 use serde::Serialize;
@@ -11,6 +12,7 @@ use serde::Serialize;
 pub(crate) use self::{
     decision::{Decision, mode},
     in_force::InForceObject,
+    tests_of_policies::{TestDecisions, Tests},
 };
 use crate::{error::CliError, moment, report::pass::Counts};
 
@@ -42,7 +44,7 @@ impl<'a> Failure<'a> {
                 code: error.code(),
                 message: error.with_causes(),
                 help: error.help(),
-                problems: if let CliError::Policy(problems) = error {
+                problems: if let CliError::Policy(problems) | CliError::Tests(problems) = error {
                     Some(problems)
                 } else {
                     None

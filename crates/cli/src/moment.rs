@@ -71,6 +71,17 @@ pub(crate) fn read_span(text: &str) -> Result<Duration, String> {
     Ok(span)
 }
 
+/// Reads a time from the start of something, such as `2m30s` or `0s`: at most a year.
+///
+/// # Errors
+/// When it is none, in words for the user.
+pub(crate) fn read_offset(text: &str) -> Result<Duration, String> {
+    if text == "0" || text == "0s" {
+        return Ok(Duration::ZERO);
+    }
+    read_span(text).map_err(|_| "it is a time from the start, such as 0s, 2m30s or 1h".to_owned())
+}
+
 /// Reads a moment: RFC 3339, a local date and time, a local time of today, or a span before now.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use headroom_policy_engine::{Coverage, Reading, Timestamp};
 use thiserror::Error;
 
-use crate::{Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past, PastAnswer};
+use crate::{Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past, PastAnswer, RecordedQuery};
 
 pub use read::{RecordedFlaw, RecordedProblem};
 
@@ -130,9 +130,15 @@ impl RecordedSource {
     }
 
     fn answer(&self, query: &MetricQuery, now: Timestamp) -> Answer {
-        let MetricQuery::Recorded(query) = query else {
-            return Answer::failed(ObserveError::Unsupported);
-        };
+        match query {
+            MetricQuery::Recorded(query) => self.at(query, now),
+            MetricQuery::Promql(_) | MetricQuery::Scrape(_) => Answer::failed(ObserveError::Unsupported),
+        }
+    }
+
+    /// What it says of a series at `now`.
+    #[must_use]
+    pub fn at(&self, query: &RecordedQuery, now: Timestamp) -> Answer {
         let series = match &self.series {
             AllSeries::One(series) => Some(series),
             AllSeries::Named(all) => all.get(&query.series),

@@ -6,16 +6,21 @@
 use super::{
     place::Place,
     problem::{Finding, Findings, ProblemKind, either, listed},
-    shape::{FILE, Key, Shape, TableKind, TableShape},
+    shape::{Key, Shape, TableKind, TableShape},
     tree::{Node, Table, Value, quoted},
 };
 
-/// Compares `table` with the keys of `shape`. What is wrong is reported and taken out.
-pub(super) fn check(table: &mut Table, shape: &TableShape, findings: &mut Findings) {
+/// Compares a file with the keys of its kind. What is wrong is reported and taken out.
+pub(super) fn check(file: &mut Table, root: &TableShape, findings: &mut Findings) {
+    check_table(file, root, root, findings);
+}
+
+/// Compares a table with the keys of `shape`, which is `root` or lies in it.
+fn check_table(table: &mut Table, shape: &TableShape, root: &TableShape, findings: &mut Findings) {
     table.entries.retain_mut(|entry| match shape.key(&entry.key) {
-        Some(key) => check_value(&mut entry.node, &key.shape, &entry.key, findings),
+        Some(key) => check_value(&mut entry.node, &key.shape, &entry.key, root, findings),
         None => {
-            findings.push(unknown_key(&entry.key, shape).at(entry.key_place));
+            findings.push(unknown_key(&entry.key, shape, root).at(entry.key_place));
             false
         }
     });
@@ -36,7 +41,13 @@ fn check_inner(
 }
 
 /// Compares one value with its shape; `false`: it is unusable and has to go.
-fn check_value(node: &mut Node, shape: &Shape, key: &str, findings: &mut Findings) -> bool {
+fn check_value(
+    node: &mut Node,
+    shape: &Shape,
+    key: &str,
+    root: &TableShape,
+    findings: &mut Findings,
+) -> bool {
     match (shape, &mut node.value) {
         (Shape::Text(_), Value::Text(_))
         | (Shape::Whole, Value::Integer(_))
@@ -54,13 +65,13 @@ fn check_value(node: &mut Node, shape: &Shape, key: &str, findings: &mut Finding
             // Every item is looked at, also after a wrong one.
             let mut fine = true;
             for one in items {
-                fine &= check_value(one, item, key, findings);
+                fine &= check_value(one, item, key, root, findings);
             }
             fine
         }
         (Shape::Table(shape), Value::Table(table)) => {
             check_inner(table, node.place, findings, |table, findings| {
-                check(table, shape, findings);
+                check_table(table, shape, root, findings);
             });
             true
         }
@@ -68,7 +79,7 @@ fn check_value(node: &mut Node, shape: &Shape, key: &str, findings: &mut Finding
             check_inner(table, node.place, findings, |table, findings| {
                 table
                     .entries
-                    .retain_mut(|entry| check_value(&mut entry.node, shape, &entry.key, findings));
+                    .retain_mut(|entry| check_value(&mut entry.node, shape, &entry.key, root, findings));
             });
             true
         }
@@ -136,6 +147,9 @@ fn way_out(shape: &Shape, found: &Value, key: &str) -> String {
         (Shape::Whole | Shape::Bool, Value::Text(text)) if is_bare_value(text) => {
             format!("write {key} = {text}, without quotes")
         }
+        (Shape::List(item), _) if matches!(item.as_ref(), Shape::Table(_)) => {
+            format!("write {key} = [{{ … }}], or [[…{key}]] as a heading")
+        }
         (Shape::List(_), Value::Text(text)) => format!("write {key} = [{}]", quoted(text)),
         (Shape::Text(_) | Shape::Choice(_), Value::Integer(number)) => format!("write {key} = \"{number}\""),
         (Shape::Table(_), Value::Bool(false)) if key == "scale_down" || key == "scale_up" => {
@@ -182,6 +196,7 @@ fn example_of(format: Option<&str>) -> &'static str {
         Some("cron expression") => "\"0 8 * * 1-5\"",
         Some("time zone") => "\"Europe/Berlin\"",
         Some("date and time") => "\"2026-11-27T08:00\"",
+        Some("series") => "\"0+10x20\"",
         Some(_) | None => "\"…\"",
     }
 }
@@ -198,7 +213,7 @@ fn unknown_word(key: &str, text: &str, words: &[String]) -> Finding {
     })
 }
 
-fn unknown_key(key: &str, shape: &TableShape) -> Finding {
+fn unknown_key(key: &str, shape: &TableShape, root: &TableShape) -> Finding {
     let finding = Finding::new(ProblemKind::UnknownKey, format!("unknown key `{key}`"));
     // Datadog's WatermarkPodAutoscaler means by `average` what the HPA calls `AverageValue`, others mean the opposite.
     if shape.kind == TableKind::Metric && key == "average" {
@@ -207,7 +222,11 @@ fn unknown_key(key: &str, shape: &TableShape) -> Finding {
              HPA `Value`)?",
         );
     }
-    if let Some(path) = elsewhere(key, &FILE, "") {
+    if key == "case" && root.key("workload").is_some() {
+        return finding
+            .help("tests of a policy stand in files of their own; run them with `headroom test FILE`");
+    }
+    if let Some(path) = elsewhere(key, root, "") {
         return finding.help(format!("`{key}` belongs to `[{path}]`"));
     }
     let names = || shape.keys.iter().map(|key| key.name.as_str());
@@ -227,22 +246,23 @@ fn elsewhere(key: &str, shape: &TableShape, path: &str) -> Option<String> {
         };
         let (table, path) = match &at.shape {
             Shape::Table(table) => (table, path),
-            Shape::Named(named) => match named.as_ref() {
-                Shape::Table(table) => (table, format!("{path}.NAME")),
-                Shape::Text(_)
-                | Shape::Choice(_)
-                | Shape::Whole
-                | Shape::NumberOrText(_)
-                | Shape::Bool
-                | Shape::List(_)
-                | Shape::Named(_) => return None,
+            Shape::Named(inner) | Shape::List(inner) => match (&at.shape, inner.as_ref()) {
+                (Shape::List(_), Shape::Table(table)) => (table, format!("[{path}]")),
+                (_, Shape::Table(table)) => (table, format!("{path}.NAME")),
+                (
+                    _,
+                    Shape::Text(_)
+                    | Shape::Choice(_)
+                    | Shape::Whole
+                    | Shape::NumberOrText(_)
+                    | Shape::Bool
+                    | Shape::List(_)
+                    | Shape::Named(_),
+                ) => return None,
             },
-            Shape::Text(_)
-            | Shape::Choice(_)
-            | Shape::Whole
-            | Shape::NumberOrText(_)
-            | Shape::Bool
-            | Shape::List(_) => return None,
+            Shape::Text(_) | Shape::Choice(_) | Shape::Whole | Shape::NumberOrText(_) | Shape::Bool => {
+                return None;
+            }
         };
         // Defaults and templates have the keys of a workload, which is the place to name.
         if at.name == "defaults" || at.name == "template" {

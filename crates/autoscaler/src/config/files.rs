@@ -21,7 +21,7 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 /// What is not TOML at all is not worth more lines.
 const MAX_SYNTAX_PROBLEMS: usize = 5;
 
-/// Reads one `-c`: a file, or all `*.toml` of a directory in the order of their names.
+/// Reads one `-c`: a file, or all `*.toml` of a directory in the order of their names, but for files of tests.
 pub(super) fn read_layer(
     path: &Path,
     environment: &Environment,
@@ -38,7 +38,7 @@ pub(super) fn read_layer(
     };
     let mut layer = Table::default();
     for file in files {
-        let text = match read_text(&file) {
+        let text = match read_text(&file, FileKind::Configuration) {
             Ok(text) => text,
             Err(finding) => {
                 findings.push(finding);
@@ -69,7 +69,7 @@ pub(super) fn read_defaults(text: &str, sources: &mut Sources, findings: &mut Fi
 }
 
 fn files_of(path: &Path) -> Result<Vec<PathBuf>, Finding> {
-    let unreadable = |error: std::io::Error| unreadable(path, &error);
+    let unreadable = |error: std::io::Error| unreadable(path, FileKind::Configuration, &error);
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }
@@ -79,7 +79,8 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, Finding> {
         let hidden = file
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && file.extension().is_some_and(|extension| extension == "toml") && file.is_file() {
+        let is_toml = file.extension().is_some_and(|extension| extension == "toml");
+        if !hidden && is_toml && !is_suite(&file) && file.is_file() {
             files.push(file);
         }
     }
@@ -88,22 +89,60 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, Finding> {
             "the directory {} has no file whose name ends in .toml",
             path.display()
         );
-        return Err(
-            Finding::new(ProblemKind::Unreadable, message).help("name the file or directory with -c PATH")
-        );
+        return Err(Finding::new(ProblemKind::Unreadable, message).help(FileKind::Configuration.name_it()));
     }
     files.sort();
     Ok(files)
 }
 
-fn read_text(path: &Path) -> Result<String, Finding> {
-    let unreadable = |error: std::io::Error| unreadable(path, &error);
+/// Whether a file has the name of a file of tests, which is no part of the configuration beside it.
+pub fn is_suite(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().ends_with(b".test.toml")
+}
+
+/// What a file is to be, for the ways out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    Configuration,
+    Tests,
+}
+
+impl FileKind {
+    const fn name_it(self) -> &'static str {
+        match self {
+            Self::Configuration => "name the file or directory with -c PATH",
+            Self::Tests => "name files of tests, or directories with files whose names end in .test.toml",
+        }
+    }
+
+    const fn called(self) -> &'static str {
+        match self {
+            Self::Configuration => "a configuration",
+            Self::Tests => "a file of tests",
+        }
+    }
+
+    const fn least(self) -> &'static str {
+        match self {
+            Self::Configuration => {
+                "it needs at least a [workload.\"NAMESPACE/NAME\"] with a target, max_replicas and a metric"
+            }
+            Self::Tests => "it needs at least config = [\"headroom.toml\"] and one [case.\"NAME\"]",
+        }
+    }
+}
+
+/// Reads a file as text that is not empty.
+pub(super) fn read_text(path: &Path, kind: FileKind) -> Result<String, Finding> {
+    let unreadable = |error: std::io::Error| unreadable(path, kind, &error);
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.len() > MAX_FILE_BYTES {
         let message = format!("{} is too large: {} bytes", path.display(), metadata.len());
         let help = format!(
-            "a file has at most {} MiB; is it a configuration?",
-            MAX_FILE_BYTES >> 20
+            "a file has at most {} MiB; is it {}?",
+            MAX_FILE_BYTES >> 20,
+            kind.called()
         );
         return Err(Finding::new(ProblemKind::Unreadable, message).help(help));
     }
@@ -116,16 +155,14 @@ fn read_text(path: &Path) -> Result<String, Finding> {
     })?;
     if text.trim().is_empty() {
         let message = format!("{} is empty", path.display());
-        let help =
-            "it needs at least a [workload.\"NAMESPACE/NAME\"] with a target, max_replicas and a metric";
-        return Err(Finding::new(ProblemKind::Unreadable, message).help(help));
+        return Err(Finding::new(ProblemKind::Unreadable, message).help(kind.least()));
     }
     Ok(text)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
+fn unreadable(path: &Path, kind: FileKind, error: &std::io::Error) -> Finding {
     let message = format!("{} could not be read: {}", path.display(), reason(error));
-    Finding::new(ProblemKind::Unreadable, message).help("name the file or directory with -c PATH")
+    Finding::new(ProblemKind::Unreadable, message).help(kind.name_it())
 }
 
 /// Why something could not be read, in words without numbers.

@@ -120,6 +120,11 @@ impl Findings {
         self.damaged.insert(place);
     }
 
+    /// Whether the table whose key is at `place` lost a key.
+    pub(super) fn is_damaged(&self, place: Place) -> bool {
+        self.damaged.contains(&place)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -150,6 +155,13 @@ impl Problems {
     /// The problems, in the order of the files.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()
+    }
+
+    /// These, and then `others`.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
     }
 
     /// How many there are.

@@ -16,8 +16,18 @@ pub fn reference() -> String {
         text: PREFACE.to_owned(),
         defaults: &defaults,
     };
-    page.tables();
+    page.tables(&FILE, &TABLES);
     page.differences();
+    page.text
+}
+
+/// The page of the keys of another kind of file, which has no built-in defaults.
+pub(super) fn page(preface: &str, root: &TableShape, tables: &[TableOfPage]) -> String {
+    let mut page = Page {
+        text: preface.to_owned(),
+        defaults: &[],
+    };
+    page.tables(root, tables);
     page.text
 }
 
@@ -26,7 +36,8 @@ const PREFACE: &str = "\
 
 <!-- Made by `cargo xtask reference` from the types and the defaults. Edits here are overwritten. -->
 
-A configuration is TOML, given with `-c PATH` (repeatable; a file, or all `*.toml` of a directory).
+A configuration is TOML, given with `-c PATH` (repeatable; a file, or all `*.toml` of a directory
+but for files of tests, `*.test.toml`).
 
 **Layers.** Kinds go before files: built-in defaults, all `[defaults]`, templates, workloads; within a kind a later `-c`
 wins. One `-c` is one layer, in which nothing may be defined twice. Tables merge key by key, lists replace. Setting one
@@ -50,8 +61,11 @@ every workload in it, `METRICS_SERVER` the url of its only Prometheus (`http://`
 `request_rate`. Each value that was taken is said on stderr.
 ";
 
-/// The tables of the page: the heading, the way to the keys, and where their defaults stand.
-const TABLES: [(&str, &[&str], &[&str]); 18] = [
+/// A table of a page: the heading, the way to the keys, and where their defaults stand.
+pub(super) type TableOfPage = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// The tables of the page.
+const TABLES: [TableOfPage; 18] = [
     ("The file", &[], &[""]),
     ("`[history]`", &["history"], &["history"]),
     ("`[hpa]`", &["hpa"], &["hpa"]),
@@ -161,9 +175,9 @@ impl Page<'_> {
         let _ = writeln!(self.text, "{line}");
     }
 
-    fn tables(&mut self) {
-        for (heading, path, defaults) in TABLES {
-            if let Some(table) = table_at(&FILE, path) {
+    fn tables(&mut self, root: &TableShape, tables: &[TableOfPage]) {
+        for (heading, path, defaults) in tables {
+            if let Some(table) = table_at(root, path) {
                 self.table(heading, table, defaults);
             }
         }
@@ -223,7 +237,7 @@ fn table_at<'a>(table: &'a TableShape, path: &[&str]) -> Option<&'a TableShape> 
     };
     let (table, rest) = match (&table.key(first)?.shape, rest) {
         (Shape::Table(inner), rest) => (inner, rest),
-        (Shape::Named(named), ["*", rest @ ..]) => match named.as_ref() {
+        (Shape::Named(inner) | Shape::List(inner), ["*", rest @ ..]) => match inner.as_ref() {
             Shape::Table(inner) => (inner, rest),
             Shape::Text(_)
             | Shape::Choice(_)

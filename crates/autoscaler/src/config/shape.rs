@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value as Json;
 
 use super::{raw::RawFile, tree::quoted};
@@ -63,30 +63,32 @@ impl TableShape {
     }
 }
 
-/// The JSON schema of a file, with nothing referred to elsewhere.
-pub(super) fn inlined_schema() -> Json {
+/// The JSON schema of a kind of file, with nothing referred to elsewhere.
+pub(super) fn inlined_schema<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings
-        .into_generator()
-        .into_root_schema_for::<RawFile>()
-        .to_value()
+    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// The keys of a file.
-pub(super) static FILE: LazyLock<TableShape> = LazyLock::new(|| match shape(&inlined_schema()) {
-    Shape::Table(table) => table,
-    Shape::Text(_)
-    | Shape::Choice(_)
-    | Shape::Whole
-    | Shape::NumberOrText(_)
-    | Shape::Bool
-    | Shape::List(_)
-    | Shape::Named(_) => TableShape {
-        kind: TableKind::Other,
-        doc: String::new(),
-        keys: Vec::new(),
-    },
-});
+/// The keys of a configuration.
+pub(super) static FILE: LazyLock<TableShape> = LazyLock::new(keys_of::<RawFile>);
+
+/// The keys of a kind of file.
+pub(super) fn keys_of<T: JsonSchema>() -> TableShape {
+    match shape(&inlined_schema::<T>()) {
+        Shape::Table(table) => table,
+        Shape::Text(_)
+        | Shape::Choice(_)
+        | Shape::Whole
+        | Shape::NumberOrText(_)
+        | Shape::Bool
+        | Shape::List(_)
+        | Shape::Named(_) => TableShape {
+            kind: TableKind::Other,
+            doc: String::new(),
+            keys: Vec::new(),
+        },
+    }
+}
 
 /// Reads one schema.
 fn shape(schema: &Json) -> Shape {

@@ -42,17 +42,6 @@ pub(super) struct Item {
     is_settled: bool,
 }
 
-impl Item {
-    fn set_outcome(&mut self, is: Outcome, why: Option<String>) {
-        if let Verdict::Decided { outcome, error, .. } = &mut self.record.verdict {
-            *outcome = is;
-            if why.is_some() {
-                *error = why;
-            }
-        }
-    }
-}
-
 impl Autoscaler {
     /// Takes `due` through the pass.
     pub(super) async fn cohort(&self, pass: &Pass, due: Vec<Due>) -> Cohort {
@@ -300,7 +289,8 @@ async fn write(managed: &Managed, mut item: Item, deadline: Duration, pass: &Pas
         Err(error) => (Outcome::Failed, Some(error)),
     };
     item.is_settled = !error.as_ref().is_some_and(TargetError::leaves_outcome_unknown);
-    item.set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
+    item.record
+        .set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
     if item.is_settled {
         let memory = &mut item.taken.remembered_mut().memory;
         conclude(&mut item.record, &managed.settings, memory, outcome, pass.now);
@@ -312,7 +302,7 @@ async fn write(managed: &Managed, mut item: Item, deadline: Duration, pass: &Pas
 fn refuse_all(items: &mut [Item], error: &StoreError) {
     for item in items.iter_mut().filter(|item| item.change.is_some()) {
         let why = format!("the state could not be written: {}", in_one_line(error));
-        item.set_outcome(Outcome::NotAttempted, Some(why));
+        item.record.set_outcome(Outcome::NotAttempted, Some(why));
     }
 }
 

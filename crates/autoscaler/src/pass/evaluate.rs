@@ -201,10 +201,15 @@ pub(super) fn observation(
     target: &Workload,
     now: Timestamp,
 ) -> Observation {
-    let freshness = settings
-        .max_age
-        .unwrap_or_else(|| usual_freshness(scrape_interval));
+    let freshness = freshness(settings, scrape_interval);
     Observation::judge(reading, freshness, target.current, target.readiness, now)
+}
+
+/// How old a value may be that is measured every `scrape_interval`, as far as that is known.
+pub(crate) fn freshness(settings: &MetricSettings, scrape_interval: Option<Duration>) -> Freshness {
+    settings
+        .max_age
+        .unwrap_or_else(|| usual_freshness(scrape_interval))
 }
 
 /// How old a value may be where the policy does not say.

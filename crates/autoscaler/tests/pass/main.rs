@@ -7,6 +7,7 @@
     reason = "where a part of the world is missing, the test has failed"
 )]
 
+mod as_in_tests;
 mod assembly;
 mod bounds;
 mod crash;

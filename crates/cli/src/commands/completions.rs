@@ -1,6 +1,6 @@
 //! `headroom completions` and `headroom schema`: what shells and editors want to know.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, CommandFactory as _, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{
@@ -25,17 +25,30 @@ pub(crate) struct CompletionsArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Prints the JSON schema of the configuration, for editors.
+/// Prints the JSON schema of the configuration, or of files of tests, for editors.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   headroom schema > headroom.schema.json
+  headroom schema tests > headroom.test.schema.json
 
 An editor with the Even Better TOML extension takes it from a comment in the first line of the file:
   #:schema ./headroom.schema.json")]
 pub(crate) struct SchemaArgs {
+    /// What kind of file.
+    #[arg(value_name = "KIND", default_value = "config")]
+    kind: SchemaKind,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// Kinds of files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SchemaKind {
+    /// The configuration.
+    Config,
+    /// Files of tests.
+    Tests,
 }
 
 pub(crate) fn run(args: &CompletionsArgs, output: &Output) -> Result<ExitCode, CliError> {
@@ -45,7 +58,10 @@ pub(crate) fn run(args: &CompletionsArgs, output: &Output) -> Result<ExitCode, C
     Ok(ExitCode::Done)
 }
 
-pub(crate) fn schema(output: &Output) -> Result<ExitCode, CliError> {
-    output.object(&headroom_autoscaler::config::schema());
+pub(crate) fn schema(args: &SchemaArgs, output: &Output) -> Result<ExitCode, CliError> {
+    output.object(&match args.kind {
+        SchemaKind::Config => headroom_autoscaler::config::schema(),
+        SchemaKind::Tests => headroom_autoscaler::config::suite_schema(),
+    });
     Ok(ExitCode::Done)
 }

@@ -30,6 +30,8 @@ enum Page {
     Commands,
     /// Every lint.
     Lints,
+    /// Every key of a file of tests.
+    Tests,
 }
 
 pub(crate) fn run(args: &ReferenceArgs, output: &Output) -> Result<ExitCode, CliError> {
@@ -37,6 +39,7 @@ pub(crate) fn run(args: &ReferenceArgs, output: &Output) -> Result<ExitCode, Cli
         Page::Config => headroom_autoscaler::config::reference(),
         Page::Commands => commands(),
         Page::Lints => headroom_autoscaler::config::lints_page(),
+        Page::Tests => headroom_autoscaler::config::suite_reference(),
     });
     Ok(ExitCode::Done)
 }

@@ -26,6 +26,7 @@ fn every_command_has_help() {
         [
             "demo",
             "check",
+            "test",
             "plan",
             "run",
             "explain",

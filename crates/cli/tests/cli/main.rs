@@ -15,6 +15,7 @@ mod planning;
 mod remembering;
 mod running;
 mod showing;
+mod testing;
 
 /// Compares what a run said with its snapshot, without what differs from run to run.
 macro_rules! assert_said {
