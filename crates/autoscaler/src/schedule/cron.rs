@@ -1,7 +1,7 @@
 //! Cron expressions: the five fields of crontab, in the dialect of the crate `croner`.
 //!
-//! The crate's own treatment of time zones is not used: it begins what is left out by a change of the clocks at other
-//! moments, so it is asked about times on the wall alone.
+//! The crate's own treatment of time zones is not used: what the clocks leave out is lost there for all but the plainest
+//! expressions. It is asked about times on the wall alone.
 
 use std::{fmt, ops::Range, str::FromStr, sync::Arc};
 
