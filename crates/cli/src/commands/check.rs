@@ -25,7 +25,7 @@ use crate::{
 /// Checks a policy: every problem at once, each with its place and a way out.
 ///
 /// Also says what is legal and dangerous, each with a code in brackets. Where one is no danger, silence it with the reason:
-/// `lints.CODE = "…"` in the workload, its template or [defaults].
+/// `lints.CODE = "…"` in the workload, its template or `[defaults]`.
 ///
 /// With --live, also asks: does every source answer each query with one number, and can every target be read?
 #[derive(Args, Clone, Debug)]
