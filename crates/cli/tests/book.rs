@@ -58,9 +58,9 @@ fn run(directory: &Path, command: &str) -> String {
     String::from_utf8(shell.output().unwrap().stdout).unwrap()
 }
 
-/// What is the same each time: moments and ages are left out.
+/// What is the same each time: moments, ages and what is left of a time are left out.
 fn settled(line: &str) -> String {
-    let line = &without_moments(line.trim_end());
+    let line = &without_rests(&without_moments(line.trim_end()));
     match (line.strip_prefix("decided "), line.rsplit_once(", ")) {
         (Some(_), _) => "decided".to_owned(),
         (None, Some((rest, age))) if age.ends_with(" old") => rest.to_owned(),
@@ -84,6 +84,29 @@ fn without_moments(line: &str) -> String {
         rest = &rest[length..];
     }
     said
+}
+
+/// The line with one word in place of each span that is said to be left, or to be known so far.
+fn without_rests(line: &str) -> String {
+    let is_number = |word: &str| word.parse::<f64>().is_ok();
+    let is_unit = |word: &str| ["s", "min", "h"].contains(&word.trim_end_matches([',', ')', ':', '.']));
+    let mut said: Vec<String> = Vec::new();
+    let mut words = line.split(' ').peekable();
+    while let Some(word) = words.next() {
+        let is_left = said
+            .last()
+            .is_some_and(|before| ["in", "another", "only", "REST"].contains(&before.as_str()));
+        match words.peek() {
+            Some(unit) if is_left && is_number(word) && is_unit(unit) => {
+                let end = unit.trim_start_matches(char::is_alphabetic);
+                said.pop_if(|before| before == "REST");
+                said.push(format!("REST{end}"));
+                words.next();
+            }
+            Some(_) | None => said.push(word.to_owned()),
+        }
+    }
+    said.join(" ")
 }
 
 fn check_page(page: &Path) -> usize {

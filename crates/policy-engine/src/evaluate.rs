@@ -2,6 +2,7 @@
 
 mod bound;
 mod combine;
+mod easing;
 mod fallback;
 mod hpa;
 mod limit;
@@ -15,8 +16,11 @@ mod wait;
 mod world;
 mod zero;
 
-pub use self::rebuild::Inexact;
 use self::{hpa::Hpa, own::Own, recommend::Proposals};
+pub use self::{
+    rebuild::Inexact,
+    recommend::{Arithmetic, Terms, Values},
+};
 use crate::{
     Decision, Memory, Observations, Reason, ReplicaBounds, Replicas, Semantics, StepSink, Timestamp,
     Workload, WorkloadPolicy,

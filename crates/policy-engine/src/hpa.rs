@@ -22,6 +22,7 @@ mod stabilize;
 
 use thiserror::Error;
 
+pub(crate) use self::replicas::one_value_replicas;
 pub use self::{
     classify::{PodClass, StartingPods, classify_pods},
     conditions::{Condition, ConditionReason, ConditionType, Conditions, HpaState, RoundError, RoundStatus},
@@ -84,13 +85,13 @@ pub enum MetricError {
     #[error("the source had no samples")]
     NoMetrics,
     /// The selector matches no pod.
-    #[error("no pod is selected")]
+    #[error("the selector matches no pod")]
     NoPods,
     /// There are samples, and none can be used.
     #[error("no pod has a sample that can be used yet")]
     NoMetricsForTargetedPods,
     /// The samples are of other pods, or the pods ask for nothing.
-    #[error("the samples match no pod that asks for anything")]
+    #[error("the samples are of other pods, or the pods request nothing")]
     NoMetricsMatchKnownPods,
     /// A container does not say how much of the resource it asks for.
     #[error("a container has no request for the resource")]

@@ -15,12 +15,14 @@ mod pod;
 mod policy;
 mod replicas;
 mod step;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod time;
 mod workload;
 
 pub use active_bounds::{ActiveBound, ActiveBounds, BoundSource, Operator, ScheduleName};
 pub use decision::{Decision, Direction, Outcome, Reason};
-pub use evaluate::{Inexact, evaluate};
+pub use evaluate::{Arithmetic, Inexact, Terms, Values, evaluate};
 pub use hpa::{HpaSettings, MetricKind, RoundError, RoundStatus, SelectorState};
 pub use identity::{IdentityError, WorkloadId, is_dns_label};
 pub use memory::{Memory, ScaleEvents, TargetUnreadable};
@@ -36,6 +38,6 @@ pub use policy::{
     Target, TargetUtilization, Tolerance, Votes, Watermarks, WorkloadPolicy,
 };
 pub use replicas::{BoundsError, ReplicaBounds, Replicas};
-pub use step::{Explanation, NoSteps, Proposal, Step, StepSink};
+pub use step::{Easing, End, Explanation, NoSteps, Pending, Proposal, Stabilizing, Step, StepSink};
 pub use time::Timestamp;
 pub use workload::{CountOrigin, Hold, HoldSource, Readiness, Workload};

@@ -153,6 +153,15 @@ impl Memory {
         u32::try_from(recent).unwrap_or(u32::MAX)
     }
 
+    /// How long it takes until no more than `allowed` of them are younger than an hour, if none is added.
+    pub(crate) fn fewer_reversals_after(&self, allowed: u32, now: Timestamp) -> Duration {
+        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+        let last_too_many = self.reversals.iter().rev().nth(allowed);
+        last_too_many.map_or(Duration::ZERO, |&at| {
+            REVERSAL_MEMORY.saturating_sub(now.since(at))
+        })
+    }
+
     /// Whether an earlier evaluation left a recommendation. Without one nothing scales down.
     #[must_use]
     pub fn has_history(&self) -> bool {

@@ -184,6 +184,11 @@ pub enum OnMissing {
 
 /// The band around the target inside which no change is made, as fractions of the target. Finite, not negative.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "saved::Tolerance")
+)]
 pub struct Tolerance {
     up: f64,
     down: f64,
@@ -222,5 +227,25 @@ impl Tolerance {
     #[must_use]
     pub const fn down(self) -> f64 {
         self.down
+    }
+}
+
+/// A tolerance as it is written in a record, before it is known to be one.
+#[cfg(feature = "serde")]
+mod saved {
+    use super::PolicyError;
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Tolerance {
+        up: f64,
+        down: f64,
+    }
+
+    impl TryFrom<Tolerance> for super::Tolerance {
+        type Error = PolicyError;
+
+        fn try_from(saved: Tolerance) -> Result<Self, PolicyError> {
+            Self::new(saved.up, saved.down)
+        }
     }
 }

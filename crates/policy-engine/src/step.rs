@@ -3,13 +3,16 @@
 //! Words are made once, in `Display`. Whether steps are recorded is chosen by type, so a caller who throws them
 //! away pays nothing.
 
+mod ends;
+mod lines;
 mod words;
 
 use std::time::Duration;
 
+pub use self::ends::End;
 use crate::{
-    BoundSource, ChangeLimit, Direction, GroupName, Hold, HoldSource, MetricName, Observation, ReplicaBounds,
-    Replicas, SelectorState, StabilizationWindow, Timestamp,
+    BoundSource, ChangeLimit, Direction, FallbackAction, GroupName, Hold, HoldSource, MetricName,
+    Observation, ReplicaBounds, Replicas, SelectorState, StabilizationWindow, Terms,
 };
 
 /// Takes the steps of one evaluation.
@@ -37,6 +40,23 @@ impl StepSink for Explanation {
     }
 }
 
+impl Explanation {
+    /// What was known of `metric` and on what terms it asked; `None` where it was not looked at.
+    #[must_use]
+    pub fn of_metric(&self, name: &MetricName) -> Option<(&Observation, &Terms)> {
+        self.0.iter().find_map(|step| {
+            if let Step::Recommended {
+                metric, seen, terms, ..
+            } = step
+            {
+                (metric == name).then_some((seen, terms))
+            } else {
+                None
+            }
+        })
+    }
+}
+
 /// What one metric asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(
@@ -55,6 +75,53 @@ pub enum Proposal {
     Blocks,
 }
 
+/// A step of a step rule that is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Pending {
+    /// What the rule will ask for.
+    pub replicas: Replicas,
+    /// After so long, if the breach lasts. Zero where only a new sample is waited for.
+    pub after: Duration,
+}
+
+/// What holds a change back for its window.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Stabilizing {
+    /// Recommendations of the window that asked for another count.
+    Recommendations {
+        /// What the window allows later, soonest first, if the load asks for the same until then.
+        easing: Vec<Easing>,
+    },
+    /// Too little of the window is known to judge by it, so the count cannot fall.
+    Gaps {
+        /// So much of it is known.
+        known: Duration,
+        /// So much has to be.
+        needed: Duration,
+    },
+    /// A rise was written within the window, so the count does not fall.
+    Raised {
+        /// So long ago.
+        ago: Duration,
+    },
+}
+
+/// What a window allows later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Easing {
+    /// After so long.
+    pub after: Duration,
+    /// So many.
+    pub replicas: Replicas,
+}
+
 /// One stage that had a say, in the order the stages ran.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(
@@ -67,10 +134,12 @@ pub enum Step {
     Recommended {
         /// Which metric.
         metric: MetricName,
-        /// What is known of its load.
+        /// What is known of its load. Of a metric of pods, the mean over them.
         seen: Observation,
-        /// Its target or the threshold nearest to the value, in the metric's own unit.
-        target: f64,
+        /// On what terms it asks.
+        terms: Terms,
+        /// The step that its rule waits for; `None` where it waits for none.
+        pending: Option<Pending>,
         /// What it asks for.
         proposal: Proposal,
     },
@@ -89,6 +158,8 @@ pub enum Step {
         kept: Replicas,
         /// The first metric that forbids scaling down.
         metric: MetricName,
+        /// What is known of it.
+        seen: Observation,
     },
     /// Less would do for the metrics with a vote, but not for every metric of a group, so the count does not fall.
     KeptForGroup {
@@ -111,8 +182,8 @@ pub enum Step {
         direction: Direction,
         /// The window they were taken from.
         window: StabilizationWindow,
-        /// Whether the window has enough recommendations to be judged by. If not, the count cannot fall.
-        covered: bool,
+        /// What in it holds the change back.
+        by: Stabilizing,
     },
     /// A change limit allows only part of the change.
     Limited {
@@ -120,8 +191,12 @@ pub enum Step {
         wanted: Replicas,
         /// What is allowed.
         allowed: Replicas,
+        /// The direction that is limited.
+        direction: Direction,
         /// The limit; `None` when the direction is switched off.
         limit: Option<ChangeLimit>,
+        /// When there is room for more, once what is allowed was written; `None`: not by waiting.
+        room_after: Option<Duration>,
     },
     /// The HPA's limit of one step allows only part of the change.
     LimitedAsHpa {
@@ -131,6 +206,8 @@ pub enum Step {
         allowed: Replicas,
         /// The direction that is limited.
         direction: Direction,
+        /// When there is room for more, once what is allowed was written; zero: in the next round; `None`: not by waiting.
+        room_after: Option<Duration>,
     },
     /// The target's selector cannot be used, so no metric is looked at.
     SelectorRefused {
@@ -167,8 +244,8 @@ pub enum Step {
         kept: Replicas,
         /// Who or what asked for it.
         by: HoldSource,
-        /// When it ends by itself.
-        until: Option<Timestamp>,
+        /// After so long it ends by itself; `None`: not by waiting.
+        ends_after: Option<Duration>,
     },
     /// The count was reversed too often within an hour, so it does not fall.
     HeldFlapping {
@@ -178,6 +255,10 @@ pub enum Step {
         kept: Replicas,
         /// Reversals within the last hour.
         reversals: u32,
+        /// So many are allowed.
+        allowed: u32,
+        /// After so long there are no more than that, if the count stays.
+        ends_after: Duration,
     },
     /// The clock went back, so the count does not fall in this pass.
     HeldClock {
@@ -194,6 +275,8 @@ pub enum Step {
         wanted: Replicas,
         /// What is wanted now.
         raised: Replicas,
+        /// What the fallback does.
+        action: FallbackAction,
         /// For how long too little has been known.
         unknown_for: Duration,
         /// The metric that has not been known for longest; `None` when no deciding metric is.
@@ -250,6 +333,8 @@ pub enum Step {
         kept: Replicas,
         /// What forbids it; `None` when a person set the workload to zero.
         hold: Option<Hold>,
+        /// After so long it ends by itself; `None`: not by waiting.
+        ends_after: Option<Duration>,
     },
 }
 

@@ -112,6 +112,17 @@ pub enum Hold {
     },
 }
 
+impl Hold {
+    /// How long it is from `now` until it ends by itself; `None` where it does not.
+    #[must_use]
+    pub fn ends_after(&self, now: Timestamp) -> Option<Duration> {
+        match self {
+            Self::Paused { until } | Self::ScaleDownHeld { until, .. } => until.map(|until| until.since(now)),
+            Self::FailingToStart { .. } => None,
+        }
+    }
+}
+
 /// Who or what asked for a hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(

@@ -10,6 +10,7 @@
 
 mod properties {
     pub mod curve;
+    pub mod foresight;
     pub mod hpa;
     pub mod invariants;
     pub mod rebuilding;

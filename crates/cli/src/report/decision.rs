@@ -242,8 +242,8 @@ mod tests {
     fn a_change_says_which_metric_asks_for_it_and_what_limits_it() {
         check(
             &samples::scale_up(),
-            "~ shop/api  4 → 6 replicas  (request_rate is 930 against 100: asks for 10; 10 wanted; the bounds of 2 to 6 \
-             allow 6)",
+            "~ shop/api  4 → 6 replicas  (request_rate is 930, at 100 for each replica: asks for 10; 10 are wanted, and the \
+             maximum is 6)",
         );
     }
 
@@ -251,7 +251,8 @@ mod tests {
     fn a_hold_says_what_holds_it() {
         check(
             &samples::hold(),
-            "= shop/web  3 replicas  (2 would do; within the last 5 min more was needed: 3)",
+            "= shop/web  3 replicas  (2 would be enough, but 3 or more were needed within the last 5 min: 3 for now, 2 in \
+             2 min 20 s if the load stays as it is)",
         );
         check(
             &samples::on_target(),
@@ -271,7 +272,9 @@ mod tests {
     fn a_preview_says_that_nothing_is_carried_out() {
         let mut record = samples::scale_up();
         record.mode = Mode::Preview;
-        assert!(plan_line(&record, 8, Paint::none()).ends_with("allow 6, only shown: mode is preview)"));
+        assert!(
+            plan_line(&record, 8, Paint::none()).ends_with("the maximum is 6, only shown: mode is preview)")
+        );
         assert!(!is_change(&record));
     }
 

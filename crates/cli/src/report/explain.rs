@@ -3,7 +3,9 @@
 use std::fmt;
 
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
-use headroom_policy_engine::{Hold, HoldSource, Observation, Readiness, Sample, Timestamp, Workload};
+use headroom_policy_engine::{
+    Explanation, Hold, HoldSource, Observation, Readiness, Sample, Timestamp, Workload,
+};
 
 use super::decision::{Course, outcome_words};
 use super::in_force;
@@ -76,7 +78,7 @@ impl fmt::Display for Explained<'_> {
                 f,
                 "  {:width$}  {}",
                 metric.name.as_str(),
-                seen(metric, record.at)
+                seen(metric, explanation, record.at)
             )?;
             for remark in metric.error.iter().chain(&metric.remarks) {
                 writeln!(f, "  {:width$}    {}", "", paint.paint(Tone::Quiet, remark))?;
@@ -154,13 +156,18 @@ fn past(rebuilt: &Rebuilt) -> String {
     }
 }
 
-fn seen(metric: &MetricRecord, at: Timestamp) -> String {
+/// The value as the policy means it, so a utilization in percent.
+fn seen(metric: &MetricRecord, explanation: &Explanation, at: Timestamp) -> String {
     let observation = &metric.observation;
+    let shown = explanation.of_metric(&metric.name).map_or_else(
+        || observation.to_string(),
+        |(seen, terms)| terms.observed(seen).to_string(),
+    );
     match observation {
         Observation::Fresh(sample) | Observation::Partial(sample) => {
-            format!("{observation}, {}{}", age(sample, at), coverage(sample))
+            format!("{shown}, {}{}", age(sample, at), coverage(sample))
         }
-        Observation::Stale { .. } | Observation::Missing { .. } => observation.to_string(),
+        Observation::Stale { .. } | Observation::Missing { .. } => shown,
     }
 }
 

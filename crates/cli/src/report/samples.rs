@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, PassRecord, Verdict};
 use headroom_policy_engine::{
-    CountOrigin, Coverage, Decision, Direction, Explanation, MetricName, MissingCause, Observation, Outcome,
-    Proposal, Readiness, Reason, ReplicaBounds, Replicas, Sample, StabilizationWindow, Step, Timestamp,
-    Workload,
+    Arithmetic, CountOrigin, Coverage, Decision, Direction, Easing, Explanation, MetricName, MetricRule,
+    MissingCause, Observation, Outcome, Proposal, Readiness, Reason, ReplicaBounds, Replicas, Sample,
+    StabilizationWindow, Stabilizing, Step, Target, Terms, Timestamp, Tolerance, Votes, Workload,
 };
 
 /// When everything here was decided: 2026-05-01 08:30 UTC.
@@ -57,11 +57,18 @@ fn target(current: u32, ready: u32) -> Workload {
     }
 }
 
-fn recommended(seen: Observation, proposal: Proposal) -> Step {
+fn recommended(seen: Observation, current: u32, proposal: Proposal) -> Step {
     Step::Recommended {
         metric: MetricName::new("request_rate"),
         seen,
-        target: 100.0,
+        terms: Terms {
+            rule: MetricRule::PerReplica(Target::new(100.0).unwrap()),
+            votes: Votes::UpAndDown,
+            tolerance: Tolerance::TENTH,
+            current: Replicas::new(current),
+            arithmetic: Arithmetic::Headroom,
+        },
+        pending: None,
         proposal,
     }
 }
@@ -77,7 +84,7 @@ fn combined(replicas: u32) -> Step {
 pub(crate) fn scale_up() -> DecisionRecord {
     let (from, to) = (Replicas::new(4), Replicas::new(6));
     let steps = vec![
-        recommended(rate(930.0), Proposal::Replicas(Replicas::new(10))),
+        recommended(rate(930.0), 4, Proposal::Replicas(Replicas::new(10))),
         combined(10),
         Step::Bounded {
             wanted: Replicas::new(10),
@@ -139,14 +146,19 @@ fn held(
 /// Held by its window.
 pub(crate) fn hold() -> DecisionRecord {
     let steps = vec![
-        recommended(rate(180.0), Proposal::Replicas(Replicas::new(2))),
+        recommended(rate(180.0), 3, Proposal::Replicas(Replicas::new(2))),
         combined(2),
         Step::Stabilized {
             wanted: Replicas::new(2),
             kept: Replicas::new(3),
             direction: Direction::Down,
             window: StabilizationWindow::new(Duration::from_secs(300)).unwrap(),
-            covered: true,
+            by: Stabilizing::Recommendations {
+                easing: vec![Easing {
+                    after: Duration::from_secs(140),
+                    replicas: Replicas::new(2),
+                }],
+            },
         },
     ];
     held(
@@ -161,7 +173,7 @@ pub(crate) fn hold() -> DecisionRecord {
 /// Nothing to do.
 pub(crate) fn on_target() -> DecisionRecord {
     let steps = vec![
-        recommended(rate(98.0), Proposal::Replicas(Replicas::new(1))),
+        recommended(rate(98.0), 1, Proposal::Replicas(Replicas::new(1))),
         combined(1),
     ];
     held(
@@ -179,7 +191,7 @@ pub(crate) fn blind() -> DecisionRecord {
         cause: MissingCause::Unreachable,
     };
     let steps = vec![
-        recommended(seen, Proposal::Blocks),
+        recommended(seen, 5, Proposal::Blocks),
         Step::Combined {
             replicas: Replicas::new(5),
             by: None,

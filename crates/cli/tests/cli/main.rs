@@ -27,6 +27,7 @@ macro_rules! assert_said {
                 (r"\b\d\d:\d\d:\d\d\b", "[TIME]"),
                 (r#""age_seconds": \d+\.\d+"#, r#""age_seconds": [AGE]"#),
                 (r"\b\d+(\.\d)? (s|min|h|d)( \d+ (s|min|h))? (old|ago)", "[SPAN] $5"),
+                (r"\b(another|only|in) \d+(\.\d+)? (s|min|h)( \d+ (s|min))?\b", "$1 [SPAN]"),
                 (r"\(now\)|\(\[SPAN\] ago\)", "([AGE])"),
                 (r"process \d+ on [^)]+", "process [PID] on [HOST]"),
             ],

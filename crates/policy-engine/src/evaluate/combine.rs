@@ -50,13 +50,14 @@ pub(super) fn run(proposals: &Proposals<'_>, current: Replicas, steps: &mut impl
         && proposals.any_known
     {
         course.reason = Reason::MetricUnknown;
-    } else if let Some(metric) = proposals.blocker
+    } else if let Some((metric, seen)) = proposals.blocker
         && course.falls()
     {
         steps.record(|| Step::KeptForUnknown {
             wanted: largest,
             kept: current,
             metric: metric.clone(),
+            seen,
         });
         course.hold_to(current, Reason::MetricUnknown);
     }
@@ -135,7 +136,7 @@ mod tests {
         world.look(15, &[fresh(100.0), fresh(450.0), fresh(200.0)]);
         assert_eq!(
             world.steps.0.last().unwrap().to_string(),
-            "2 would do, but memory of the group app does not ask for less: stays at 5"
+            "2 would be enough, but memory does not ask for less, and all metrics of the group app have to: stays at 5"
         );
     }
 

@@ -66,6 +66,7 @@ fn fall_back(
         steps.record(|| Step::FellBack {
             wanted,
             raised,
+            action: fallback.action,
             unknown_for,
             metric: metric.cloned(),
         });

@@ -4,16 +4,17 @@
 //! to the others. Guards that the HPA has not are not there; what a person asked for (a pause, a hold) is.
 
 mod gate;
+mod later;
 
 use self::gate::{Gate, gate, zero_mark};
 use super::{
     Course, Evaluation, Parts, bound, permit,
-    recommend::{Proposals, forget_others, hpa_replicas, shown, target_of},
+    recommend::{Proposals, forget_others, hpa_replicas, shown},
     wait,
 };
 use crate::{
-    ConditionStatus, Direction, HpaPath, Memory, MetricPolicy, Proposal, Reason, ReplicaBounds, Replicas,
-    StabilizationWindow, Step, StepSink, Tolerance,
+    Arithmetic, ConditionStatus, Direction, HpaPath, Memory, MetricPolicy, Proposal, Reason, ReplicaBounds,
+    Replicas, StabilizationWindow, Stabilizing, Step, StepSink, Terms, Tolerance, Votes,
     hpa::{
         Changes, ConditionReason, ConditionType, HpaBounds, LimitReason, MetricKind, RoundError,
         SelectorState, StabilizeReason, Windows, rate_limit, rate_limit_legacy, stabilize, stabilize_legacy,
@@ -62,18 +63,22 @@ impl<'a> Parts<'a> for Hpa<'a> {
                 }
                 Err(error) => {
                     failed.get_or_insert((metric, error));
-                    all.blocker = all.blocker.or(Some(&metric.name));
+                    let seen = shown(metric, at.seen.get(index).checked(), outcome);
+                    all.blocker = all.blocker.or(Some((&metric.name, seen)));
                     Proposal::Blocks
                 }
             };
-            steps.record(|| {
-                let seen = shown(at.seen.get(index).checked(), outcome);
-                Step::Recommended {
-                    metric: metric.name.clone(),
-                    target: target_of(&metric.rule, &seen, at.workload.current),
-                    seen,
-                    proposal,
-                }
+            steps.record(|| Step::Recommended {
+                metric: metric.name.clone(),
+                seen: shown(metric, at.seen.get(index).checked(), outcome),
+                terms: Terms {
+                    // The HPA has no metric that may only raise.
+                    votes: Votes::UpAndDown,
+                    tolerance: tolerance(at, metric),
+                    ..Terms::of(metric, at, Arithmetic::hpa(metric, at))
+                },
+                pending: None,
+                proposal,
             });
         }
         forget_others(at.policy, memory);
@@ -109,10 +114,14 @@ impl<'a> Parts<'a> for Hpa<'a> {
             wanted: current,
             reason,
         };
-        steps.record(|| Step::Combined {
-            replicas: recommended,
-            by: proposals.largest.map(|(_, metric)| metric.clone()),
-        });
+        match self.gate {
+            Gate::Metrics | Gate::Failed(_) | Gate::NoMetrics => steps.record(|| Step::Combined {
+                replicas: recommended,
+                by: proposals.largest.map(|(_, metric)| metric.clone()),
+            }),
+            // No metric was looked at.
+            Gate::Jump | Gate::Disabled | Gate::Selector => {}
+        }
         let mut active = Active { memory, at };
         match self.gate {
             Gate::Metrics => {
@@ -135,7 +144,9 @@ impl<'a> Parts<'a> for Hpa<'a> {
             },
             Gate::Disabled => {
                 active.set(ConditionStatus::False, ConditionReason::ScalingDisabled);
-                kept(Reason::Off)
+                let mut course = kept(Reason::Off);
+                permit::off(&mut course, steps);
+                course
             }
             Gate::Selector => {
                 let selector = at.workload.selector;
@@ -154,11 +165,14 @@ impl<'a> Parts<'a> for Hpa<'a> {
             }
             Gate::Failed(metric) => {
                 active.fail(failure_reason(metric.kind), None);
-                if proposals.any_known {
+                if let Some((metric, seen)) = proposals.blocker
+                    && proposals.any_known
+                {
                     steps.record(|| Step::KeptForUnknown {
                         wanted: recommended,
                         kept: current,
-                        metric: metric.name.clone(),
+                        metric: metric.clone(),
+                        seen,
                     });
                     kept(Reason::MetricUnknown)
                 } else {
@@ -225,7 +239,9 @@ impl<'a> Parts<'a> for Hpa<'a> {
             kept,
             direction,
             window: StabilizationWindow::of_controller(window),
-            covered: true,
+            by: Stabilizing::Recommendations {
+                easing: later::easing(memory, at, self.path, (direction, window), (kept, wanted)),
+            },
         });
         course.hold_to(kept, Reason::Stabilizing);
     }
@@ -349,6 +365,7 @@ impl Hpa<'_> {
             wanted,
             allowed,
             direction,
+            room_after: later::room_after(memory, at, self.path, direction, allowed),
         });
         course.hold_to(allowed, Reason::ChangeLimited);
     }

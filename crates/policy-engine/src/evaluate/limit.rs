@@ -5,6 +5,8 @@
 //! start and round up to at least one replica, so that a range can always be crossed (I23). The HPA's own sums, which
 //! let changes of the other direction give room back, differ (`hpa-semantics` §10.3).
 
+use std::{iter, time::Duration};
+
 use super::Course;
 use crate::{
     ChangeAmount, ChangeLimit, ChangeLimits, Direction, LimitSelection, Memory, Reason, Replicas, Step,
@@ -37,7 +39,9 @@ pub(super) fn run(
         steps.record(|| Step::Limited {
             wanted,
             allowed,
+            direction,
             limit,
+            room_after: room_after(limits, direction, course.current, allowed, memory, now),
         });
         course.hold_to(allowed, Reason::ChangeLimited);
     }
@@ -69,25 +73,82 @@ fn left_of(
     memory: &Memory,
     now: Timestamp,
 ) -> u32 {
-    let mut ups = memory.increases.each_within(limit.period(), now).peekable();
-    let mut downs = memory.decreases.each_within(limit.period(), now).peekable();
-    let (mut count, mut used) = (i64::from(current.get()), 0_u32);
-    let mut left = allowance(limit, count);
-    // Walks back from now: a window begins right after each change, and at the start of the period.
-    loop {
+    let changes = changes(limit.period(), memory, now);
+    let windows = windows(limit, direction, current, changes);
+    windows.map(|(_, left)| left).min().unwrap_or_default()
+}
+
+/// How long it takes until the limits have room for one more, once `allowed` is written now; `None` where waiting does not
+/// help.
+fn room_after(
+    limits: &ChangeLimits,
+    direction: Direction,
+    current: Replicas,
+    allowed: Replicas,
+    memory: &Memory,
+    now: Timestamp,
+) -> Option<Duration> {
+    let each = limits.limits.iter().map(|&limit| {
+        let written = (now, direction, allowed.get().abs_diff(current.get()));
+        let changes = iter::once(written).chain(changes(limit.period(), memory, now));
+        let mut windows = windows(limit, direction, allowed, changes);
+        // A window ends to count when the change it begins with does, so the newest full one lasts longest.
+        let full = windows.find(|(_, left)| *left == 0);
+        let began_with = full.and_then(|(change, _)| change);
+        began_with.map_or(Duration::ZERO, |at| at.plus(limit.period()).since(now))
+    });
+    match limits.select {
+        LimitSelection::Disabled => None,
+        LimitSelection::Max => each.min(),
+        LimitSelection::Min => each.max(),
+    }
+}
+
+/// The changes of both directions within the `period` before `now`, newest first.
+fn changes(
+    period: Duration,
+    memory: &Memory,
+    now: Timestamp,
+) -> impl Iterator<Item = (Timestamp, Direction, u32)> {
+    let mut ups = memory.increases.each_within(period, now).peekable();
+    let mut downs = memory.decreases.each_within(period, now).peekable();
+    iter::from_fn(move || {
         let is_up = match (ups.peek(), downs.peek()) {
-            (None, None) => return left,
             (Some(up), Some(down)) => up.0 >= down.0,
             (up, _) => up.is_some(),
         };
-        let (_, amount) = if is_up { ups.next() } else { downs.next() }.unwrap_or((now, 0));
+        let (direction, next) = if is_up {
+            (Direction::Up, ups.next())
+        } else {
+            (Direction::Down, downs.next())
+        };
+        next.map(|(at, amount)| (at, direction, amount))
+    })
+}
+
+/// What `limit` leaves to change in each window that holds now: the one that begins now, and one that begins right before
+/// each of the changes, newest first, with the time of that change.
+fn windows(
+    limit: ChangeLimit,
+    direction: Direction,
+    current: Replicas,
+    newest_first: impl Iterator<Item = (Timestamp, Direction, u32)>,
+) -> impl Iterator<Item = (Option<Timestamp>, u32)> {
+    let mut count = i64::from(current.get());
+    let mut used = 0_u32;
+    let from_now = (None, allowance(limit, count));
+    let earlier = newest_first.map(move |(at, changed, amount)| {
         let change = i64::from(amount);
-        count = count.saturating_add(if is_up { -change } else { change });
-        if is_up == (direction == Direction::Up) {
+        count = count.saturating_add(match changed {
+            Direction::Up => -change,
+            Direction::Down => change,
+        });
+        if changed == direction {
             used = used.saturating_add(amount);
         }
-        left = left.min(allowance(limit, count).saturating_sub(used));
-    }
+        (Some(at), allowance(limit, count).saturating_sub(used))
+    });
+    iter::once(from_now).chain(earlier)
 }
 
 /// How much `limit` allows in a window that begins with `count` replicas.
@@ -104,7 +165,7 @@ fn allowance(limit: ChangeLimit, count: i64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{Decision, Outcome};
@@ -208,5 +269,50 @@ mod tests {
             ),
             None
         );
+    }
+
+    fn any_limits() -> impl Strategy<Value = ChangeLimits> {
+        let amount = prop_oneof![
+            (1_u32..20).prop_map(ChangeAmount::Replicas),
+            (1_u32..200).prop_map(ChangeAmount::Percent)
+        ];
+        let limit = (amount, 1_u64..120)
+            .prop_map(|(amount, period)| ChangeLimit::new(amount, Duration::from_secs(period)).unwrap());
+        let select = prop_oneof![Just(LimitSelection::Max), Just(LimitSelection::Min)];
+        let limits = proptest::collection::vec(limit, 1..4);
+        (select, limits).prop_map(|(select, limits)| ChangeLimits { select, limits })
+    }
+
+    proptest! {
+        #[test]
+        fn there_is_room_again_when_it_is_said_to(
+            limits in any_limits(),
+            changes in proptest::collection::vec((1_i64..40, 50_u32..1_000), 0..12),
+            direction in prop_oneof![Just(Direction::Up), Just(Direction::Down)],
+        ) {
+            let (mut memory, mut second, mut current) = (Memory::default(), 0, 500);
+            for (later, to) in changes {
+                second += later;
+                wrote(&mut memory, current, to, second);
+                current = to;
+            }
+            let left = |memory: &Memory, current: u32, now| {
+                room(&limits, direction, Replicas::new(current), memory, now).map(|(room, _)| room)
+            };
+            let now = at(second + 1);
+            let change = left(&memory, current, now).unwrap();
+            let allowed = match direction {
+                Direction::Up => current + change,
+                Direction::Down => current.saturating_sub(change),
+            };
+            // Nothing is left to remove, so no limit would say anything.
+            prop_assume!(allowed > 0);
+            let (from, to) = (Replicas::new(current), Replicas::new(allowed));
+            let after = room_after(&limits, direction, from, to, &memory, now).unwrap();
+            wrote(&mut memory, current, allowed, second + 1);
+            prop_assert!(left(&memory, allowed, now.plus(after)) > Some(0));
+            let just_before = now.plus(after).minus(Duration::from_millis(1));
+            prop_assert!(after.is_zero() || left(&memory, allowed, just_before) == Some(0));
+        }
     }
 }

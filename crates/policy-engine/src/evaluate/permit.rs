@@ -6,7 +6,7 @@ use crate::{CountOrigin, Hold, Memory, Reason, Replicas, Step, StepSink};
 
 pub(super) fn run(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
     if !paused(course, at, steps) && is_off(at, memory) {
-        forbid(course, Reason::Off, None, steps);
+        off(course, steps);
     }
 }
 
@@ -16,21 +16,31 @@ pub(super) fn paused(course: &mut Course, at: Evaluation<'_>, steps: &mut impl S
         Hold::Paused { until } => until.is_none_or(|until| at.now < until),
         Hold::FailingToStart { .. } | Hold::ScaleDownHeld { .. } => false,
     });
-    if paused.is_some() {
-        forbid(course, Reason::Paused, paused, steps);
+    if let Some(hold) = paused {
+        let (wanted, kept) = (course.wanted, course.current);
+        steps.record(|| Step::Forbidden {
+            wanted,
+            kept,
+            hold: Some(hold.clone()),
+            ends_after: hold.ends_after(at.now),
+        });
+        course.wanted = kept;
+        course.reason = Reason::Paused;
     }
     paused.is_some()
 }
 
-fn forbid(course: &mut Course, reason: Reason, hold: Option<&Hold>, steps: &mut impl StepSink) {
+/// Keeps the count that somebody set.
+pub(super) fn off(course: &mut Course, steps: &mut impl StepSink) {
     let (wanted, kept) = (course.wanted, course.current);
     steps.record(|| Step::Forbidden {
         wanted,
         kept,
-        hold: hold.cloned(),
+        hold: None,
+        ends_after: None,
     });
     course.wanted = kept;
-    course.reason = reason;
+    course.reason = Reason::Off;
 }
 
 /// Whether a person set the count to zero. It is headroom's own where memory or the target says that headroom wrote it,

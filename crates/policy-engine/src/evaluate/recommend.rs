@@ -6,16 +6,15 @@ mod pods;
 mod said;
 mod step_rule;
 mod target;
+mod terms;
 mod watermarks;
 
-pub(super) use self::{
-    pods::{hpa_replicas, shown},
-    target::target_of,
-};
+pub(super) use self::pods::{hpa_replicas, shown};
+pub use self::terms::{Arithmetic, Terms, Values};
 use self::{
     said::{Known, Loads, Said, track},
     step_rule::{StepClock, step},
-    target::{in_proportion, round_up, shared},
+    target::asked_at,
 };
 use super::Evaluation;
 use crate::{
@@ -28,8 +27,8 @@ use crate::{
 pub(super) struct Proposals<'a> {
     /// The largest proposal, and the metric that made it.
     pub(super) largest: Option<(Replicas, &'a MetricName)>,
-    /// The first metric that forbids scaling down.
-    pub(super) blocker: Option<&'a MetricName>,
+    /// The first metric that forbids scaling down, and what is known of it.
+    pub(super) blocker: Option<(&'a MetricName, Observation)>,
     /// The first metric that does not ask for less although its group would have to.
     pub(super) dissenter: Option<(&'a GroupName, &'a MetricName)>,
     /// What they say of load, where the policy has a zero.
@@ -53,13 +52,20 @@ impl<'a> Proposals<'a> {
         }
     }
 
-    /// Takes what `metric` says.
-    fn add(&mut self, metric: &'a MetricPolicy, said: Said, at: Evaluation<'a>, memory: &mut Memory) {
+    /// Takes what `metric` says, of which this is seen.
+    fn add(
+        &mut self,
+        metric: &'a MetricPolicy,
+        seen: Observation,
+        said: Said,
+        at: Evaluation<'a>,
+        memory: &mut Memory,
+    ) {
         if let Proposal::Replicas(replicas) = said.proposal {
             self.propose(replicas, &metric.name);
         }
         if said.blocks && self.blocker.is_none() {
-            self.blocker = Some(&metric.name);
+            self.blocker = Some((&metric.name, seen));
         }
         if let (Some(group), false, None) = (&metric.group, said.asks_for_less, self.dissenter) {
             self.dissenter = Some((group, &metric.name));
@@ -103,11 +109,12 @@ pub(super) fn run<'a>(at: Evaluation<'a>, memory: &mut Memory, steps: &mut impl 
     for (index, metric) in at.policy.metrics.iter().enumerate() {
         let mut observation = at.seen.get(index).checked();
         let said = ask(at, index, metric, &mut observation, memory);
-        all.add(metric, said, at, memory);
+        all.add(metric, observation, said, at, memory);
         steps.record(|| Step::Recommended {
             metric: metric.name.clone(),
             seen: observation,
-            target: target_of(&metric.rule, &observation, at.workload.current),
+            terms: Terms::of(metric, at, Arithmetic::own(metric)),
+            pending: said.pending,
             proposal: said.proposal,
         });
     }
@@ -132,9 +139,9 @@ fn ask(
             if metric.kind.is_of_pods() =>
         {
             let outcome = hpa_replicas(at, index, metric, tolerance);
-            *seen = shown(*seen, outcome);
+            *seen = shown(metric, *seen, outcome);
             let asked = outcome.map_or(Replicas::ZERO, |found| Replicas::of_hpa(found.replicas));
-            track(metric, seen, current, |_| asked)
+            track(metric, seen, current, |_| Some(asked))
         }
         MetricRule::Step(rule) => {
             let clock = StepClock {
@@ -145,21 +152,11 @@ fn ask(
             let timer = memory.step_timers.of(&metric.name);
             step(rule, metric, seen, current, timer, clock)
         }
-        // From zero neither the tolerance nor a product with nothing means anything (HPA §6.5).
-        MetricRule::Value(target) if current == Replicas::ZERO => {
-            track(metric, seen, current, |value| round_up(value / target.get()))
-        }
-        MetricRule::Utilization(target) => track(metric, seen, current, |value| {
-            in_proportion(value, target.get(), current, tolerance)
-        }),
-        MetricRule::Value(target) => track(metric, seen, current, |value| {
-            in_proportion(value, target.get(), current, tolerance)
-        }),
-        MetricRule::PerReplica(target) => track(metric, seen, current, |value| {
-            shared(value, target.get(), current, tolerance)
-        }),
-        MetricRule::Watermarks(marks) => track(metric, seen, current, |value| {
-            watermarks::between(*marks, value, current)
+        rule @ (MetricRule::Utilization(_)
+        | MetricRule::PerReplica(_)
+        | MetricRule::Value(_)
+        | MetricRule::Watermarks(_)) => track(metric, seen, current, |value| {
+            asked_at(rule, value, current, tolerance)
         }),
     }
 }

@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use super::{Course, recommend::Proposals};
+use super::{Course, easing, recommend::Proposals};
 use crate::{
-    Direction, Memory, Reason, Replicas, StabilizationWindow, Step, StepSink, Timestamp, WorkloadPolicy,
+    Direction, Memory, Reason, Replicas, StabilizationWindow, Stabilizing, Step, StepSink, Timestamp,
+    WorkloadPolicy, memory::Recommendations,
 };
 
 pub(super) fn run(
@@ -69,7 +70,13 @@ fn rise(
         .lowest(now, window.get(), reach)
         .unwrap_or(course.wanted);
     let kept = course.current.max(lowest.min(course.wanted));
-    keep(course, kept, Direction::Up, window, true, steps);
+    keep(course, kept, Direction::Up, window, steps, |wanted| {
+        let leaving = memory.recommendations.leaving(now, window.get(), reach);
+        let lowest = leaving.map(|leaving| (leaving.low, leaving.after));
+        Stabilizing::Recommendations {
+            easing: easing::levels(lowest, Direction::Up, kept, wanted),
+        }
+    });
 }
 
 /// Down to the highest recommendation of the window (I19).
@@ -84,11 +91,12 @@ fn fall(
     let window = policy.scale_down.stabilization;
     let covered = is_covered(memory, window, now, reach);
     // Also where a bound has lowered the count since.
-    let rose_within = memory
+    let risen = memory
         .increases
         .newest()
-        .is_some_and(|rose| now.since(rose) < window.get());
-    let kept = if covered && !rose_within {
+        .map(|rose| now.since(rose))
+        .filter(|ago| *ago < window.get());
+    let kept = if covered && risen.is_none() {
         let highest = memory
             .recommendations
             .highest(now, window.get(), reach)
@@ -97,7 +105,23 @@ fn fall(
     } else {
         course.current
     };
-    keep(course, kept, Direction::Down, window, covered, steps);
+    keep(course, kept, Direction::Down, window, steps, |wanted| {
+        let log = &memory.recommendations;
+        match risen {
+            _ if !covered => Stabilizing::Gaps {
+                known: log.known(now, window.get(), reach),
+                needed: Recommendations::needed(window.get()),
+            },
+            Some(ago) => Stabilizing::Raised { ago },
+            None => {
+                let leaving = log.leaving(now, window.get(), reach);
+                let highest = leaving.map(|leaving| (leaving.high, leaving.after));
+                Stabilizing::Recommendations {
+                    easing: easing::levels(highest, Direction::Down, kept, wanted),
+                }
+            }
+        }
+    });
 }
 
 /// Whether enough is known of the window before `now` to judge a fall by.
@@ -116,8 +140,8 @@ fn keep(
     kept: Replicas,
     direction: Direction,
     window: StabilizationWindow,
-    covered: bool,
     steps: &mut impl StepSink,
+    by: impl FnOnce(Replicas) -> Stabilizing,
 ) {
     let wanted = course.wanted;
     if kept != wanted {
@@ -126,8 +150,11 @@ fn keep(
             kept,
             direction,
             window,
-            covered,
+            by: by(wanted),
         });
         course.hold_to(kept, Reason::Stabilizing);
     }
 }
+
+#[cfg(test)]
+mod tests;

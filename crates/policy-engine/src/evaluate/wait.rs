@@ -92,16 +92,16 @@ fn failing_to_start(course: &mut Course, holds: &[Hold], steps: &mut impl StepSi
 /// Somebody asked that the count does not fall.
 fn scale_down_held(course: &mut Course, holds: &[Hold], now: Timestamp, steps: &mut impl StepSink) {
     let held = holds.iter().find_map(|hold| match hold {
-        Hold::ScaleDownHeld { by, until } => until.is_none_or(|until| now < until).then_some((by, *until)),
+        Hold::ScaleDownHeld { by, until } => until.is_none_or(|until| now < until).then_some((by, hold)),
         Hold::Paused { .. } | Hold::FailingToStart { .. } => None,
     });
-    if let Some((by, until)) = held {
+    if let Some((by, hold)) = held {
         let (wanted, kept) = (course.wanted, course.current);
         steps.record(|| Step::HeldScaleDown {
             wanted,
             kept,
             by: by.clone(),
-            until,
+            ends_after: hold.ends_after(now),
         });
         course.hold_to(kept, Reason::ScaleDownHeld);
     }
@@ -115,13 +115,15 @@ fn flapping(
     now: Timestamp,
     steps: &mut impl StepSink,
 ) {
-    let reversals = memory.reversals_within_an_hour(now);
-    if reversals > policy.guards.max_reversals && course.falls() {
+    let (reversals, allowed) = (memory.reversals_within_an_hour(now), policy.guards.max_reversals);
+    if reversals > allowed && course.falls() {
         let (wanted, kept) = (course.wanted, course.current);
         steps.record(|| Step::HeldFlapping {
             wanted,
             kept,
             reversals,
+            allowed,
+            ends_after: memory.fewer_reversals_after(allowed, now),
         });
         course.hold_to(kept, Reason::Flapping);
     }

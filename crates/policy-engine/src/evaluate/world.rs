@@ -9,6 +9,7 @@ use crate::{
     WorkloadPolicy, evaluate,
 };
 
+#[derive(Clone)]
 pub(super) struct World {
     pub(super) policy: WorkloadPolicy,
     pub(super) workload: Workload,

@@ -299,6 +299,25 @@ fn share(request: Milli, percent: i128) -> Milli {
     Milli::new(i64::try_from(part).unwrap_or(i64::MAX))
 }
 
+/// What one number asks for where every wanted pod can serve; `None` for a target that the HPA has not for one number.
+pub(crate) fn one_value_replicas(
+    value: Milli,
+    target: HpaTarget,
+    tolerance: Tolerance,
+    scale: ScaleCounts,
+) -> Option<i32> {
+    match target {
+        HpaTarget::Utilization(_) => None,
+        HpaTarget::AverageValue(target) => {
+            Some(average_value_replicas(value, target, tolerance, scale).replicas)
+        }
+        HpaTarget::Value(target) => {
+            let serving = || Ok(i64::from(scale.spec));
+            proportional_replicas(value, target, tolerance, scale.spec, serving).ok()
+        }
+    }
+}
+
 /// A value that is to be met itself (§6.5): in proportion to the pods that can serve.
 fn value_replicas(
     value: Milli,
@@ -306,22 +325,34 @@ fn value_replicas(
     tolerance: Tolerance,
     asked: Asked<'_>,
 ) -> Result<MetricReplicas, MetricError> {
-    let spec = asked.scale.spec;
+    let serving = || {
+        if asked.pods.is_empty() {
+            return Err(MetricError::NoPods);
+        }
+        let can_serve = |pod: &&Pod| pod.phase == PodPhase::Running && pod.is_ready(ConditionStatus::True);
+        let serving = asked.pods.iter().filter(can_serve).count();
+        Ok(i64::try_from(serving).unwrap_or(i64::MAX))
+    };
+    Ok(MetricReplicas {
+        replicas: proportional_replicas(value, target, tolerance, asked.scale.spec, serving)?,
+        shown: Shown::Value(value),
+    })
+}
+
+fn proportional_replicas(
+    value: Milli,
+    target: Milli,
+    tolerance: Tolerance,
+    spec: i32,
+    serving: impl FnOnce() -> Result<i64, MetricError>,
+) -> Result<i32, MetricError> {
     let ratio = as_f64(value.get()) / as_f64(target.get());
-    let replicas = if spec == 0 {
+    Ok(if spec == 0 {
         round_up(ratio)
     } else if tolerance.contains(ratio) {
         spec
-    } else if asked.pods.is_empty() {
-        return Err(MetricError::NoPods);
     } else {
-        let can_serve = |pod: &&Pod| pod.phase == PodPhase::Running && pod.is_ready(ConditionStatus::True);
-        let serving = asked.pods.iter().filter(can_serve).count();
-        round_up(ratio * as_f64(i64::try_from(serving).unwrap_or(i64::MAX)))
-    };
-    Ok(MetricReplicas {
-        replicas,
-        shown: Shown::Value(value),
+        round_up(ratio * as_f64(serving()?))
     })
 }
 

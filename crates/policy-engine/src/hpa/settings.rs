@@ -64,7 +64,7 @@ impl ScaleUpLimit {
 
     /// The most replicas after `current`.
     #[expect(clippy::cast_possible_truncation, reason = "saturating is what is meant")]
-    pub(super) fn most(self, current: i32) -> i32 {
+    pub(crate) fn most(self, current: i32) -> i32 {
         (self.factor * f64::from(current)).max(self.minimum) as i32
     }
 }

@@ -40,6 +40,15 @@ struct Slot {
     gap: Duration,
 }
 
+/// Recommendations that count in a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaving {
+    pub(crate) low: Replicas,
+    pub(crate) high: Replicas,
+    /// After so long they no longer count, if passes go on as before.
+    pub(crate) after: Duration,
+}
+
 /// The log of recommendations.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -166,7 +175,7 @@ impl Recommendations {
     }
 
     /// All of them, oldest first, as the HPA's functions take them.
-    pub(crate) fn log(&self, now: Timestamp) -> impl Iterator<Item = Recommended> {
+    pub(crate) fn log(&self, now: Timestamp) -> impl DoubleEndedIterator<Item = Recommended> {
         self.slots.iter().map(move |slot| Recommended {
             lowest: slot.low.as_hpa(),
             highest: slot.high.as_hpa(),
@@ -187,10 +196,48 @@ impl Recommendations {
             .chain(self.slots.range(inside.min(self.slots.len())..))
     }
 
+    /// Those that count in the `window` before `now`, newest first. Each leaves it once a newer one lies before it too, or
+    /// it no longer reaches in.
+    pub(crate) fn leaving(
+        &self,
+        now: Timestamp,
+        window: Duration,
+        reach: Duration,
+    ) -> impl Iterator<Item = Leaving> {
+        let counting = self.counting(now, window, reach).count();
+        let mut next = None;
+        self.slots.iter().rev().take(counting).map(move |slot| {
+            let reached = slot.newest.plus(reach);
+            let end = next
+                .replace(slot.newest)
+                .map_or(reached, |next| reached.min(next));
+            Leaving {
+                low: slot.low,
+                high: slot.high,
+                after: end.plus(window).since(now),
+            }
+        })
+    }
+
     /// Whether the complete recommendations cover enough of the `window` before `now` (I16, I19).
-    ///
-    /// In whole milliseconds: this reads the whole log whenever less would do.
     pub(crate) fn covers(&self, now: Timestamp, window: Duration, reach: Duration) -> bool {
+        let (covered, window) = (self.covered(now, window, reach), millis(window));
+        covered.saturating_mul(100) >= window.saturating_mul(COVERED_PERCENT)
+    }
+
+    /// How much of a `window` has to be covered before it is judged by.
+    pub(crate) fn needed(window: Duration) -> Duration {
+        let percent = u64::try_from(millis(window).saturating_mul(COVERED_PERCENT)).unwrap_or_default();
+        Duration::from_millis(percent.div_ceil(100))
+    }
+
+    /// How much of the `window` before `now` complete recommendations cover.
+    pub(crate) fn known(&self, now: Timestamp, window: Duration, reach: Duration) -> Duration {
+        Duration::from_millis(u64::try_from(self.covered(now, window, reach)).unwrap_or_default())
+    }
+
+    /// The same in whole milliseconds: this reads the whole log whenever less would do.
+    fn covered(&self, now: Timestamp, window: Duration, reach: Duration) -> i64 {
         let (now, window, reach) = (now.unix_millis(), millis(window), millis(reach));
         let mut end = now.saturating_sub(window);
         let mut covered: i64 = 0;
@@ -206,7 +253,7 @@ impl Recommendations {
                 end = until;
             }
         }
-        covered.saturating_mul(100) >= window.saturating_mul(COVERED_PERCENT)
+        covered
     }
 
     pub(crate) fn shift_back(&mut self, by: Duration) {
@@ -235,6 +282,8 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -338,5 +387,29 @@ mod tests {
         }
         assert_eq!(log.usual_spacing(), Some(Duration::from_secs(15)));
         assert_eq!(log.reach(Duration::from_secs(20)), Duration::from_secs(40));
+    }
+
+    proptest! {
+        #[test]
+        fn a_recommendation_leaves_the_window_when_it_is_said_to(
+            entries in proptest::collection::vec((1_i64..200_000, 0_u32..50), 1..40),
+            later in 0_i64..100_000,
+            window in 1_u64..1_200,
+            reach in 0_u64..300,
+        ) {
+            let (window, reach) = (Duration::from_secs(window), Duration::from_secs(reach));
+            let mut log = Recommendations::default();
+            let mut now = at(0);
+            for (millis, replicas) in entries {
+                now = now.plus(Duration::from_millis(millis.unsigned_abs()));
+                log.add(now, Replicas::new(replicas), true, reach, window);
+            }
+            now = now.plus(Duration::from_millis(later.unsigned_abs()));
+            for (place, leaving) in log.leaving(now, window, reach).enumerate() {
+                let left_at = |then| log.counting(then, window, reach).count() <= place;
+                prop_assert!(left_at(now.plus(leaving.after)));
+                prop_assert!(!left_at(now.plus(leaving.after - Duration::from_millis(1))));
+            }
+        }
     }
 }

@@ -7,6 +7,11 @@ use crate::{Milli, Replicas};
 
 /// How the value of a metric becomes a count of replicas.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum MetricRule {
     /// The value is the fraction of capacity in use; the count follows in proportion (HPA `Utilization`).
     Utilization(TargetUtilization),
@@ -22,6 +27,11 @@ pub enum MetricRule {
 
 /// A target above zero and finite, in the metric's own unit.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "f64", into = "f64")
+)]
 pub struct Target {
     value: f64,
     milli: Milli,
@@ -73,6 +83,11 @@ impl Target {
 
 /// The fraction of capacity that is wanted in use: above zero. Above 1 only of what pods ask for (HPA).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "f64", into = "f64")
+)]
 pub struct TargetUtilization(f64);
 
 impl TargetUtilization {
@@ -118,6 +133,11 @@ impl TargetUtilization {
 
 /// Steps of replicas while a threshold is breached. Has at least one side; `below` lies under `above`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "saved::StepRule")
+)]
 pub struct StepRule {
     above: Option<Breach>,
     below: Option<Breach>,
@@ -125,6 +145,7 @@ pub struct StepRule {
 
 /// One side of a step rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Breach {
     /// The value beyond which the rule is breached, in the metric's own unit. Finite, not negative.
     pub threshold: f64,
@@ -175,5 +196,58 @@ impl StepRule {
     #[must_use]
     pub const fn below(&self) -> Option<Breach> {
         self.below
+    }
+}
+
+/// Rules as they are written in a record, before they are known to be ones.
+#[cfg(feature = "serde")]
+mod saved {
+    use super::{Breach, PolicyError, Target, TargetUtilization};
+
+    impl From<Target> for f64 {
+        fn from(target: Target) -> Self {
+            target.get()
+        }
+    }
+
+    impl TryFrom<f64> for Target {
+        type Error = PolicyError;
+
+        fn try_from(value: f64) -> Result<Self, PolicyError> {
+            Self::new(value)
+        }
+    }
+
+    impl From<TargetUtilization> for f64 {
+        fn from(target: TargetUtilization) -> Self {
+            target.get()
+        }
+    }
+
+    impl TryFrom<f64> for TargetUtilization {
+        type Error = PolicyError;
+
+        /// Also above 1, as targets of what pods ask for may be.
+        fn try_from(value: f64) -> Result<Self, PolicyError> {
+            if value.is_finite() && value > 0.0 {
+                Ok(Self(value))
+            } else {
+                Err(PolicyError::Utilization { value })
+            }
+        }
+    }
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct StepRule {
+        above: Option<Breach>,
+        below: Option<Breach>,
+    }
+
+    impl TryFrom<StepRule> for super::StepRule {
+        type Error = PolicyError;
+
+        fn try_from(saved: StepRule) -> Result<Self, PolicyError> {
+            Self::new(saved.above, saved.below)
+        }
     }
 }

@@ -5,6 +5,11 @@ use super::{PolicyError, Target};
 /// Two marks between which nothing changes. Above the high one the count rises until the value meets that; below the
 /// low one it falls until the value meets that. The low mark lies under the high one.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "saved::Watermarks")
+)]
 pub struct Watermarks {
     compared: Compared,
     low: Target,
@@ -57,5 +62,26 @@ impl Watermarks {
     #[must_use]
     pub const fn high(self) -> Target {
         self.high
+    }
+}
+
+/// Marks as they are written in a record, before they are known to be ones.
+#[cfg(feature = "serde")]
+mod saved {
+    use super::{Compared, PolicyError, Target};
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Watermarks {
+        compared: Compared,
+        low: Target,
+        high: Target,
+    }
+
+    impl TryFrom<Watermarks> for super::Watermarks {
+        type Error = PolicyError;
+
+        fn try_from(saved: Watermarks) -> Result<Self, PolicyError> {
+            Self::new(saved.compared, saved.low, saved.high)
+        }
     }
 }

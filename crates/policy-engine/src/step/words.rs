@@ -1,7 +1,5 @@
 //! The words for steps, decisions and what they are made of. Made once, here; everybody shows the same.
 
-mod steps;
-
 use std::{fmt, time::Duration};
 
 use super::{Explanation, Proposal};
@@ -12,7 +10,7 @@ use crate::{
 
 /// A number as a person writes it: four significant digits, no trailing zeros.
 #[derive(Clone, Copy, Debug)]
-struct Number(f64);
+pub(crate) struct Number(pub(crate) f64);
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,7 +45,7 @@ impl fmt::Display for Number {
 
 /// A span as a person says it: `40 s`, `2 min`, `1 h 5 min`.
 #[derive(Clone, Copy, Debug)]
-struct Span(Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,11 +84,11 @@ impl fmt::Display for ChangeLimit {
 impl fmt::Display for MissingCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAsked => f.write_str("was not asked for"),
+            Self::NotAsked => f.write_str("nobody asked for it"),
             Self::NoData => f.write_str("no series matched"),
             Self::Ambiguous { series } => write!(f, "{series} series matched instead of one"),
             Self::WrongType => f.write_str("the answer is not one number"),
-            Self::NotANumber => f.write_str("the value is NaN"),
+            Self::NotANumber => f.write_str("the value is not a number"),
             Self::Infinite => f.write_str("the value is infinite"),
             Self::Negative => f.write_str("the value is negative"),
             Self::TimedOut => f.write_str("no answer in time"),
@@ -99,7 +97,7 @@ impl fmt::Display for MissingCause {
             Self::Malformed => f.write_str("the answer could not be read"),
             Self::TooLarge => f.write_str("the answer is too large"),
             Self::ClockSkew => f.write_str("the source's clock is off"),
-            Self::NoRateYet => f.write_str("no rate yet"),
+            Self::NoRateYet => f.write_str("a rate needs a second reading"),
             Self::NoReplicas => f.write_str("no replica answered"),
             Self::Unusable { why } => why.fmt(f),
         }
@@ -108,17 +106,24 @@ impl fmt::Display for MissingCause {
 
 impl fmt::Display for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fresh(sample) => Number(sample.value).fmt(f),
-            Self::Partial(sample) => write!(f, "{} (measured in part)", Number(sample.value)),
-            Self::Stale { sample, age } => write!(
-                f,
-                "{} ({} old, too old to act on)",
-                Number(sample.value),
-                Span(*age)
-            ),
-            Self::Missing { cause } => write!(f, "unknown ({cause})"),
+        observed(f, self, Number)
+    }
+}
+
+/// What is known of a metric, its value as `shown` says it.
+pub(super) fn observed<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    seen: &Observation,
+    shown: impl Fn(f64) -> T,
+) -> fmt::Result {
+    match seen {
+        Observation::Fresh(sample) => shown(sample.value).fmt(f),
+        Observation::Partial(sample) => write!(f, "{} (measured only in part)", shown(sample.value)),
+        Observation::Stale { sample, age } => {
+            let (value, age) = (shown(sample.value), Span(*age));
+            write!(f, "{value} ({age} old, too old to act on)")
         }
+        Observation::Missing { cause } => write!(f, "unknown ({cause})"),
     }
 }
 
@@ -167,8 +172,8 @@ impl fmt::Display for Reason {
             Self::OnTarget => "the load fits the count",
             Self::AtMaximum => "more is wanted, and the maximum is reached",
             Self::AtMinimum => "less would do, and the minimum is reached",
-            Self::Stabilizing => "the recommendations of the stabilization window do not agree yet",
-            Self::ChangeLimited => "the change limit is used up for now",
+            Self::Stabilizing => "the load has not asked for it for long enough",
+            Self::ChangeLimited => "the change limit allows no more for now",
             Self::MetricUnknown => "less would do, but a metric is unknown",
             Self::GroupDisagrees => "less would do, but not for every metric of a group",
             Self::Blind => "nothing is known about the load",

@@ -157,6 +157,7 @@ proptest! {
             paused: false,
             origin: CountOrigin::Read,
             holds_down: false,
+            failing: None,
             bounds: ActiveBounds::default(),
         }).collect();
         let turns = run(&policy, current, &events);

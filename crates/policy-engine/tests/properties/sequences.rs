@@ -179,7 +179,7 @@ proptest! {
             prop_assert_eq!(turn.decision.reason(), Reason::Paused);
             let mut unpaused = turn.before.clone();
             let mut workload = turn.workload.clone();
-            workload.holds.clear();
+            workload.holds.retain(|hold| !matches!(hold, Hold::Paused { .. }));
             evaluate(&policy, &workload, &turn.seen, &mut unpaused, turn.now, &mut NoSteps);
             prop_assert_eq!(&unpaused, &turn.after, "the memory is what it would be without the pause");
         }

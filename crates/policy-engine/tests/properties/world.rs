@@ -31,6 +31,7 @@ pub struct Event {
     pub readiness: Readiness,
     pub paused: bool,
     pub holds_down: bool,
+    pub failing: Option<u32>,
     pub bounds: ActiveBounds,
     pub origin: CountOrigin,
 }
@@ -255,20 +256,24 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         readiness,
         proptest::bool::weighted(0.05),
         proptest::bool::weighted(0.1),
+        proptest::option::weighted(0.05, 1_u32..4),
         any_active_bounds(),
         any_origin(),
     )
         .prop_map(
-            |(millis, values, external, outcome, readiness, paused, holds_down, bounds, origin)| Event {
-                origin,
-                millis,
-                values,
-                external,
-                outcome,
-                readiness,
-                paused,
-                holds_down,
-                bounds,
+            |(millis, values, external, outcome, readiness, paused, holds_down, failing, bounds, origin)| {
+                Event {
+                    origin,
+                    millis,
+                    values,
+                    external,
+                    outcome,
+                    readiness,
+                    paused,
+                    holds_down,
+                    failing,
+                    bounds,
+                }
             },
         )
 }
@@ -290,6 +295,7 @@ pub fn calm_events(spacing_millis: i64, len: usize) -> impl Strategy<Value = Vec
                 paused: false,
                 holds_down: false,
                 origin: CountOrigin::Read,
+                failing: None,
                 bounds: ActiveBounds::default(),
             })
             .collect()
@@ -319,7 +325,10 @@ pub fn run_with(
             by: HoldSource::Override(Operator::default()),
             until: None,
         });
-        let holds = paused.into_iter().chain(held).collect();
+        let failing = event.failing.map(|failing| Hold::FailingToStart {
+            failing: Replicas::new(failing),
+        });
+        let holds = paused.into_iter().chain(held).chain(failing).collect();
         let workload = Workload {
             origin: event.origin,
             readiness: event.readiness,

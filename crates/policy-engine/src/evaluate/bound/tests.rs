@@ -50,7 +50,7 @@ fn what_set_a_bound_is_named() {
         None,
         20,
         Reason::OutOfBounds,
-        "5 would do; the schedule `sale` asks for at least 20",
+        "5 would be enough, and the schedule `sale` asks for at least 20",
     );
     check(
         20,
@@ -59,7 +59,7 @@ fn what_set_a_bound_is_named() {
         None,
         20,
         Reason::AtMinimum,
-        "5 would do; the schedule `sale` asks for at least 20",
+        "5 would be enough, and the schedule `sale` asks for at least 20",
     );
     check(
         4,
@@ -68,7 +68,7 @@ fn what_set_a_bound_is_named() {
         None,
         6,
         Reason::OutOfBounds,
-        "5 would do; the override of ada (Black Friday) asks for at least 6",
+        "5 would be enough, and the override of ada (Black Friday) asks for at least 6",
     );
     check(
         4,
@@ -77,7 +77,7 @@ fn what_set_a_bound_is_named() {
         bound(4, schedule("night")),
         4,
         Reason::AtMaximum,
-        "9 wanted; the schedule `night` allows at most 4",
+        "9 are wanted, and the schedule `night` allows at most 4",
     );
     check(
         4,
@@ -86,15 +86,15 @@ fn what_set_a_bound_is_named() {
         bound(4, schedule("night")),
         6,
         Reason::OutOfBounds,
-        "9 wanted; the override of ada (Black Friday) keeps it at 6",
+        "9 are wanted, and the override of ada (Black Friday) keeps it at 6",
     );
 }
 
 #[test]
 fn the_policy_s_own_bounds_have_no_name() {
-    let step = "12 wanted; the bounds of 2 to 10 allow 10";
+    let step = "12 are wanted, and the maximum is 10";
     check(4, 12, None, None, 10, Reason::AboveTarget, step);
-    let step = "12 wanted; the bounds of 6 to 10 allow 10";
+    let step = "12 are wanted, and the maximum is 10";
     check(
         6,
         12,
@@ -108,9 +108,9 @@ fn the_policy_s_own_bounds_have_no_name() {
 
 #[test]
 fn a_bound_in_force_may_lie_beyond_the_policy_s() {
-    let step = "12 recommended; load asks for the most";
+    let step = "12 are recommended: load asks for the most";
     check(4, 12, None, bound(40, ada()), 12, Reason::AboveTarget, step);
-    let step = "1 recommended; load asks for the most";
+    let step = "1 is recommended: load asks for the most";
     check(4, 1, bound(1, ada()), None, 1, Reason::BelowTarget, step);
 }
 

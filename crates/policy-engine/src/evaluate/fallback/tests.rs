@@ -51,6 +51,7 @@ fn it_comes_when_the_time_is_over_and_not_before() {
         Some(&Step::FellBack {
             wanted: Replicas::new(2),
             raised: Replicas::new(5),
+            action: at_least(5),
             unknown_for: Duration::from_secs(60),
             metric: None,
         })
@@ -126,7 +127,7 @@ fn one_unknown_metric_is_enough_only_where_the_policy_says_any() {
     world.pass(60, &half);
     assert_eq!(
         world.steps.0.last().unwrap().to_string(),
-        "2 wanted; users has not been known for 1 min: the fallback asks for 5"
+        "users has not been known for 1 min, so the fallback asks for 5 instead of 2"
     );
 }
 
@@ -217,7 +218,8 @@ fn the_first_good_samples_lower_nothing() {
     assert_eq!(held.reason(), Reason::Recovering);
     assert_eq!(
         world.steps.0.last().unwrap().to_string(),
-        "1 would do; the load has been known again for 45 s of the 1 min after a fallback: 5"
+        "1 would be enough, but after a fallback the load has to be known for 1 min again, and has been for 45 s: 5 for \
+         another 15 s"
     );
 }
 

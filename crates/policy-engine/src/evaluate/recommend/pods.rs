@@ -1,9 +1,10 @@
 //! Metrics of pods, and those of the HPA: its arithmetic, on what the sources have for each pod.
 
+use super::terms::target;
 use crate::{
-    MetricPolicy, MetricRule, MetricSamples, Milli, MissingCause, Observation, Sample, Tolerance,
+    MetricPolicy, MetricSamples, Milli, MissingCause, Observation, Sample, Tolerance,
     evaluate::Evaluation,
-    hpa::{Asked, HpaTarget, MetricError, MetricKind, MetricReplicas, ScaleCounts, Shown, desired_replicas},
+    hpa::{Asked, MetricError, MetricKind, MetricReplicas, ScaleCounts, Shown, desired_replicas},
 };
 
 /// The count that the metric at `index` asks for, as the HPA works it out.
@@ -13,12 +14,7 @@ pub(in crate::evaluate) fn hpa_replicas(
     metric: &MetricPolicy,
     tolerance: Tolerance,
 ) -> Result<MetricReplicas, MetricError> {
-    let target = match metric.rule {
-        MetricRule::Utilization(target) => HpaTarget::Utilization(target.percent()),
-        MetricRule::PerReplica(target) => HpaTarget::AverageValue(target.milli()),
-        MetricRule::Value(target) => HpaTarget::Value(target.milli()),
-        MetricRule::Watermarks(_) | MetricRule::Step(_) => return Err(MetricError::UnknownKind),
-    };
+    let target = target(&metric.rule).ok_or(MetricError::UnknownKind)?;
     let current = at.workload.current;
     let asked = Asked {
         scale: ScaleCounts {
@@ -48,12 +44,14 @@ pub(in crate::evaluate) fn hpa_replicas(
     }
 }
 
-/// What is known of such a metric, as people are told: the value that the HPA would show.
+/// What is known of such a metric, as people are told: of pods the mean that the HPA would show, else the value itself.
 pub(in crate::evaluate) fn shown(
+    metric: &MetricPolicy,
     observation: Observation,
     outcome: Result<MetricReplicas, MetricError>,
 ) -> Observation {
     match (outcome, observation) {
+        (Ok(_), Observation::Fresh(_) | Observation::Partial(_)) if !metric.kind.is_of_pods() => observation,
         (Ok(MetricReplicas { shown, .. }), Observation::Fresh(sample) | Observation::Partial(sample)) => {
             let value = match shown {
                 Shown::Utilization { percent, .. } => f64::from(percent) / 100.0,

@@ -1,7 +1,8 @@
 //! What one metric says, and whether metrics together say that there is no load.
 
 use crate::{
-    MetricName, MetricPolicy, MissingCause, Observation, OnMissing, Proposal, Replicas, ScaleToZero, Votes,
+    MetricName, MetricPolicy, MissingCause, Observation, OnMissing, Pending, Proposal, Replicas, ScaleToZero,
+    Votes,
 };
 
 /// What one metric says.
@@ -16,6 +17,8 @@ pub(super) struct Said {
     pub(super) asks_for_less: bool,
     /// Whether it shows any load.
     pub(super) load: Load,
+    /// The step that a step rule waits for.
+    pub(super) pending: Option<Pending>,
 }
 
 /// Whether the value of a metric is known.
@@ -58,6 +61,7 @@ impl Said {
         known: Known::NobodyToAsk,
         asks_for_less: false,
         load: Load::Unknown,
+        pending: None,
     };
 
     pub(super) const fn unknown(on_missing: OnMissing) -> Self {
@@ -68,6 +72,7 @@ impl Said {
                 known: Known::No,
                 asks_for_less: false,
                 load: Load::Unknown,
+                pending: None,
             },
             OnMissing::Ignore => Self {
                 proposal: Proposal::Ignored,
@@ -75,6 +80,7 @@ impl Said {
                 known: Known::No,
                 asks_for_less: false,
                 load: Load::Unknown,
+                pending: None,
             },
         }
     }
@@ -85,7 +91,7 @@ pub(super) fn track(
     metric: &MetricPolicy,
     seen: &Observation,
     current: Replicas,
-    propose: impl FnOnce(f64) -> Replicas,
+    propose: impl FnOnce(f64) -> Option<Replicas>,
 ) -> Said {
     let (value, partial) = match seen {
         Observation::Fresh(sample) => (sample.value, false),
@@ -95,19 +101,17 @@ pub(super) fn track(
         } if metric.on_missing == OnMissing::Zero => (0.0, false),
         Observation::Missing { .. } | Observation::Stale { .. } => return Said::unknown(metric.on_missing),
     };
-    let replicas = propose(value);
-    let votes = replicas > current || (metric.votes == Votes::UpAndDown && !partial);
+    let may_lower = metric.votes == Votes::UpAndDown && !partial;
+    let asked = propose(value);
+    let votes = asked.filter(|&replicas| replicas > current || may_lower);
     Said {
-        proposal: if votes {
-            Proposal::Replicas(replicas)
-        } else {
-            Proposal::NoVote
-        },
+        proposal: votes.map_or(Proposal::NoVote, Proposal::Replicas),
         // Measured in part, a value may raise, never lower (I27).
         blocks: partial,
         known: Known::Yes,
-        asks_for_less: replicas < current && !partial,
+        asks_for_less: asked.is_some_and(|replicas| replicas < current) && !partial,
         load: Load::of(value, partial),
+        pending: None,
     }
 }
 

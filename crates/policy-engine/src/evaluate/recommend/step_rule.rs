@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::said::{Known, Load, Said};
 use crate::{
-    Breach, MetricPolicy, MissingCause, Observation, OnMissing, Proposal, Replicas, Sample, StepRule,
-    Timestamp, Votes, WorkloadPolicy,
+    Breach, MetricPolicy, MissingCause, Observation, OnMissing, Pending, Proposal, Replicas, Sample,
+    StepRule, Timestamp, Votes, WorkloadPolicy,
     memory::{SideTimer, StepTimer},
 };
 
@@ -39,6 +39,7 @@ pub(super) fn step(
                 known: Known::Yes,
                 asks_for_less: false,
                 load: Load::None,
+                pending: None,
             };
         }
         Observation::Missing {
@@ -94,18 +95,41 @@ pub(super) fn step(
     let replicas = match (above, below) {
         (Some((breach, Stepping::StepsFrom(from))), _) => Some(stepped_up(from, breach)),
         (_, Some((breach, Stepping::StepsFrom(from)))) => Some(stepped_down(from, breach)),
-        (Some((_, Stepping::Waits)), _) | (_, Some((_, Stepping::Waits))) => Some(current),
+        (Some((_, Stepping::Waits { .. })), _) | (_, Some((_, Stepping::Waits { .. }))) => Some(current),
         // A rule that removes has the say over falling: less load must not keep more than more load does (I32).
         (Some((_, Stepping::Rests)) | None, Some((_, Stepping::Rests))) => Some(current),
         (Some((_, Stepping::Rests)) | None, None) => None,
     };
-    let votes = replicas.filter(|&replicas| replicas > current || metric.votes == Votes::UpAndDown);
+    let pending = match (above, below) {
+        (Some((breach, Stepping::Waits { left })), _) => Some((stepped_up(current, breach), left)),
+        (_, Some((breach, Stepping::Waits { left }))) => Some((stepped_down(current, breach), left)),
+        (
+            Some((_, Stepping::Rests | Stepping::StepsFrom(_))) | None,
+            Some((_, Stepping::Rests | Stepping::StepsFrom(_))) | None,
+        ) => None,
+    };
+    let counts = |replicas: Replicas| replicas > current || metric.votes == Votes::UpAndDown;
     Said {
-        proposal: votes.map_or(Proposal::NoVote, Proposal::Replicas),
+        proposal: replicas
+            .filter(|&replicas| counts(replicas))
+            .map_or(Proposal::NoVote, Proposal::Replicas),
         blocks: partial,
         known: Known::Yes,
         asks_for_less: replicas.is_some_and(|replicas| replicas < current) && !partial,
         load: Load::of(sample.value, partial),
+        pending: pending
+            .filter(|(replicas, _)| counts(*replicas))
+            .map(|(replicas, after)| Pending { replicas, after }),
+    }
+}
+
+/// What `rule` asks for at `value` once its breach has lasted; `None` where it asks for nothing.
+pub(super) fn asked_once_lasted(rule: &StepRule, value: f64, current: Replicas) -> Option<Replicas> {
+    match (rule.above(), rule.below()) {
+        (Some(breach), _) if value > breach.threshold => Some(stepped_up(current, breach)),
+        (_, Some(breach)) if value < breach.threshold => Some(stepped_down(current, breach)),
+        (_, Some(_)) => Some(current),
+        (_, None) => None,
     }
 }
 
@@ -114,8 +138,11 @@ pub(super) fn step(
 enum Stepping {
     /// Not breached.
     Rests,
-    /// Breached, and not yet for long enough.
-    Waits,
+    /// Breached, and not yet for long enough, or too soon after the last step.
+    Waits {
+        /// How long it still has to last. Zero where only a new sample is waited for.
+        left: Duration,
+    },
     /// Breached for long enough: a step from this count.
     StepsFrom(Replicas),
 }
@@ -161,14 +188,18 @@ fn advance(
     } else {
         lasting
     };
-    let lasted = timer.since.is_some_and(|since| now.since(since) >= lasting);
-    let rested = timer.stepped_at.is_none_or(|at| now.since(at) >= between);
-    if is_new && lasted && rested {
+    let lasted = timer.since.map_or(Duration::ZERO, |since| now.since(since));
+    let left = lasting.saturating_sub(lasted).max(
+        timer
+            .stepped_at
+            .map_or(Duration::ZERO, |at| between.saturating_sub(now.since(at))),
+    );
+    if is_new && left.is_zero() {
         timer.stepped_at = Some(now);
         timer.standing_from = Some(current);
         Stepping::StepsFrom(current)
     } else {
-        Stepping::Waits
+        Stepping::Waits { left }
     }
 }
 

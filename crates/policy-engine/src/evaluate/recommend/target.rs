@@ -1,10 +1,30 @@
-//! Target tracking as the HPA does it (`hpa-semantics` §6: tolerance is a closed band, formulas round up).
+//! What a value asks for. Target tracking as the HPA does it (`hpa-semantics` §6: tolerance is a closed band, formulas round
+//! up).
 
-use super::watermarks;
-use crate::{MetricRule, Observation, Replicas, Tolerance};
+use super::{step_rule::asked_once_lasted, watermarks};
+use crate::{MetricRule, Replicas, Tolerance};
 
 /// How far from a whole number a quotient may lie and still be meant as one (I6): float noise, not load.
 pub(super) const WHOLE: f64 = 1e-9;
+
+/// What `rule` asks for at `value`, a step rule once its breach has lasted; `None` where it asks for nothing. More load
+/// never asks for fewer (I32).
+pub(super) fn asked_at(
+    rule: &MetricRule,
+    value: f64,
+    current: Replicas,
+    tolerance: Tolerance,
+) -> Option<Replicas> {
+    Some(match rule {
+        MetricRule::Utilization(target) => in_proportion(value, target.get(), current, tolerance),
+        // From zero neither the tolerance nor a product with nothing means anything (HPA §6.5).
+        MetricRule::Value(target) if current == Replicas::ZERO => round_up(value / target.get()),
+        MetricRule::Value(target) => in_proportion(value, target.get(), current, tolerance),
+        MetricRule::PerReplica(target) => shared(value, target.get(), current, tolerance),
+        MetricRule::Watermarks(marks) => watermarks::between(*marks, value, current),
+        MetricRule::Step(rule) => return asked_once_lasted(rule, value, current),
+    })
+}
 
 /// The count at which the value would meet its target, in proportion (HPA `Utilization` and `Value`).
 pub(super) fn in_proportion(value: f64, target: f64, current: Replicas, tolerance: Tolerance) -> Replicas {
@@ -17,7 +37,7 @@ pub(super) fn in_proportion(value: f64, target: f64, current: Replicas, toleranc
 }
 
 /// The count that shares the value out (HPA `AverageValue`, §6.6).
-pub(super) fn shared(value: f64, target: f64, current: Replicas, tolerance: Tolerance) -> Replicas {
+fn shared(value: f64, target: f64, current: Replicas, tolerance: Tolerance) -> Replicas {
     let ratio = value / (target * f64::from(current.get()));
     if tolerance.contains(ratio) {
         current
@@ -45,33 +65,4 @@ pub(super) fn to_replicas(whole: f64) -> Replicas {
         reason = "moved into the range of replicas"
     )]
     Replicas::new(whole.clamp(0.0, f64::from(Replicas::LIMIT.get())) as u32)
-}
-
-/// The target, or of several thresholds or marks the one nearest to the value.
-pub(in crate::evaluate) fn target_of(rule: &MetricRule, seen: &Observation, current: Replicas) -> f64 {
-    let value = match seen {
-        Observation::Fresh(sample) | Observation::Partial(sample) | Observation::Stale { sample, .. } => {
-            sample.value
-        }
-        Observation::Missing { .. } => f64::MAX,
-    };
-    let nearest = |value: f64, thresholds: [Option<f64>; 2]| {
-        let distance = |threshold: &f64| (threshold - value).abs();
-        let known = thresholds.into_iter().flatten();
-        known
-            .min_by(|a, b| distance(a).total_cmp(&distance(b)))
-            .unwrap_or_default()
-    };
-    match rule {
-        MetricRule::Utilization(target) => target.get(),
-        MetricRule::PerReplica(target) | MetricRule::Value(target) => target.get(),
-        MetricRule::Watermarks(marks) => nearest(
-            watermarks::compared(*marks, value, current),
-            [Some(marks.high().get()), Some(marks.low().get())],
-        ),
-        MetricRule::Step(rule) => nearest(
-            value,
-            [rule.above(), rule.below()].map(|breach| Some(breach?.threshold)),
-        ),
-    }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::*;
+use super::{target::round_up, *};
 use crate::{
     Breach, ChangeLimits, Explanation, Guards, LimitSelection, MetricKind, ReplicaBounds, Sample,
     ScalingRules, Semantics, StabilizationWindow, StepRule, Target, TargetUtilization, Timestamp, Tolerance,

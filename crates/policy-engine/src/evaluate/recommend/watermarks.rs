@@ -19,14 +19,6 @@ pub(super) fn between(marks: Watermarks, value: f64, current: Replicas) -> Repli
     current.clamp(fewest, most)
 }
 
-/// What is compared with the marks.
-pub(super) fn compared(marks: Watermarks, value: f64, current: Replicas) -> f64 {
-    match marks.compared() {
-        Compared::PerReplica => value / f64::from(current.get().max(1)),
-        Compared::Value => value,
-    }
-}
-
 /// Rounds down; float noise below a whole number is not load (I6).
 fn round_down(replicas: f64) -> Replicas {
     let whole = replicas.round();

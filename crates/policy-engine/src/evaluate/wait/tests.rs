@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use crate::{
-    ActiveBound, BoundSource, ChangeAmount, ChangeLimit, Hold, HoldSource, HpaPath, Operator, Reason,
-    Replicas, Semantics, Timestamp,
+    ActiveBound, BoundSource, ChangeAmount, ChangeLimit, Hold, HoldSource, HpaPath, Memory, NoSteps,
+    Operator, Reason, Replicas, Semantics, Step, Timestamp, evaluate,
     evaluate::world::{World, fresh, metric},
 };
 
@@ -36,7 +36,8 @@ fn a_hold_on_scaling_down_lasts_until_its_end() {
             (decision.desired().get(), decision.reason()),
             (10, Reason::ScaleDownHeld)
         );
-        let said = "4 would do; the override of ada forbids scaling down: stays at 10";
+        let said =
+            "4 would be enough, but the override of ada forbids scaling down for another 15 s: stays at 10";
         assert_eq!(world.steps.0.last().unwrap().to_string(), said);
         assert_eq!(world.look(15, &[fresh(400.0)]).desired().get(), 4);
     }
@@ -63,4 +64,38 @@ fn bounds_act_under_a_hold_on_scaling_down() {
         world.workload.bounds.ceiling = ActiveBound::new(Replicas::new(7), by).ok();
         assert_eq!(world.look(15, &[fresh(400.0)]).desired().get(), 7);
     }
+}
+
+#[test]
+fn a_count_that_turned_around_too_often_may_fall_again_when_it_is_said_to() {
+    let mut world = World::new(1, vec![metric("load")]);
+    world.policy.guards.max_reversals = 2;
+    // Up, and then four turns a minute apart.
+    for load in [500.0, 100.0, 500.0, 100.0, 500.0] {
+        world.pass(60, &[fresh(load)]);
+    }
+    world.look(0, &[fresh(100.0)]);
+    let Some(Step::HeldFlapping {
+        reversals,
+        allowed,
+        ends_after,
+        ..
+    }) = world.steps.0.last()
+    else {
+        panic!("{}", world.steps)
+    };
+    let ends_after = *ends_after;
+    assert_eq!((*reversals, *allowed), (4, 2));
+    let (mut early, mut then) = (world.memory.clone(), world.memory.clone());
+    let look = |memory: &mut Memory, after: Duration| {
+        let seen = [fresh(100.0)].into_iter().collect();
+        let now = world.now.plus(after);
+        evaluate(&world.policy, &world.workload, &seen, memory, now, &mut NoSteps)
+    };
+    let millisecond = Duration::from_millis(1);
+    assert_eq!(
+        look(&mut early, ends_after - millisecond).reason(),
+        Reason::Flapping
+    );
+    assert_eq!(look(&mut then, ends_after).desired(), Replicas::new(1));
 }

@@ -83,7 +83,7 @@ fn to_zero_only_after_the_idle_window() {
     }
     assert_eq!(
         world.steps.0.last().unwrap().to_string(),
-        "0 would do; there has been no load for 45 s of the 1 min before that: 1"
+        "0 would be enough, but there has been no load for only 45 s of 1 min: 1 for at least another 15 s"
     );
     check(world.pass(15, &IDLE), 0, Reason::BelowTarget);
     check(world.pass(15, &IDLE), 0, Reason::OnTarget);
@@ -190,7 +190,7 @@ fn any_positive_signal_starts_it_at_once() {
         check(world.pass(15, &[signal, GONE]), 1, Reason::Activated);
         assert_eq!(
             world.steps.0.last().unwrap().to_string(),
-            "0 wanted; queue shows load: 1"
+            "there is load again, says queue: 1 at once instead of 0"
         );
     }
 }

@@ -1,0 +1,75 @@
+//! When what a step holds back is let go.
+
+use std::time::Duration;
+
+use super::{Stabilizing, Step};
+use crate::{Direction, Replicas};
+
+/// When something that keeps a count from being decided goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself after so long, if the load asks for the same until then. Zero: in the next pass.
+    After(Duration),
+    /// By itself, and not before so long has passed.
+    NotBefore(Duration),
+    /// Not by waiting: once what it is about is another, or somebody changes it.
+    Open,
+}
+
+impl Step {
+    /// When this step no longer keeps the count from `want`; `None` for steps that keep it from nothing.
+    #[must_use]
+    pub fn end(&self, want: Replicas) -> Option<End> {
+        match self {
+            Self::Recommended { .. } | Self::Combined { .. } => None,
+            Self::Stabilized {
+                direction,
+                window,
+                by,
+                ..
+            } => Some(match by {
+                Stabilizing::Recommendations { easing } => {
+                    let lets_through = |replicas: Replicas| match direction {
+                        Direction::Up => replicas >= want,
+                        Direction::Down => replicas <= want,
+                    };
+                    let level = easing.iter().find(|level| lets_through(level.replicas));
+                    match (level, easing.last()) {
+                        (Some(level), _) => End::After(level.after),
+                        (None, Some(last)) => End::NotBefore(last.after),
+                        (None, None) => End::Open,
+                    }
+                }
+                Stabilizing::Gaps { known, needed } => End::NotBefore(needed.saturating_sub(*known)),
+                Stabilizing::Raised { ago } => End::NotBefore(window.get().saturating_sub(*ago)),
+            }),
+            Self::Limited {
+                allowed, room_after, ..
+            }
+            | Self::LimitedAsHpa {
+                allowed, room_after, ..
+            } => Some(match room_after {
+                Some(after) if want.get().abs_diff(allowed.get()) == 1 => End::After(*after),
+                Some(after) => End::NotBefore(*after),
+                None => End::Open,
+            }),
+            Self::HeldScaleDown { ends_after, .. } | Self::Forbidden { ends_after, .. } => {
+                Some(ends_after.map_or(End::Open, End::After))
+            }
+            Self::HeldFlapping { ends_after, .. } => Some(End::After(*ends_after)),
+            Self::HeldClock { .. } => Some(End::After(Duration::ZERO)),
+            Self::KeptAfterFallback { known_for, after, .. } => {
+                Some(End::After(after.saturating_sub(*known_for)))
+            }
+            Self::KeptFromZero { idle_for, idle, .. } => Some(End::After(idle.saturating_sub(*idle_for))),
+            Self::KeptForUnknown { .. }
+            | Self::KeptForGroup { .. }
+            | Self::SelectorRefused { .. }
+            | Self::HeldNotReady { .. }
+            | Self::HeldFailing { .. }
+            | Self::FellBack { .. }
+            | Self::Activated { .. }
+            | Self::Bounded { .. } => Some(End::Open),
+        }
+    }
+}
