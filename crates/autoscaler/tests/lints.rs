@@ -114,3 +114,24 @@ fn a_lint_is_silenced_by_defaults_templates_and_workloads_for_those_who_have_the
         .collect();
     assert_eq!(told, [("min_equals_max", "team.toml:11")]);
 }
+
+#[test]
+fn the_examples_are_free_of_lints() {
+    let examples = fs::read_dir("../../examples").unwrap();
+    for example in examples.map(|entry| entry.unwrap().path()) {
+        let loaded = config::load(
+            std::slice::from_ref(&example),
+            &Environment::default(),
+            &LoadOptions::default(),
+        );
+        let remarks = loaded
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .configuration
+            .remarks;
+        let lints: Vec<_> = remarks
+            .iter()
+            .filter(|remark| remark.kind == RemarkKind::Lint)
+            .collect();
+        assert!(lints.is_empty(), "{example:?}: {lints:#?}");
+    }
+}

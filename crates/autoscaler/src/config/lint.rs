@@ -4,10 +4,12 @@
 //! settings for theirs. Whether it is silenced is decided in one place, [`Silences`].
 
 mod codes;
+mod crossing;
+mod measure;
 mod queries;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::{codes::Lint, workload::check};
 use super::{
@@ -24,13 +26,15 @@ pub fn page() -> String {
     codes::page()
 }
 
-/// Which lints are silenced while a workload is read, and which of all silences were ever needed.
+/// Which lints are silenced while a workload is read, which of all silences were ever needed, and what was found.
 #[derive(Debug, Default)]
 pub(super) struct Silences {
     /// In force now: the lint, and where that is said.
     now: BTreeMap<Lint, Place>,
     /// All that were ever in force, and whether something was silenced by them.
     all: BTreeMap<Place, (Lint, bool)>,
+    /// What was found and not silenced, each once.
+    pub(super) told: BTreeSet<(Lint, Place, String)>,
 }
 
 impl Silences {

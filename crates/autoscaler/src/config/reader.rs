@@ -29,18 +29,15 @@ impl Reader<'_> {
 
     /// Something that is legal and dangerous, once for each place, unless it is silenced.
     pub(super) fn lint(&mut self, lint: Lint, place: Place, text: &str) {
-        if self.silences.holds(lint) {
+        if self.silences.holds(lint) || !self.silences.told.insert((lint, place, text.to_owned())) {
             return;
         }
-        let remark = Remark {
+        self.remarks.push(Remark {
             kind: RemarkKind::Lint,
             code: Some(lint.code().to_owned()),
             place: Some(self.sources.describe(place)),
             text: text.to_owned(),
-        };
-        if !self.remarks.contains(&remark) {
-            self.remarks.push(remark);
-        }
+        });
     }
 
     /// The value, or `None` after reporting why there is none.

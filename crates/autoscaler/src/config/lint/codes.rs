@@ -9,6 +9,7 @@ pub(in crate::config) enum Lint {
     UtilizationOfATotal,
     PerReplicaOfAnAverage,
     WindowShorterThanQuery,
+    WindowShorterThanInterval,
     RateWindowTooShort,
     MaxAgeBelowScrape,
     SameQueryTwice,
@@ -40,11 +41,12 @@ struct Words {
 }
 
 impl Lint {
-    pub(in crate::config) const ALL: [Self; 21] = [
+    pub(in crate::config) const ALL: [Self; 22] = [
         Self::NoCoverage,
         Self::UtilizationOfATotal,
         Self::PerReplicaOfAnAverage,
         Self::WindowShorterThanQuery,
+        Self::WindowShorterThanInterval,
         Self::RateWindowTooShort,
         Self::MaxAgeBelowScrape,
         Self::SameQueryTwice,
@@ -95,9 +97,15 @@ impl Lint {
                 danger: "The count falls on values that still hold the time before the last change.",
                 example: "metrics.rps = { query = 'sum(rate(http_requests_total{job=\"api\"}[10m]))', … } with scale_down.stabilization = \"1m\"",
             },
+            Self::WindowShorterThanInterval => Words {
+                code: "window_shorter_than_interval",
+                finds: "a window of scaling down that is shorter than the interval between two passes",
+                danger: "No earlier pass is ever in the window, so one quiet moment is enough for the count to fall.",
+                example: "interval = \"10m\" with the default scale_down.stabilization = \"5m\"",
+            },
             Self::RateWindowTooShort => Words {
                 code: "rate_window_too_short",
-                finds: "a range in a query that is shorter than four scrapes, where `scrape_interval` is set",
+                finds: "a range of `rate`, `increase` and their like that is shorter than four scrapes, where `scrape_interval` is set",
                 danger: "One late scrape leaves the range with a single sample, and the value is gone.",
                 example: "metrics.rps = { query = 'sum(rate(http_requests_total{job=\"api\"}[30s]))', … } with scrape_interval = \"15s\"",
             },
@@ -109,13 +117,13 @@ impl Lint {
             },
             Self::SameQueryTwice => Words {
                 code: "same_query_twice",
-                finds: "two metrics of a workload with the same query",
+                finds: "two metrics of a workload with the same query, or that scrape the same",
                 danger: "The stricter of the two decides, and the other only looks as if it did.",
                 example: "metrics.rps and metrics.requests, both of 'sum(rate(http_requests_total{job=\"api\"}[2m]))'",
             },
             Self::UnscopedQuery => Words {
                 code: "unscoped_query",
-                finds: "a query with a selector that asks for no namespace and no job",
+                finds: "a query or `coverage` with a selector that asks for no namespace and no job",
                 danger: "It also matches the series of another team's service, or of the staging cluster beside it.",
                 example: "metrics.rps = { query = 'sum(rate(http_requests_total[2m]))', per_replica = 100 }",
             },
@@ -127,7 +135,7 @@ impl Lint {
             },
             Self::LatencyAlone => Words {
                 code: "latency_alone",
-                finds: "a latency as the only metric that may raise the count",
+                finds: "a latency (a quantile, a mean time, or what is compared with a time) as the only kind of metric",
                 danger: "A latency does not say how many replicas are needed, rises late, and also rises for reasons that \
                          replicas do not cure.",
                 example: "metrics.p95 = { query = 'histogram_quantile(0.95, …)', value = \"200ms\" } and no other metric",

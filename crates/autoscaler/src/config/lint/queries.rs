@@ -1,4 +1,4 @@
-//! What a PromQL expression tells of its value: a total, a share, a mean, a quantile; over which windows, of whose series.
+//! What a PromQL expression tells of what it reads: over which ranges, of whose series, whether a quantile.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -7,44 +7,83 @@
 
 use std::time::Duration;
 
-use promql_parser::parser::{Expr, VectorSelector};
+use promql_parser::{
+    label::{Matcher, Matchers},
+    parser::{Expr, VectorSelector},
+};
 
 /// The labels of which one should say whose series are meant.
 const SCOPES: [&str; 2] = ["namespace", "job"];
 
-/// Calls `visit` for each part of the expression, from the outside in.
-fn walk<'e>(expression: &'e Expr, visit: &mut impl FnMut(&'e Expr)) {
-    visit(expression);
+/// A value that no such label has: what matches it, matches other services' series.
+const ANOTHER: &str = "?";
+
+/// Functions that tell nothing of a single sample.
+const OF_TWO_SAMPLES: [&str; 7] = [
+    "delta",
+    "deriv",
+    "idelta",
+    "increase",
+    "irate",
+    "predict_linear",
+    "rate",
+];
+
+/// What the expression is made of directly.
+fn parts(expression: &Expr) -> Vec<&Expr> {
     match expression {
         Expr::Aggregate(aggregate) => {
-            walk(&aggregate.expr, visit);
-            aggregate.param.iter().for_each(|param| walk(param, visit));
+            let param = aggregate.param.as_deref();
+            std::iter::once(&*aggregate.expr).chain(param).collect()
         }
-        Expr::Unary(unary) => walk(&unary.expr, visit),
-        Expr::Binary(binary) => {
-            walk(&binary.lhs, visit);
-            walk(&binary.rhs, visit);
-        }
-        Expr::Paren(inner) => walk(&inner.expr, visit),
-        Expr::Subquery(subquery) => walk(&subquery.expr, visit),
-        Expr::Call(call) => call.args.args.iter().for_each(|argument| walk(argument, visit)),
+        Expr::Unary(unary) => vec![&*unary.expr],
+        Expr::Binary(binary) => vec![&*binary.lhs, &*binary.rhs],
+        Expr::Paren(inner) => vec![&*inner.expr],
+        Expr::Subquery(subquery) => vec![&*subquery.expr],
+        Expr::Call(call) => call.args.args.iter().map(|argument| &**argument).collect(),
         Expr::NumberLiteral(_)
         | Expr::StringLiteral(_)
         | Expr::VectorSelector(_)
         | Expr::MatrixSelector(_)
-        | Expr::Extension(_) => {}
+        | Expr::Extension(_) => Vec::new(),
     }
 }
 
-/// The ranges of the expression, such as the two minutes of `rate(a[2m])`.
-pub(super) fn ranges(expression: &Expr) -> Vec<Duration> {
-    let mut ranges = Vec::new();
-    walk(expression, &mut |part| match part {
-        Expr::MatrixSelector(selector) => ranges.push(selector.range),
-        Expr::Subquery(subquery) => ranges.push(subquery.range),
-        _ => {}
+/// Calls `visit` for each part of the expression, from the outside in.
+pub(super) fn walk<'e>(expression: &'e Expr, visit: &mut impl FnMut(&'e Expr)) {
+    visit(expression);
+    for part in parts(expression) {
+        walk(part, visit);
+    }
+}
+
+/// How far the expression looks back: the longest of its ranges, with those around it.
+pub(super) fn reach(expression: &Expr) -> Duration {
+    let own = match expression {
+        Expr::MatrixSelector(selector) => selector.range,
+        Expr::Subquery(subquery) => subquery.range,
+        _ => Duration::ZERO,
+    };
+    let inner = parts(expression).into_iter().map(reach).max();
+    own.saturating_add(inner.unwrap_or_default())
+}
+
+/// The shortest range of samples that has to hold two of them, such as that of `rate(a[2m])`.
+pub(super) fn shortest_rate(expression: &Expr) -> Option<Duration> {
+    let mut shortest = None;
+    walk(expression, &mut |part| {
+        if let Expr::Call(call) = part
+            && OF_TWO_SAMPLES.contains(&call.func.name)
+        {
+            for argument in &call.args.args {
+                if let Expr::MatrixSelector(selector) = &**argument {
+                    let before = shortest.unwrap_or(selector.range);
+                    shortest = Some(selector.range.min(before));
+                }
+            }
+        }
     });
-    ranges
+    shortest
 }
 
 /// The first selector that does not say whose series it means; recorded names (`team:name`) say so themselves.
@@ -56,85 +95,41 @@ pub(super) fn unscoped(expression: &Expr) -> Option<&VectorSelector> {
             Expr::MatrixSelector(matrix) => &matrix.vs,
             _ => return,
         };
-        let matchers = &selector.matchers;
-        let mut all = matchers
-            .matchers
-            .iter()
-            .chain(matchers.or_matchers.iter().flatten());
         let is_recorded = selector.name.as_ref().is_some_and(|name| name.contains(':'));
-        if !is_recorded && !all.any(|matcher| SCOPES.contains(&matcher.name.as_str())) {
+        if !is_recorded && !is_scoped(&selector.matchers) {
             found.get_or_insert(selector);
         }
     });
     found
 }
 
-/// Whether a quantile is among what the expression works out.
+fn is_scoped(matchers: &Matchers) -> bool {
+    let scopes = |matcher: &Matcher| {
+        SCOPES.contains(&matcher.name.as_str()) && !matcher.is_match("") && !matcher.is_match(ANOTHER)
+    };
+    let alternatives = &matchers.or_matchers;
+    matchers.matchers.iter().any(scopes)
+        || (!alternatives.is_empty() && alternatives.iter().all(|one| one.iter().any(scopes)))
+}
+
+/// Whether a quantile is among what the expression works out, or reads.
 pub(super) fn is_quantile(expression: &Expr) -> bool {
     let mut found = false;
     walk(expression, &mut |part| {
         found |= match part {
             Expr::Call(call) => matches!(call.func.name, "histogram_quantile" | "quantile_over_time"),
             Expr::Aggregate(aggregate) => aggregate.op.to_string() == "quantile",
+            Expr::VectorSelector(selector) => is_of_summary(selector),
+            Expr::MatrixSelector(matrix) => is_of_summary(&matrix.vs),
             _ => false,
         };
     });
     found
 }
 
-/// Whether the expression is a total over series, which does not fall as replicas are added.
-pub(super) fn is_total(expression: &Expr) -> bool {
-    match inside(expression) {
-        Expr::Aggregate(aggregate) => matches!(aggregate.op.to_string().as_str(), "sum" | "count"),
-        Expr::Binary(binary) => match binary.op.to_string().as_str() {
-            "+" | "-" => is_total(&binary.lhs) || is_total(&binary.rhs),
-            "*" => is_total(&binary.lhs) != is_total(&binary.rhs),
-            "/" => is_total(&binary.lhs) && is_number(&binary.rhs),
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-/// Whether the expression is a mean over series: divided by the replicas already.
-pub(super) fn is_mean(expression: &Expr) -> bool {
-    match inside(expression) {
-        Expr::Aggregate(aggregate) => aggregate.op.to_string() == "avg",
-        Expr::Binary(binary) => match binary.op.to_string().as_str() {
-            "/" => is_count(&binary.rhs) || (is_mean(&binary.lhs) && is_number(&binary.rhs)),
-            "*" => is_mean(&binary.lhs) || is_mean(&binary.rhs),
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-fn is_count(expression: &Expr) -> bool {
-    matches!(inside(expression), Expr::Aggregate(aggregate) if aggregate.op.to_string() == "count")
-}
-
-fn is_number(expression: &Expr) -> bool {
-    matches!(inside(expression), Expr::NumberLiteral(_))
-}
-
-/// The expression without what leaves its value as it is.
-fn inside(expression: &Expr) -> &Expr {
-    match expression {
-        Expr::Paren(inner) => inside(&inner.expr),
-        Expr::Unary(unary) => inside(&unary.expr),
-        Expr::Call(call)
-            if matches!(
-                call.func.name,
-                "scalar" | "vector" | "ceil" | "floor" | "round" | "clamp_min"
-            ) =>
-        {
-            call.args
-                .args
-                .first()
-                .map_or(expression, |argument| inside(argument))
-        }
-        other => other,
-    }
+/// Whether the series is a quantile that a summary exposes.
+fn is_of_summary(selector: &VectorSelector) -> bool {
+    !selector.matchers.find_matchers("quantile").is_empty()
 }
 
 #[cfg(test)]
@@ -152,45 +147,6 @@ mod tests {
     }
 
     #[test]
-    fn a_total_is_a_sum_that_nothing_divides() {
-        check(
-            is_total,
-            &[
-                "sum(a)",
-                "count(a)",
-                "(sum(rate(a[2m])))",
-                "sum(a) + sum(b)",
-                "sum(a) * 100",
-                "sum(a) / 2",
-                "scalar(sum(a))",
-            ],
-            &[
-                "avg(a)",
-                "sum(a) / sum(b)",
-                "sum(a) / count(b)",
-                "max(a)",
-                "a",
-                "histogram_quantile(0.9, sum by (le) (a))",
-            ],
-        );
-    }
-
-    #[test]
-    fn a_mean_is_divided_by_what_it_is_of() {
-        check(
-            is_mean,
-            &[
-                "avg(a)",
-                "sum(a) / count(b)",
-                "sum(a) / scalar(count(up == 1))",
-                "avg(a) * 100",
-                "avg(a) / 1000",
-            ],
-            &["sum(a)", "sum(a) / sum(b)", "max(a)", "sum(avg by (pod) (a))"],
-        );
-    }
-
-    #[test]
     fn quantiles_are_found_inside_too() {
         check(
             is_quantile,
@@ -198,8 +154,9 @@ mod tests {
                 "histogram_quantile(0.9, sum by (le) (a))",
                 "quantile(0.9, a)",
                 "max(quantile_over_time(0.9, a[5m]))",
+                "max(a{quantile=\"0.9\"})",
             ],
-            &["avg(a)", "sum(a{quantile=\"0.9\"})"],
+            &["avg(a)", "sum(a{pod=\"0.9\"})"],
         );
     }
 
@@ -212,10 +169,18 @@ mod tests {
                 "sum(a{pod=\"x\"})",
                 "sum(a{job=\"x\"}) / sum(b)",
                 "rate(a[2m])",
+                "a{namespace=~\".+\"}",
+                "a{namespace=~\".*\", pod=\"x\"}",
+                "a{job!=\"x\"}",
+                "a{job!~\"x|y\"}",
+                "a{job=\"\"}",
+                "a{job=\"x\" or pod=\"y\"}",
             ],
             &[
                 "a{namespace=\"x\"}",
                 "sum(rate(a{job=~\"x|y\"}[2m]))",
+                "a{namespace=~\"shop-.*\"}",
+                "a{namespace!=\"x\", job=\"y\"}",
                 "sum(team:a)",
                 "1",
                 "a{job=\"x\" or namespace=\"y\"}",
@@ -224,13 +189,19 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_those_of_selectors_and_subqueries() {
-        let seconds = |query| {
-            let found = ranges(&parse(query).unwrap());
-            found.iter().map(Duration::as_secs).collect::<Vec<_>>()
-        };
-        assert_eq!(seconds("sum(rate(a[2m])) / sum(rate(b[5m]))"), [120, 300]);
-        assert_eq!(seconds("max_over_time(rate(a[1m])[10m:1m])"), [600, 60]);
-        assert!(seconds("sum(a)").is_empty());
+    fn nested_ranges_reach_further_back_together() {
+        let seconds = |query| reach(&parse(query).unwrap()).as_secs();
+        assert_eq!(seconds("sum(rate(a[2m])) / sum(rate(b[5m]))"), 300);
+        assert_eq!(seconds("max_over_time(rate(a[1m])[10m:1m])"), 660);
+        assert_eq!(seconds("sum(a)"), 0);
+    }
+
+    #[test]
+    fn a_range_that_needs_two_samples_is_that_of_a_rate() {
+        let seconds = |query| Some(shortest_rate(&parse(query).unwrap())?.as_secs());
+        assert_eq!(seconds("sum(rate(a[2m])) / sum(increase(b[1m]))"), Some(60));
+        assert_eq!(seconds("max_over_time(rate(a[2m])[30s:5s])"), Some(120));
+        assert_eq!(seconds("max_over_time(a[30s])"), None);
+        assert_eq!(seconds("rate(sum(a)[30s:5s])"), None);
     }
 }

@@ -1,14 +1,19 @@
 //! The lints of a workload as a whole, after it was read.
 
-use std::time::Duration;
-
-use headroom_policy_engine::{
-    ChangeAmount, ChangeLimit, ChangeLimits, Direction, LimitSelection, MetricPolicy, MetricRule,
-    ReplicaBounds, Votes,
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
 };
+
+use headroom_policy_engine::{Direction, MetricPolicy, MetricRule, StabilizationWindow, Votes};
 use promql_parser::parser::Expr;
 
-use super::{Lint, queries};
+use super::{
+    Lint,
+    crossing::{Crossing, crossing},
+    measure::{self, Measure, measure},
+    queries,
+};
 use crate::{
     MetricOrigin, MetricSettings, WorkloadSettings,
     config::{
@@ -18,12 +23,10 @@ use crate::{
         raw::{RawMetric, RawWorkload},
         reader::Reader,
         servers::Servers,
-        words::{NumberOrText, duration, duration_text},
+        words::{NumberOrText, PromqlText, duration, duration_text},
     },
 };
 
-/// The longest time that the way between the bounds should take.
-const AN_HOUR: Duration = Duration::from_secs(3600);
 /// How many scrapes a range should hold.
 const SCRAPES: u32 = 4;
 
@@ -34,6 +37,7 @@ struct Metric<'a> {
     policy: &'a MetricPolicy,
     settings: &'a MetricSettings,
     query: Option<Expr>,
+    coverage: Option<Expr>,
 }
 
 impl Metric<'_> {
@@ -42,7 +46,16 @@ impl Metric<'_> {
         self.policy.votes == Votes::UpAndDown && !only_adds
     }
 
-    /// Whether its value is a time: a quantile of one, or compared with one.
+    /// How far back it looks.
+    fn reach(&self) -> Duration {
+        match &self.settings.origin {
+            MetricOrigin::Prometheus { .. } => self.query.as_ref().map(queries::reach).unwrap_or_default(),
+            MetricOrigin::Scrape { rate_over, .. } => rate_over.unwrap_or_default(),
+            MetricOrigin::Recorded { .. } | MetricOrigin::Resource { .. } => Duration::ZERO,
+        }
+    }
+
+    /// Whether its value is a time: a quantile or mean of one, or compared with one.
     fn is_latency(&self) -> bool {
         let is_time = |text: &NumberOrText| match text {
             NumberOrText::Text(text) => duration(text).is_ok(),
@@ -50,15 +63,23 @@ impl Metric<'_> {
         };
         let targets = [&self.raw.value, &self.raw.above, &self.raw.below];
         let compared = targets.into_iter().flatten().any(|text| is_time(&text.value.0));
-        compared || self.query.as_ref().is_some_and(queries::is_quantile)
+        let is_latency = |query| queries::is_quantile(query) || measure::is_mean_time(query);
+        compared || self.query.as_ref().is_some_and(is_latency)
     }
 
-    /// Where its query stands.
+    /// Where its query, or what it scrapes, stands.
     fn query_place(&self) -> Place {
-        self.raw
-            .query
-            .as_ref()
-            .map_or(self.name.place, |query| query.place)
+        let query = self.raw.query.as_ref().map(|query| query.place);
+        let scrape = self.raw.scrape.as_ref().map(|scrape| scrape.place);
+        query.or(scrape).unwrap_or(self.name.place)
+    }
+
+    /// Which values it asks for, in a text that is the same for the same values.
+    fn asks_for(&self) -> String {
+        match (&self.settings.origin, &self.query) {
+            (MetricOrigin::Prometheus { server, .. }, Some(query)) => format!("{server}: {query}"),
+            (origin, _) => format!("{origin:?}"),
+        }
     }
 
     /// The Prometheus that is asked.
@@ -85,6 +106,7 @@ pub(in crate::config) fn check(
     servers: &Servers,
     reader: &mut Reader<'_>,
 ) {
+    let parsed = |text: &Option<At<PromqlText>>| promql::parse(&text.as_ref()?.value.0).ok();
     let listed = raw.metrics.as_ref().map_or(&[][..], |metrics| &metrics.0);
     let known = settings.policy.metrics.iter().zip(&settings.metrics);
     let metrics: Vec<Metric<'_>> = listed
@@ -95,19 +117,21 @@ pub(in crate::config) fn check(
             raw,
             policy,
             settings,
-            query: raw
-                .query
-                .as_ref()
-                .and_then(|query| promql::parse(&query.value.0).ok()),
+            query: parsed(&raw.query),
+            coverage: parsed(&raw.coverage),
         })
         .collect();
     for metric in &metrics {
         targets(metric, reader);
+        scopes(metric, reader);
         windows(metric, settings, servers, reader);
     }
     same_queries(&metrics, reader);
     together(&metrics, named_at, reader);
     bounds(raw, named_at, settings, reader);
+    if metrics.iter().any(Metric::lowers) {
+        interval(raw, named_at, settings, reader);
+    }
 }
 
 /// Whether the target fits what the query is.
@@ -117,14 +141,14 @@ fn targets(metric: &Metric<'_>, reader: &mut Reader<'_>) {
     };
     let (name, place) = (&metric.name.value, metric.query_place());
     match metric.policy.rule {
-        MetricRule::Utilization(_) if queries::is_total(query) => {
+        MetricRule::Utilization(_) if measure(query) == Measure::Total => {
             let text = format!(
                 "metric `{name}` takes a total as a share of capacity: it does not fall as replicas are added, so the \
                  count runs to its maximum; divide by the capacity, or use per_replica"
             );
             reader.lint(Lint::UtilizationOfATotal, place, &text);
         }
-        MetricRule::PerReplica(_) if queries::is_mean(query) => {
+        MetricRule::PerReplica(_) if measure(query) == Measure::PerReplica => {
             let text = format!(
                 "metric `{name}` shares out what is a mean over the replicas already; use sum(…) with per_replica, or \
                  the mean with value"
@@ -150,32 +174,48 @@ fn targets(metric: &Metric<'_>, reader: &mut Reader<'_>) {
         | MetricRule::Watermarks(_)
         | MetricRule::Step(_) => {}
     }
-    if let Some(selector) = queries::unscoped(query) {
-        let series = selector.name.as_deref().unwrap_or("a selector");
-        let text = format!(
-            "metric `{name}` asks for {series} of every namespace and job, another service's too; name one: \
-             {series}{{namespace=\"…\"}}"
-        );
-        reader.lint(Lint::UnscopedQuery, place, &text);
+}
+
+/// Whether its queries say whose series they mean.
+fn scopes(metric: &Metric<'_>, reader: &mut Reader<'_>) {
+    let asked = [
+        (&metric.query, &metric.raw.query, "asks for"),
+        (&metric.coverage, &metric.raw.coverage, "is measured against"),
+    ];
+    for (query, text, what) in asked {
+        let (Some(query), Some(text)) = (query, text) else {
+            continue;
+        };
+        if let Some(selector) = queries::unscoped(query) {
+            let series = selector.name.as_deref().unwrap_or("a selector");
+            let text_of_it = format!(
+                "metric `{}` {what} {series} of every namespace and job, another service's too; name one: \
+                 {series}{{namespace=\"…\"}}",
+                metric.name.value
+            );
+            reader.lint(Lint::UnscopedQuery, text.place, &text_of_it);
+        }
     }
 }
 
 /// Whether the windows of the query, of its scrapes and of scaling down go together.
 fn windows(metric: &Metric<'_>, settings: &WorkloadSettings, servers: &Servers, reader: &mut Reader<'_>) {
     let (name, place) = (&metric.name.value, metric.query_place());
-    let ranges = metric.query.as_ref().map(queries::ranges).unwrap_or_default();
-    let window = settings.policy.scale_down.stabilization.get();
-    if let Some(longest) = ranges
-        .iter()
-        .max()
-        .filter(|longest| **longest > window && metric.lowers())
-    {
+    let (reach, window) = (metric.reach(), settings.policy.scale_down.stabilization.get());
+    if reach > window && metric.lowers() {
+        let way_out = if StabilizationWindow::new(reach).is_ok() {
+            format!(
+                "set scale_down.stabilization = \"{}\" or more",
+                duration_text(reach)
+            )
+        } else {
+            "look back less, or set scale_down = false for it".to_owned()
+        };
         let text = format!(
             "metric `{name}` looks back {} and the count may fall after {}: on values that still hold the time before \
-             the last change; set scale_down.stabilization = \"{}\" or more",
-            duration_text(*longest),
-            duration_text(window),
-            duration_text(*longest)
+             the last change; {way_out}",
+            duration_text(reach),
+            duration_text(window)
         );
         reader.lint(Lint::WindowShorterThanQuery, place, &text);
     }
@@ -183,11 +223,13 @@ fn windows(metric: &Metric<'_>, settings: &WorkloadSettings, servers: &Servers, 
         return;
     };
     let least = interval.saturating_mul(SCRAPES);
-    if let Some(shortest) = ranges.iter().min().filter(|shortest| **shortest < least) {
+    if let Some(shortest) = metric.query.as_ref().and_then(queries::shortest_rate)
+        && shortest < least
+    {
         let text = format!(
             "metric `{name}` looks back {}, less than four scrapes of {}: one late scrape leaves nothing; write [{}] or \
              more",
-            duration_text(*shortest),
+            duration_text(shortest),
             duration_text(interval),
             duration_text(least)
         );
@@ -206,24 +248,20 @@ fn windows(metric: &Metric<'_>, settings: &WorkloadSettings, servers: &Servers, 
 }
 
 fn same_queries(metrics: &[Metric<'_>], reader: &mut Reader<'_>) {
-    for (index, metric) in metrics.iter().enumerate() {
-        let Some(query) = &metric.query else {
-            continue;
-        };
-        let same = |other: &&Metric<'_>| {
-            let same_server = other.server() == metric.server();
-            same_server
-                && other
-                    .query
-                    .as_ref()
-                    .is_some_and(|other| other.to_string() == query.to_string())
-        };
-        if let Some(first) = metrics[..index].iter().find(same) {
-            let text = format!(
-                "metric `{}` has the query of `{}`: the stricter of the two decides; keep one",
-                metric.name.value, first.name.value
-            );
-            reader.lint(Lint::SameQueryTwice, metric.query_place(), &text);
+    let mut asked = BTreeMap::new();
+    for metric in metrics {
+        let name = &metric.name.value;
+        match asked.entry(metric.asks_for()) {
+            Entry::Vacant(place) => {
+                place.insert(name);
+            }
+            Entry::Occupied(first) => {
+                let text = format!(
+                    "metric `{name}` has the query of `{}`: the stricter of the two decides; keep one",
+                    first.get()
+                );
+                reader.lint(Lint::SameQueryTwice, metric.query_place(), &text);
+            }
         }
     }
 }
@@ -247,7 +285,7 @@ fn together(metrics: &[Metric<'_>], named_at: Place, reader: &mut Reader<'_>) {
 fn bounds(raw: &RawWorkload, named_at: Place, settings: &WorkloadSettings, reader: &mut Reader<'_>) {
     let policy = &settings.policy;
     let (min, max) = (policy.bounds.min(), policy.bounds.max());
-    if min == max && settings.schedules.is_empty() {
+    if min == max && policy.zero.is_none() && settings.schedules.is_empty() {
         let place = raw.max_replicas.as_ref().map_or(named_at, |number| number.place);
         let text = format!("the minimum is the maximum, {max}, so nothing ever scales; raise max_replicas");
         reader.lint(Lint::MinEqualsMax, place, &text);
@@ -267,111 +305,45 @@ fn bounds(raw: &RawWorkload, named_at: Place, settings: &WorkloadSettings, reade
         ),
     ];
     for (key, direction, limits, raw) in directions {
-        let Some(time) = time_to_cross(policy.bounds, direction, limits).filter(|time| *time > AN_HOUR)
-        else {
+        let Some(Crossing::NotInAnHour(reached)) = crossing(policy.bounds, direction, limits) else {
             continue;
+        };
+        let (from, bound, to) = match direction {
+            Direction::Up => (min, "maximum", max),
+            Direction::Down => (max, "minimum", min),
         };
         let place = raw
             .and_then(|raw| raw.limit.as_ref())
             .map_or(named_at, |limit| limit.place);
         let text = format!(
-            "with `{key}.limit` the way between {min} and {max} takes {}; allow more, or add a limit in percent",
-            duration_text(time)
+            "`{key}.limit` lets the count come from {from} to {reached} in an hour, and the {bound} is {to}; allow more, or \
+             add a limit in percent"
         );
         reader.lint(Lint::RangeTakesOverAnHour, place, &text);
     }
 }
 
-/// How long the whole way takes: as long as with the limit that is selected, one period for each of its steps but the
-/// first. `None` where nothing limits it, or the direction is switched off.
-fn time_to_cross(bounds: ReplicaBounds, direction: Direction, limits: &ChangeLimits) -> Option<Duration> {
-    let each = limits
-        .limits
-        .iter()
-        .map(|limit| with_limit(bounds, direction, *limit));
-    match limits.select {
-        LimitSelection::Max => each.min(),
-        LimitSelection::Min => each.max(),
-        LimitSelection::Disabled => None,
+/// Whether passes come often enough for the window to hold several.
+fn interval(raw: &RawWorkload, named_at: Place, settings: &WorkloadSettings, reader: &mut Reader<'_>) {
+    let window = settings.policy.scale_down.stabilization.get();
+    let interval = settings.policy.interval.get();
+    // A window of zero is none, which somebody wanted.
+    if window.is_zero() || interval <= window {
+        return;
     }
-}
-
-fn with_limit(bounds: ReplicaBounds, direction: Direction, limit: ChangeLimit) -> Duration {
-    let (min, max) = (u64::from(bounds.min().get()), u64::from(bounds.max().get()));
-    let (mut count, mut steps) = (if direction == Direction::Up { min } else { max }, 0_u32);
-    let allowed = |count: u64| match limit.amount() {
-        ChangeAmount::Replicas(replicas) => u64::from(replicas),
-        ChangeAmount::Percent(percent) => (count * u64::from(percent)).div_ceil(100),
-    };
-    // Longer than an hour is long enough to know: a period is at least a second.
-    while count != (if direction == Direction::Up { max } else { min }) && steps <= 3602 {
-        let change = allowed(count).max(1);
-        count = match direction {
-            Direction::Up => count.saturating_add(change).min(max),
-            Direction::Down => count.saturating_sub(change).max(min),
-        };
-        steps += 1;
-    }
-    limit.period().saturating_mul(steps.saturating_sub(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use headroom_policy_engine::Replicas;
-
-    use super::*;
-
-    #[track_caller]
-    fn check(
-        bounds: (u32, u32),
-        direction: Direction,
-        select: LimitSelection,
-        limits: &[(ChangeAmount, u64)],
-        expected: Option<u64>,
-    ) {
-        let bounds = ReplicaBounds::new(Replicas::new(bounds.0), Replicas::new(bounds.1)).unwrap();
-        let limit = |&(amount, seconds)| ChangeLimit::new(amount, Duration::from_secs(seconds)).unwrap();
-        let limits = ChangeLimits {
-            select,
-            limits: limits.iter().map(limit).collect(),
-        };
-        let time = time_to_cross(bounds, direction, &limits);
-        assert_eq!(time.map(|time| time.as_secs()), expected);
-    }
-
-    #[test]
-    fn the_way_takes_one_period_for_each_step_but_the_first() {
-        let (one, double) = ((ChangeAmount::Replicas(1), 300), (ChangeAmount::Percent(100), 60));
-        check(
-            (2, 40),
-            Direction::Up,
-            LimitSelection::Max,
-            &[one],
-            Some(37 * 300),
-        );
-        check(
-            (2, 40),
-            Direction::Up,
-            LimitSelection::Max,
-            &[one, double],
-            Some(4 * 60),
-        );
-        check(
-            (2, 40),
-            Direction::Up,
-            LimitSelection::Min,
-            &[one, double],
-            Some(37 * 300),
-        );
-        check(
-            (2, 40),
-            Direction::Down,
-            LimitSelection::Max,
-            &[(ChangeAmount::Percent(50), 60)],
-            Some(3 * 60),
-        );
-        check((2, 40), Direction::Up, LimitSelection::Disabled, &[one], None);
-        check((2, 40), Direction::Up, LimitSelection::Max, &[], None);
-        check((4, 4), Direction::Up, LimitSelection::Max, &[one], Some(0));
-    }
+    let down = raw.scale_down.as_ref();
+    let window_at = down.and_then(|down| down.stabilization.as_ref().map(|text| text.place));
+    let interval_at = raw.interval.as_ref().map(|text| text.place);
+    let place = [window_at, interval_at]
+        .into_iter()
+        .flatten()
+        .find(|place| !reader.sources.is_default(*place));
+    let text = format!(
+        "`scale_down.stabilization` is {} and a pass comes every {}: no earlier pass is in the window, so nothing steadies \
+         the count; set scale_down.stabilization = \"{}\" or more, or a shorter interval",
+        duration_text(window),
+        duration_text(interval),
+        duration_text(interval.saturating_mul(2))
+    );
+    reader.lint(Lint::WindowShorterThanInterval, place.unwrap_or(named_at), &text);
 }
