@@ -138,9 +138,9 @@ async fn the_highest_floor_and_the_lowest_ceiling_of_all_count_and_are_named() {
         let last = explanation.0.last().unwrap().to_string();
         (decision.desired().get(), last)
     };
-    let floor = "2 would do; the override of bob asks for at least 4".to_owned();
+    let floor = "2 would be enough, and the override of bob asks for at least 4".to_owned();
     assert_eq!(decided(200.0).await, (4, floor));
-    let ceiling = "20 wanted; the override of eve allows at most 7".to_owned();
+    let ceiling = "20 are wanted, and the override of eve allows at most 7".to_owned();
     assert_eq!(decided(2000.0).await, (7, ceiling));
 }
 

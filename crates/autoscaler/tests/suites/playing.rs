@@ -195,10 +195,10 @@ fn values_are_judged_as_a_source_would_answer_them() {
             "300",
             "unknown (no series matched)",
             "300 (1 min 1 s old, too old to act on)",
-            "unknown (the value is NaN)",
+            "unknown (the value is not a number)",
             "unknown (the value is infinite)",
             "unknown (the value is negative)",
-            "350 (measured in part)",
+            "350 (measured only in part)",
             "unknown (the source could not be reached)",
         ]
     );
