@@ -428,3 +428,145 @@ fn a_ceiling_in_between_does_not_end_the_wait_after_a_rise() {
         assert_eq!(count, n(expected), "after {second} s");
     }
 }
+
+/// Passes 15 s apart; what is decided is done. `each` says what is seen, and a count that somebody sets before.
+fn play(
+    p: &WorkloadPolicy,
+    start: u32,
+    passes: i64,
+    each: impl Fn(i64, Timestamp) -> (Observation, Option<u32>),
+) -> Vec<u32> {
+    let (mut memory, mut count, mut counts) = (Memory::default(), n(start), Vec::new());
+    for pass in 0..passes {
+        let now = at(pass * 15);
+        let (seen, set) = each(pass, now);
+        count = set.map_or(count, n);
+        let decision = ev(p, &Workload::running(count), &[seen], &mut memory, now);
+        memory.record_outcome(&decision, Outcome::Written, now);
+        count = decision.desired();
+        counts.push(count.get());
+    }
+    counts
+}
+
+const GONE: Observation = Observation::Missing {
+    cause: MissingCause::NoData,
+};
+
+#[test]
+fn kubernetes_98174_old_recommendations_raised_the_count_while_the_metric_asked_for_less() {
+    // Nine were needed for a while. Somebody lowers the count to four, and the load asks for three from then on.
+    let p = policy(1, vec![per(100.0)], 0, 300);
+    let counts = play(&p, 9, 40, |pass, now| match pass {
+        ..10 => (fresh(900.0, now), None),
+        10 => (fresh(300.0, now), Some(4)),
+        _ => (fresh(300.0, now), None),
+    });
+    assert!(counts[10..].iter().all(|count| *count <= 4), "{counts:?}");
+    assert_eq!(counts[39], 3);
+}
+
+#[test]
+fn kubernetes_96671_a_window_of_scaling_up_moved_the_count_away_from_what_was_asked_for() {
+    // Both directions have a window. The load asks for eight now and then, and for two in between.
+    let p = policy(1, vec![per(100.0)], 60, 120);
+    let counts = play(&p, 6, 30, |pass, now| {
+        let load = if pass % 3 == 1 { 800.0 } else { 200.0 };
+        (fresh(load, now), None)
+    });
+    assert!(
+        counts.iter().all(|count| *count == 6),
+        "neither more nor less: {counts:?}"
+    );
+}
+
+#[test]
+fn kubernetes_105187_what_was_left_of_the_metrics_lowered_the_count() {
+    // CPU says two. The metric that carries the load fails at the peak.
+    let mut rps = per(100.0);
+    rps.name = MetricName::new("rps");
+    let p = policy(1, vec![per(100.0), rps], 0, 0);
+    let mut memory = Memory::default();
+    for pass in 0..20 {
+        let now = at(pass * 15);
+        let rps = if pass < 5 { fresh(900.0, now) } else { GONE };
+        let decision = ev(
+            &p,
+            &Workload::running(n(9)),
+            &[fresh(200.0, now), rps],
+            &mut memory,
+            now,
+        );
+        assert_eq!(decision.desired(), n(9), "at pass {pass}");
+    }
+}
+
+#[test]
+fn keda_3065_an_empty_answer_was_taken_for_zero_and_production_went_to_its_minimum_at_peak() {
+    let p = policy(1, vec![per(100.0)], 0, 0);
+    let counts = play(&p, 8, 40, |pass, now| {
+        (if pass < 5 { fresh(800.0, now) } else { GONE }, None)
+    });
+    assert!(counts.iter().all(|count| *count == 8), "{counts:?}");
+}
+
+#[test]
+fn keda_7239_a_fallback_did_nothing_for_a_workload_at_zero() {
+    // The queue grew, headroom had brought the workers to zero, and then the source was gone for good.
+    let mut queue = per(100.0);
+    queue.activation = Activation::FromZero;
+    let mut p = policy(1, vec![queue], 0, 0);
+    p.zero = ScaleToZero::new(s(30), &p.metrics).ok();
+    assert!(p.zero.is_some());
+    p.fallback = Some(Fallback {
+        action: FallbackAction::AtLeast(n(4)),
+        after: s(60),
+        when: FallbackWhen::All,
+    });
+    let counts = play(&p, 1, 30, |pass, now| {
+        (if pass < 10 { fresh(0.0, now) } else { GONE }, None)
+    });
+    assert_eq!(counts[9], 0, "idle: {counts:?}");
+    assert_eq!(counts[29], 4, "blind for long: {counts:?}");
+}
+
+#[test]
+fn mimir_7691_a_source_that_came_back_with_half_a_window_lowered_the_count() {
+    // While the range of the query fills up again its average is low.
+    let p = policy(1, vec![per(100.0)], 0, 30);
+    let counts = play(&p, 10, 20, |pass, now| {
+        let seen = match pass {
+            ..5 => fresh(1000.0, now),
+            5..10 => GONE,
+            10..14 => Observation::Partial(Sample {
+                value: 300.0,
+                measured_at: Some(now),
+                coverage: Coverage {
+                    replicas: None,
+                    window: Some(0.4),
+                },
+            }),
+            _ => fresh(1000.0, now),
+        };
+        (seen, None)
+    });
+    assert!(counts.iter().all(|count| *count == 10), "{counts:?}");
+}
+
+#[test]
+fn datadog_agent_39638_what_a_limit_let_through_was_taken_for_what_was_recommended() {
+    // The limit lets one replica go a minute. What it let through must not stand in the window as a wish, or each step
+    // would wait for the whole window again.
+    let limit = ChangeLimit::new(ChangeAmount::Replicas(1), s(60)).unwrap();
+    let mut p = policy(1, vec![per(100.0)], 0, 120);
+    p.scale_down = rules(120, vec![limit]);
+    let counts = play(&p, 10, 80, |pass, now| {
+        (fresh(if pass < 10 { 1000.0 } else { 200.0 }, now), None)
+    });
+    let falls: Vec<usize> = (1..counts.len())
+        .filter(|pass| counts[*pass] < counts[pass - 1])
+        .collect();
+    assert_eq!(counts[79], 2, "{counts:?}");
+    let spaces: Vec<usize> = falls.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(spaces, [4; 7], "one a minute: {counts:?}");
+}
