@@ -307,10 +307,9 @@ impl<'a> Parts<'a> for Hpa<'a> {
         &mut self,
         course: &mut Course,
         at: Evaluation<'a>,
-        memory: &mut Memory,
+        _memory: &mut Memory,
         steps: &mut impl StepSink,
     ) {
-        let _ = memory;
         permit::paused(course, at, steps);
     }
 }

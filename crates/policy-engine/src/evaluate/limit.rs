@@ -168,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Decision, Outcome};
+    use crate::{Decision, Outcome, evaluate::world::any_limits};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_unix_millis(second * 1000)
@@ -269,18 +269,6 @@ mod tests {
             ),
             None
         );
-    }
-
-    fn any_limits() -> impl Strategy<Value = ChangeLimits> {
-        let amount = prop_oneof![
-            (1_u32..20).prop_map(ChangeAmount::Replicas),
-            (1_u32..200).prop_map(ChangeAmount::Percent)
-        ];
-        let limit = (amount, 1_u64..120)
-            .prop_map(|(amount, period)| ChangeLimit::new(amount, Duration::from_secs(period)).unwrap());
-        let select = prop_oneof![Just(LimitSelection::Max), Just(LimitSelection::Min)];
-        let limits = proptest::collection::vec(limit, 1..4);
-        (select, limits).prop_map(|(select, limits)| ChangeLimits { select, limits })
     }
 
     proptest! {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use crate::{
-    ChangeLimits, Decision, EvaluationInterval, Explanation, Guards, LimitSelection, Memory, MetricKind,
-    MetricName, MetricPolicy, MetricRule, MissingCause, Observation, Outcome, ReplicaBounds, Replicas,
-    Sample, ScalingRules, Semantics, StabilizationWindow, Target, Timestamp, Tolerance, Workload,
-    WorkloadPolicy, evaluate,
+    ChangeAmount, ChangeLimit, ChangeLimits, Decision, EvaluationInterval, Explanation, Guards,
+    LimitSelection, Memory, MetricKind, MetricName, MetricPolicy, MetricRule, MissingCause, Observation,
+    Outcome, ReplicaBounds, Replicas, Sample, ScalingRules, Semantics, StabilizationWindow, Target,
+    Timestamp, Tolerance, Workload, WorkloadPolicy, evaluate,
 };
 
 #[derive(Clone)]
@@ -108,3 +110,16 @@ pub(super) fn fresh(value: f64) -> Observation {
 pub(super) const GONE: Observation = Observation::Missing {
     cause: MissingCause::Unreachable,
 };
+
+/// Change limits of every kind.
+pub(super) fn any_limits() -> impl Strategy<Value = ChangeLimits> {
+    let amount = prop_oneof![
+        (1_u32..20).prop_map(ChangeAmount::Replicas),
+        (1_u32..200).prop_map(ChangeAmount::Percent)
+    ];
+    let limit = (amount, 1_u64..120)
+        .prop_map(|(amount, period)| ChangeLimit::new(amount, Duration::from_secs(period)).unwrap());
+    let select = prop_oneof![Just(LimitSelection::Max), Just(LimitSelection::Min)];
+    let limits = proptest::collection::vec(limit, 1..4);
+    (select, limits).prop_map(|(select, limits)| ChangeLimits { select, limits })
+}

@@ -19,9 +19,6 @@ pub struct HpaRules {
 }
 
 /// The rules with every gap filled as the API server and the controller do (§10.1).
-///
-/// # Panics
-/// Never: the amounts and periods of the defaults are legal.
 #[must_use]
 pub fn complete_rules(rules: &HpaRules, direction: Direction, settings: &HpaSettings) -> ScalingRules {
     const PERIOD: Duration = Duration::from_secs(15);

@@ -112,8 +112,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        ChangeAmount, ChangeLimit, LimitSelection, Observations, Semantics, Stabilizing, Step,
-        evaluate::world::{World, fresh, metric, rules},
+        ChangeAmount, ChangeLimit, Observations, Semantics, Stabilizing, Step,
+        evaluate::world::{World, any_limits, fresh, metric, rules},
         hpa::{ChangeBefore, HpaState},
     };
 
@@ -187,18 +187,6 @@ mod tests {
         );
         assert_eq!(world.workload.current, Replicas::new(8));
         assert_eq!(world.pass(1, &[fresh(2000.0)]).desired(), Replicas::new(16));
-    }
-
-    fn any_limits() -> impl Strategy<Value = ChangeLimits> {
-        let amount = prop_oneof![
-            (1_u32..20).prop_map(ChangeAmount::Replicas),
-            (1_u32..200).prop_map(ChangeAmount::Percent)
-        ];
-        let limit = (amount, 1_u64..120)
-            .prop_map(|(amount, period)| ChangeLimit::new(amount, Duration::from_secs(period)).unwrap());
-        let select = prop_oneof![Just(LimitSelection::Max), Just(LimitSelection::Min)];
-        let limits = proptest::collection::vec(limit, 1..4);
-        (select, limits).prop_map(|(select, limits)| ChangeLimits { select, limits })
     }
 
     proptest! {
