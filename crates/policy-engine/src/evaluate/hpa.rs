@@ -253,17 +253,11 @@ impl<'a> Parts<'a> for Hpa<'a> {
         memory: &mut Memory,
         steps: &mut impl StepSink,
     ) {
-        let bounds = at.bounds();
         match self.gate {
             Gate::Metrics => self.limit_step(course, at, memory, steps),
             Gate::Jump => bound::run(course, at, at.bounds(), steps),
             Gate::Disabled => {}
             Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => return,
-        }
-        // Leaving zero leads to the minimum at least (§10.5).
-        let leaves_zero = course.current == Replicas::ZERO && matches!(self.gate, Gate::Metrics);
-        if leaves_zero && course.wanted < bounds.min() {
-            bound::run(course, at, at.bounds(), steps);
         }
         if let Some(round) = &mut memory.hpa {
             round.has_decided = true;
@@ -293,6 +287,7 @@ impl<'a> Parts<'a> for Hpa<'a> {
         steps: &mut impl StepSink,
     ) {
         match self.gate {
+            // Leaving zero leads to the minimum at least (§10.5).
             Gate::Metrics | Gate::Jump => bound::run(course, at, at.bounds(), steps),
             // The count stays where it is, save for what a fallback raised.
             Gate::Disabled | Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => {

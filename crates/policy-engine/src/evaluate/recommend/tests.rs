@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{target::round_up, *};
 use crate::{
-    Breach, ChangeLimits, Explanation, Guards, LimitSelection, MetricKind, ReplicaBounds, Sample,
+    Breach, ChangeLimits, Explanation, Guards, HpaPath, LimitSelection, MetricKind, ReplicaBounds, Sample,
     ScalingRules, Semantics, StabilizationWindow, StepRule, Target, TargetUtilization, Timestamp, Tolerance,
     Votes, Workload, WorkloadPolicy, evaluate,
 };
@@ -283,4 +283,26 @@ fn a_quantile_over_no_requests_adds_nothing_and_blocks_nothing() {
     let removes = metric(MetricRule::Step(StepRule::new(None, Some(below)).unwrap()));
     assert_eq!(proposals(removes.clone(), 4, &nan), [Proposal::Blocks]);
     assert_eq!(proposals(removes, 4, &[(0, fresh(0.1))]), [replicas(3)]);
+}
+
+#[test]
+fn of_metrics_that_ask_for_the_same_the_first_is_named() {
+    for semantics in [Semantics::Headroom, Semantics::Hpa(HpaPath::WithBehavior)] {
+        let named = |loads: [f64; 3]| {
+            let names = ["first", "second", "third"];
+            let metrics = names.map(evaluate::world::metric).to_vec();
+            let mut world = evaluate::world::World::new(2, metrics);
+            world.policy.semantics = semantics;
+            world.look(0, &loads.map(fresh));
+            world.steps.0.iter().find_map(|step| {
+                if let Step::Combined { by, .. } = step {
+                    by.as_ref().map(ToString::to_string)
+                } else {
+                    None
+                }
+            })
+        };
+        assert_eq!(named([100.0, 300.0, 300.0]).as_deref(), Some("second"));
+        assert_eq!(named([300.0, 300.0, 100.0]).as_deref(), Some("first"));
+    }
 }
