@@ -274,3 +274,6 @@ impl FromIterator<Observation> for Observations {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -333,10 +333,13 @@ mod tests {
         for (value, thousandths) in [
             (0.0, 0),
             (8.6, 8_600),
-            (0.07, 70), // 0.07 × 1000 is a hair above 70
+            (2.007, 2_007), // 2.007 × 1000 is a hair above 2007
             (1.1, 1_100),
             (0.0001, 1),
             (2.0004, 2_001),
+            (8.999_99, 9_000), // a hundredth of a thousandth below is no noise, and rounded up all the same
+            (9.000_01, 9_001),
+            (5_000.000_4, 5_000_001),
             (123_456.789, 123_456_789),
             (-0.0015, -1),
             (f64::NAN, 0),
