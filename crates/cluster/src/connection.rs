@@ -1,0 +1,323 @@
+//! The way to the API server: who we are, how long a request may take, and when it is tried again.
+//!
+//! Owns every request that is answered once; watches take the client from here. A request is tried again after 429
+//! (when the server says), 5xx and lost connections, with jitter, and never beyond the time that it was given.
+
+mod attempt;
+mod kubeconfig;
+
+use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{Method, Request, header};
+use kube::{Client, Config, client::Body};
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use self::{
+    attempt::{Failed, Retry},
+    kubeconfig::Origin,
+};
+use crate::{ClusterError, resource::Action};
+
+/// The longest a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The first pause before another attempt; each one after it is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause that is not the server's wish.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Credentials that were refused are had anew at most this often.
+const RENEWAL: Duration = Duration::from_secs(10);
+
+/// Which cluster, and how long it is waited for.
+#[derive(Clone, Debug)]
+pub struct ConnectionOptions {
+    /// The kubeconfig; `None`: `KUBECONFIG`, else `~/.kube/config`, else the pod's service account.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; `None`: its current one.
+    pub context: Option<String>,
+    /// How long a request may take, with all its attempts.
+    pub deadline: Duration,
+}
+
+/// The way to the API server of one cluster.
+pub struct Connection {
+    origin: Origin,
+    server: String,
+    deadline: Duration,
+    session: Mutex<Session>,
+}
+
+/// The client with its credentials.
+#[derive(Default)]
+struct Session {
+    client: Option<Client>,
+    /// When it was made.
+    made: Option<Instant>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("server", &self.server)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that can be sent again.
+struct Outgoing<'a> {
+    method: Method,
+    path: &'a str,
+    /// The body with its content type.
+    body: Option<(&'static str, Vec<u8>)>,
+    action: &'a Action,
+}
+
+impl Connection {
+    /// Finds out which cluster is meant. Nothing is asked yet: credentials are had with the first request.
+    ///
+    /// # Errors
+    /// When there is no kubeconfig that can be read, it lacks the context, or there is no cluster at all.
+    pub fn new(options: &ConnectionOptions) -> Result<Self, ClusterError> {
+        let origin = Origin::find(options)?;
+        let config = origin.config()?;
+        Ok(Self {
+            server: server(&config),
+            origin,
+            deadline: options.deadline,
+            session: Mutex::default(),
+        })
+    }
+
+    /// The API server's URL.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Which cluster this is and how it was found, such as `context prod of ~/.kube/config`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.origin.to_string()
+    }
+
+    /// When a request that begins now has to be answered.
+    pub(crate) fn until(&self) -> Instant {
+        Instant::now() + self.deadline
+    }
+
+    /// How long a request may take.
+    pub(crate) const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        action: &Action,
+        until: Instant,
+    ) -> Result<T, ClusterError> {
+        let outgoing = Outgoing {
+            method: Method::GET,
+            path,
+            body: None,
+            action,
+        };
+        self.ask(&outgoing, until).await
+    }
+
+    pub(crate) async fn merge_patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        patch: &serde_json::Value,
+        action: &Action,
+        until: Instant,
+    ) -> Result<T, ClusterError> {
+        let outgoing = Outgoing {
+            method: Method::PATCH,
+            path,
+            body: Some(("application/merge-patch+json", patch.to_string().into_bytes())),
+            action,
+        };
+        self.ask(&outgoing, until).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        outgoing: &Outgoing<'_>,
+        until: Instant,
+    ) -> Result<T, ClusterError> {
+        let body = self.exchange(outgoing, until).await?;
+        serde_json::from_slice(&body).map_err(|error| ClusterError::Unreadable {
+            action: outgoing.action.to_string(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Sends until there is an answer, or an error that another attempt does not change, or no time for one.
+    async fn exchange(&self, outgoing: &Outgoing<'_>, until: Instant) -> Result<Vec<u8>, ClusterError> {
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let attempt = timeout_at(until, self.attempt(outgoing)).await;
+            let Ok(attempt) = attempt else {
+                return Err(ClusterError::NoAnswer {
+                    action: outgoing.action.to_string(),
+                    after: until - begun,
+                });
+            };
+            let Failed { error, retry } = match attempt {
+                Ok(body) => return Ok(body),
+                Err(failed) => failed,
+            };
+            let wait = match retry {
+                Retry::Never => return Err(error),
+                Retry::Paused => jittered(pause),
+                Retry::After(asked) => asked.max(jittered(pause)),
+                Retry::Renewed if self.renew().await => Duration::ZERO,
+                Retry::Renewed => return Err(error),
+            };
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let next = Instant::now() + wait;
+            if next >= until {
+                return Err(error);
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    async fn attempt(&self, outgoing: &Outgoing<'_>) -> Result<Vec<u8>, Failed> {
+        let client = self.client().await.map_err(Failed::for_good)?;
+        let request = outgoing.request().map_err(|error| {
+            Failed::for_good(ClusterError::Unreadable {
+                action: outgoing.action.to_string(),
+                reason: error.to_string(),
+            })
+        })?;
+        let response = client.send(request).await;
+        attempt::answer(response, outgoing.action, &self.server).await
+    }
+
+    /// The client, with credentials that have not expired.
+    pub(crate) async fn client(&self) -> Result<Client, ClusterError> {
+        let mut session = self.session.lock().await;
+        let expired = session.client.as_ref().is_some_and(has_expired);
+        if let (Some(client), false) = (&session.client, expired) {
+            return Ok(client.clone());
+        }
+        let config = self.origin.config()?;
+        let server = self.server.clone();
+        let built = tokio::task::spawn_blocking(move || build(config, &server)).await;
+        let client = built.unwrap_or_else(|error| {
+            Err(ClusterError::Setup {
+                server: self.server.clone(),
+                reason: error.to_string(),
+            })
+        })?;
+        *session = Session {
+            client: Some(client.clone()),
+            made: Some(Instant::now()),
+        };
+        drop(session);
+        Ok(client)
+    }
+
+    /// Lets the next attempt have its credentials anew; whether that is worth one, because these are not new.
+    async fn renew(&self) -> bool {
+        let mut session = self.session.lock().await;
+        let is_old = session.made.is_none_or(|made| made.elapsed() >= RENEWAL);
+        if is_old {
+            session.client = None;
+        }
+        is_old
+    }
+
+    /// What an error that came over a watch of `action` means.
+    pub(crate) fn judge(&self, error: kube::Error, action: &Action) -> ClusterError {
+        attempt::judge(error, action, &self.server)
+    }
+
+    /// Credentials that a watch was refused with are not used for the next one.
+    pub(crate) async fn forget_credentials(&self) {
+        self.renew().await;
+    }
+}
+
+impl Outgoing<'_> {
+    fn request(&self) -> Result<Request<Body>, http::Error> {
+        let builder = Request::builder()
+            .method(self.method.clone())
+            .uri(self.path)
+            .header(header::ACCEPT, "application/json");
+        match &self.body {
+            Some((content_type, body)) => builder
+                .header(header::CONTENT_TYPE, *content_type)
+                .body(body.clone().into()),
+            None => builder.body(Body::empty()),
+        }
+    }
+}
+
+fn server(config: &Config) -> String {
+    config.cluster_url.to_string().trim_end_matches('/').to_owned()
+}
+
+/// Makes the client. Runs the credential plugin, so it may block.
+fn build(config: Config, server: &str) -> Result<Client, ClusterError> {
+    Client::try_from(config).map_err(|error| attempt::setup(&error, server))
+}
+
+/// Whether a certificate that a plugin gave has expired.
+fn has_expired(client: &Client) -> bool {
+    client
+        .valid_until()
+        .is_some_and(|until| jiff::Timestamp::now() >= until)
+}
+
+/// Between half of `pause` and all of it, so that many who failed together do not come back together.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    let half = pause / 2;
+    let part = u32::try_from(random % 1000).unwrap_or_default();
+    half + half * part / 1000
+}
+
+/// The user agent, which the API server's audit log shows.
+fn user_agent() -> http::HeaderValue {
+    http::HeaderValue::from_static(concat!("headroom/", env!("CARGO_PKG_VERSION")))
+}
+
+/// What holds for every client of ours, however it was configured.
+fn ours(mut config: Config) -> Config {
+    config.connect_timeout = Some(CONNECT);
+    config.default_retry = false;
+    config.headers.push((header::USER_AGENT, user_agent()));
+    config
+}
+
+/// Shared by all that ask.
+pub(crate) type SharedConnection = Arc<Connection>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_never_longer_than_asked_nor_shorter_than_half() {
+        for _ in 0..100 {
+            let wait = jittered(Duration::from_millis(100));
+            assert!(
+                (Duration::from_millis(50)..=Duration::from_millis(100)).contains(&wait),
+                "{wait:?}"
+            );
+        }
+    }
+}

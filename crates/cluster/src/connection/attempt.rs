@@ -1,0 +1,229 @@
+//! What came of one attempt: the answer, or an error with whether another attempt may change it.
+
+use std::{error::Error, time::Duration};
+
+use http::{Response, StatusCode, header};
+use kube::{
+    client::{AuthError, Body},
+    core::Status,
+};
+
+use crate::{ClusterError, resource::Action};
+
+/// The most characters of a server's or program's words that an error repeats.
+const SHOWN: usize = 400;
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: ClusterError,
+    pub(super) retry: Retry,
+}
+
+/// Whether another attempt may end otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retry {
+    /// No.
+    Never,
+    /// After a pause.
+    Paused,
+    /// Not before the server says.
+    After(Duration),
+    /// With new credentials.
+    Renewed,
+}
+
+impl Failed {
+    pub(super) const fn for_good(error: ClusterError) -> Self {
+        Self {
+            error,
+            retry: Retry::Never,
+        }
+    }
+}
+
+/// The body of an answer that is no error.
+pub(super) async fn answer(
+    response: Result<Response<Body>, kube::Error>,
+    action: &Action,
+    server: &str,
+) -> Result<Vec<u8>, Failed> {
+    let unsent = |error: kube::Error| {
+        let error = judge(error, action, server);
+        let retry = if matches!(error, ClusterError::Unreachable { .. }) {
+            Retry::Paused
+        } else {
+            Retry::Never
+        };
+        Failed { error, retry }
+    };
+    let response = response.map_err(unsent)?;
+    let status = response.status();
+    let after = retry_after(&response);
+    let body = response.into_body().collect_bytes().await.map_err(unsent)?;
+    if status.is_success() {
+        return Ok(body.into());
+    }
+    let error = refusal(status, message(&body), action, server);
+    let retry = if status == StatusCode::TOO_MANY_REQUESTS {
+        Retry::After(after.unwrap_or_default())
+    } else if status == StatusCode::UNAUTHORIZED {
+        Retry::Renewed
+    } else if status.is_server_error() {
+        after.map_or(Retry::Paused, Retry::After)
+    } else {
+        Retry::Never
+    };
+    Err(Failed { error, retry })
+}
+
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let value = response.headers().get(header::RETRY_AFTER)?;
+    value.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+/// The server's own words: of a Status, or what stands there instead.
+fn message(body: &[u8]) -> String {
+    let status: Option<Status> = serde_json::from_slice(body).ok();
+    let said = status
+        .map(|status| status.message)
+        .filter(|message| !message.is_empty());
+    shortened(&said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
+}
+
+/// An error of the client: of an answer that it judged itself, or of what kept it from getting one.
+pub(super) fn judge(error: kube::Error, action: &Action, server: &str) -> ClusterError {
+    if let kube::Error::Api(status) = &error
+        && let Ok(code) = StatusCode::from_u16(status.code)
+    {
+        return refusal(code, shortened(&status.message), action, server);
+    }
+    if let kube::Error::SerdeError(error) = &error {
+        return ClusterError::Unreadable {
+            action: action.to_string(),
+            reason: error.to_string(),
+        };
+    }
+    unreachable(&error, server)
+}
+
+/// What an answer with this status means.
+fn refusal(status: StatusCode, message: String, action: &Action, server: &str) -> ClusterError {
+    let action = action.to_string();
+    match status {
+        StatusCode::UNAUTHORIZED => ClusterError::Unauthorized {
+            server: server.to_owned(),
+        },
+        StatusCode::FORBIDDEN => ClusterError::Forbidden { action, message },
+        StatusCode::NOT_FOUND => ClusterError::NotFound {
+            what: what(&message, &action),
+        },
+        StatusCode::CONFLICT => ClusterError::Conflict { action, message },
+        StatusCode::GONE => ClusterError::Gone { action, message },
+        StatusCode::TOO_MANY_REQUESTS => ClusterError::Throttled { action, message },
+        _ if status.is_server_error() => ClusterError::Failed {
+            status: status.as_u16(),
+            action,
+            message,
+        },
+        _ => ClusterError::Refused {
+            status: status.as_u16(),
+            action,
+            message,
+        },
+    }
+}
+
+/// What was not found: the API server says `deployments.apps "api" not found`.
+fn what(message: &str, action: &str) -> String {
+    message
+        .strip_suffix(" not found")
+        .map_or_else(|| format!("answer to {action}: {message}"), str::to_owned)
+}
+
+/// Why the client could not be made.
+pub(super) fn setup(error: &kube::Error, server: &str) -> ClusterError {
+    credentials(error, server).unwrap_or_else(|| ClusterError::Setup {
+        server: server.to_owned(),
+        reason: shortened(&root_cause(error)),
+    })
+}
+
+fn unreachable(error: &kube::Error, server: &str) -> ClusterError {
+    if let Some(error) = credentials(error, server) {
+        return error;
+    }
+    let server = server.to_owned();
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidCertificate(reason)) => ClusterError::Untrusted {
+            server,
+            reason: reason.to_string(),
+        },
+        Some(_) | None => ClusterError::Unreachable {
+            server,
+            reason: shortened(&root_cause(error)),
+        },
+    }
+}
+
+/// Why there are no credentials, where that is the cause.
+fn credentials(error: &kube::Error, server: &str) -> Option<ClusterError> {
+    let error = if let kube::Error::Auth(error) = error {
+        error
+    } else {
+        find::<AuthError>(error)?
+    };
+    if let AuthError::AuthExecRun { cmd, out } = error {
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        let stderr = stderr.trim();
+        let said = if stderr.is_empty() {
+            out.status.to_string()
+        } else {
+            format!("{}: {stderr}", out.status)
+        };
+        return Some(ClusterError::CredentialPlugin {
+            command: shortened(cmd),
+            said: shortened(&said),
+        });
+    }
+    Some(ClusterError::Setup {
+        server: server.to_owned(),
+        reason: shortened(&error.to_string()),
+    })
+}
+
+/// The error of type `E` in the chain of causes, also where an I/O error carries it.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let carried = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        if let Some(found) = carried.and_then(|carried| carried.downcast_ref::<E>()) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// `text` in one line, and no longer than an error may be.
+fn shortened(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut shown: String = line.chars().take(SHOWN).collect();
+    if line.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,32 @@
+//! One view of a Kubernetes cluster, for everything that asks it.
+//!
+//! Owns the way to the API server ([`Connection`]), what is known of the namespaces in use ([`ClusterView`]: objects
+//! that can be scaled, pods, other autoscalers, each asked once a pass or watched), and the one write there is
+//! ([`ScaleWriter`]). What the facts mean for a workload is the adapters' to say.
+//!
+//! Unknown is never empty: a list that failed and a watch that is not in step are errors, not views without pods.
+
+mod connection;
+mod discovery;
+mod error;
+mod hpa;
+mod index;
+mod meta;
+mod pod;
+mod quantity;
+mod resource;
+mod scalable;
+mod scaled_object;
+mod view;
+mod write;
+
+pub use connection::{Connection, ConnectionOptions};
+pub use error::ClusterError;
+pub use hpa::Hpa;
+pub use meta::{FieldOwner, Labels};
+pub use pod::{Container, Pod, PodTrouble, Requests};
+pub use resource::{KindName, ObjectName, Resource};
+pub use scalable::Scalable;
+pub use scaled_object::ScaledObject;
+pub use view::{ClusterView, Filling, Objects};
+pub use write::{DryRun, ScaleWriter};

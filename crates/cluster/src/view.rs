@@ -1,0 +1,400 @@
+//! What is known of the namespaces in use, asked once for everybody.
+//!
+//! Owns which objects are known and since when. Two ways fill it: lists, one for each kind, namespace and pass; or
+//! watches, which go on between passes. Both answer alike, and both say so when they do not know.
+
+mod list;
+mod listed;
+mod watched;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use headroom_policy_engine::{Timestamp, hpa::Selector};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use self::{listed::Listed, watched::Watched};
+use crate::{
+    ClusterError, Connection, Hpa, KindName, ObjectName, Pod, Resource, Scalable, ScaledObject,
+    connection::SharedConnection,
+    discovery::{self, Reading, ScalableKind},
+    index::LabelIndex,
+    meta::Raw,
+    resource::Action,
+    scalable::ScalePaths,
+};
+
+/// How a view is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filling {
+    /// By a list for each kind, namespace and pass: for one pass.
+    Lists,
+    /// By watches that go on between passes: for a loop.
+    Watches,
+}
+
+/// A kind of object with the part of it that is kept.
+pub(crate) trait Kept: Send + Sync + Sized + 'static {
+    /// What is read of its spec.
+    type Spec: DeserializeOwned + Default + Clone + Send;
+    /// What is read of its status.
+    type Status: DeserializeOwned + Default + Clone + Send;
+    /// What is read of its managed fields.
+    type Managed: DeserializeOwned + Default + Clone + Send;
+    /// What one has to know to read it.
+    type How: Clone + Send + Sync + 'static;
+
+    /// The part that is kept.
+    fn keep(raw: Raw<Self::Spec, Self::Status, Self::Managed>, how: &Self::How) -> Self;
+
+    /// Its name, which is its own in its namespace.
+    fn name(&self) -> &str;
+}
+
+/// The raw object of a kind that is kept.
+pub(crate) type RawOf<K> = Raw<<K as Kept>::Spec, <K as Kept>::Status, <K as Kept>::Managed>;
+
+/// All objects of a kind in one namespace, at one moment.
+#[derive(Debug)]
+pub struct Objects<K> {
+    objects: Vec<Arc<K>>,
+    by_name: OnceLock<HashMap<Box<str>, usize>>,
+    by_label: LabelIndex,
+}
+
+impl<K> Objects<K> {
+    fn new(objects: &BTreeMap<Box<str>, Arc<K>>) -> Self {
+        Self {
+            objects: objects.values().map(Arc::clone).collect(),
+            by_name: OnceLock::new(),
+            by_label: LabelIndex::default(),
+        }
+    }
+
+    fn none() -> Self {
+        Self::new(&BTreeMap::new())
+    }
+
+    /// All of them, by name.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<K>] {
+        &self.objects
+    }
+}
+
+#[expect(private_bounds, reason = "the kinds are this crate's")]
+impl<K: Kept> Objects<K> {
+    /// The one with this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<K>> {
+        let by_name = self.by_name.get_or_init(|| {
+            let names = self.objects.iter().map(|object| object.name().into());
+            names.zip(0..).collect()
+        });
+        self.objects.get(*by_name.get(name)?)
+    }
+}
+
+impl Objects<Pod> {
+    /// Those that `selector` matches. An empty selector matches every pod.
+    #[must_use]
+    pub fn selected(&self, selector: &Selector) -> Vec<&Arc<Pod>> {
+        self.by_label.select(&self.objects, selector)
+    }
+}
+
+/// Which objects a feed is about, and how they are read.
+#[derive(Debug)]
+struct Source<K: Kept> {
+    connection: SharedConnection,
+    resource: Resource,
+    namespace: String,
+    how: K::How,
+}
+
+impl<K: Kept> Clone for Source<K> {
+    fn clone(&self) -> Self {
+        Self {
+            connection: Arc::clone(&self.connection),
+            resource: self.resource.clone(),
+            namespace: self.namespace.clone(),
+            how: self.how.clone(),
+        }
+    }
+}
+
+impl<K: Kept> std::fmt::Display for Source<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} in namespace {}", self.resource, self.namespace)
+    }
+}
+
+/// The objects of one kind in one namespace, however they are had.
+enum Feed<K: Kept> {
+    Listed(Listed<K>),
+    Watched(Watched<K>),
+}
+
+impl<K: Kept> Feed<K> {
+    fn new(source: Source<K>, filling: Filling) -> Self {
+        match filling {
+            Filling::Lists => Self::Listed(Listed::new(source)),
+            Filling::Watches => Self::Watched(Watched::begin(source)),
+        }
+    }
+
+    async fn objects(&self, now: Timestamp) -> Result<Arc<Objects<K>>, ClusterError> {
+        match self {
+            Self::Listed(listed) => listed.objects(now).await,
+            Self::Watched(watched) => watched.objects().await,
+        }
+    }
+}
+
+/// A kind in a namespace.
+type Place = (Resource, String);
+
+/// The feeds of one kind of object, each begun when it is first asked for.
+struct Feeds<K: Kept>(Mutex<HashMap<Place, Arc<Feed<K>>>>);
+
+impl<K: Kept> Default for Feeds<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Kept> Feeds<K> {
+    fn get_or_begin(&self, source: impl FnOnce() -> Source<K>, filling: Filling, key: Place) -> Arc<Feed<K>> {
+        let mut feeds = locked(&self.0);
+        let feed = feeds
+            .entry(key)
+            .or_insert_with(|| Arc::new(Feed::new(source(), filling)));
+        Arc::clone(feed)
+    }
+
+    /// What was listed of these objects is not used again.
+    fn forget_list(&self, key: &Place) {
+        let feed = locked(&self.0).get(key).map(Arc::clone);
+        if let Some(Feed::Listed(listed)) = feed.as_deref() {
+            listed.forget();
+        }
+    }
+
+    /// A watch of a kind that is not served any more ends.
+    fn end(&self, key: &Place) {
+        locked(&self.0).remove(key);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is known of the namespaces in use. It cannot change anything.
+pub struct ClusterView {
+    connection: SharedConnection,
+    filling: Filling,
+    kinds: tokio::sync::Mutex<HashMap<KindName, ScalableKind>>,
+    scalables: Feeds<Scalable>,
+    pods: Feeds<Pod>,
+    hpas: Feeds<Hpa>,
+    scaled_objects: Feeds<ScaledObject>,
+    /// Objects as our own writes left them, until the view has caught up with that.
+    written: Mutex<HashMap<ObjectName, Arc<Scalable>>>,
+}
+
+impl std::fmt::Debug for ClusterView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterView")
+            .field("connection", &self.connection)
+            .field("filling", &self.filling)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClusterView {
+    /// A view over `connection` that knows nothing yet: what is asked for first is fetched then.
+    #[must_use]
+    pub fn new(connection: Arc<Connection>, filling: Filling) -> Self {
+        Self {
+            connection,
+            filling,
+            kinds: tokio::sync::Mutex::default(),
+            scalables: Feeds::default(),
+            pods: Feeds::default(),
+            hpas: Feeds::default(),
+            scaled_objects: Feeds::default(),
+            written: Mutex::default(),
+        }
+    }
+
+    /// The object called `name`, as it is in the pass of `now`.
+    ///
+    /// # Errors
+    /// When the kind or the object is not there, or what is known of it may be wrong.
+    pub async fn scalable(&self, name: &ObjectName, now: Timestamp) -> Result<Arc<Scalable>, ClusterError> {
+        let kind = self.kind(&name.kind).await?;
+        let Reading::Object(paths) = &kind.reading else {
+            return self.fetch(name).await.map(Arc::new);
+        };
+        let feed = self.scalables.get_or_begin(
+            || self.source(&kind.resource, &name.namespace, paths.clone()),
+            self.filling,
+            (kind.resource.clone(), name.namespace.clone()),
+        );
+        let objects = match feed.objects(now).await {
+            // The kind itself is gone; if it comes back, its definition may be another.
+            Err(error @ ClusterError::NotFound { .. }) => {
+                self.kinds.lock().await.remove(&name.kind);
+                self.scalables.end(&(kind.resource, name.namespace.clone()));
+                return Err(error);
+            }
+            other => other?,
+        };
+        let object = objects.named(&name.name).ok_or_else(|| ClusterError::NotFound {
+            what: format!(
+                "{} `{}` in namespace {}",
+                kind.resource, name.name, name.namespace
+            ),
+        })?;
+        Ok(self.as_written(name, object))
+    }
+
+    /// The pods of `namespace`.
+    ///
+    /// # Errors
+    /// When they cannot be read, or what is known of them may be wrong.
+    pub async fn pods(&self, namespace: &str, now: Timestamp) -> Result<Arc<Objects<Pod>>, ClusterError> {
+        self.all(&self.pods, Resource::pods(), namespace, now).await
+    }
+
+    /// The HorizontalPodAutoscalers of `namespace`.
+    ///
+    /// # Errors
+    /// As [`Self::pods`].
+    pub async fn hpas(&self, namespace: &str, now: Timestamp) -> Result<Arc<Objects<Hpa>>, ClusterError> {
+        self.all(&self.hpas, Resource::hpas(), namespace, now).await
+    }
+
+    /// The ScaledObjects of `namespace`: none where KEDA is not installed.
+    ///
+    /// # Errors
+    /// As [`Self::pods`].
+    pub async fn scaled_objects(
+        &self,
+        namespace: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Objects<ScaledObject>>, ClusterError> {
+        let resource = Resource::scaled_objects();
+        match self
+            .all(&self.scaled_objects, resource.clone(), namespace, now)
+            .await
+        {
+            Err(ClusterError::NotFound { .. }) => Ok(Arc::new(Objects::none())),
+            other => other,
+        }
+    }
+
+    async fn all<K: Kept<How = ()>>(
+        &self,
+        feeds: &Feeds<K>,
+        resource: Resource,
+        namespace: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Objects<K>>, ClusterError> {
+        let key = (resource.clone(), namespace.to_owned());
+        let feed = feeds.get_or_begin(|| self.source(&resource, namespace, ()), self.filling, key);
+        feed.objects(now).await
+    }
+
+    fn source<K: Kept>(&self, resource: &Resource, namespace: &str, how: K::How) -> Source<K> {
+        Source {
+            connection: Arc::clone(&self.connection),
+            resource: resource.clone(),
+            namespace: namespace.to_owned(),
+            how,
+        }
+    }
+
+    /// The kind that `name` means. Asked once, as long as the kind is served.
+    pub(crate) async fn kind(&self, name: &KindName) -> Result<ScalableKind, ClusterError> {
+        let mut kinds = self.kinds.lock().await;
+        if let Some(kind) = kinds.get(name) {
+            return Ok(kind.clone());
+        }
+        let kind = discovery::find(&self.connection, name, self.connection.until()).await?;
+        kinds.insert(name.clone(), kind.clone());
+        drop(kinds);
+        Ok(kind)
+    }
+
+    /// The object called `name` as it is at this moment, past everything that is known already.
+    ///
+    /// # Errors
+    /// As [`Self::scalable`].
+    pub async fn fetch(&self, name: &ObjectName) -> Result<Scalable, ClusterError> {
+        let kind = self.kind(&name.kind).await?;
+        let ObjectName {
+            namespace,
+            name: object,
+            ..
+        } = name;
+        let path = kind.resource.object(namespace, object);
+        let (path, paths, action) = match kind.reading {
+            Reading::Object(paths) => (path, paths, Action::get(&kind.resource, namespace, object)),
+            Reading::Scale => (
+                format!("{path}/scale"),
+                ScalePaths::of_scale(),
+                Action::on_scale("get", &kind.resource, namespace, object),
+            ),
+        };
+        let until = self.connection.until();
+        let raw: RawOf<Scalable> = self.connection.get(&path, &action, until).await?;
+        Ok(Scalable::keep(raw, &paths))
+    }
+
+    /// What is known of the object is about to change.
+    pub(crate) async fn forget(&self, name: &ObjectName) {
+        if let Ok(kind) = self.kind(&name.kind).await {
+            self.scalables
+                .forget_list(&(kind.resource, name.namespace.clone()));
+        }
+    }
+
+    /// The object is now as `left`, which a view that watches may learn a moment later.
+    pub(crate) fn note_written(&self, name: &ObjectName, left: Scalable) {
+        locked(&self.written).insert(name.clone(), Arc::new(left));
+    }
+
+    fn as_written(&self, name: &ObjectName, seen: &Arc<Scalable>) -> Arc<Scalable> {
+        let mut written = locked(&self.written);
+        match written.get(name) {
+            Some(left) if seen.is_older_than(left) => Arc::clone(left),
+            Some(_) => {
+                written.remove(name);
+                Arc::clone(seen)
+            }
+            None => Arc::clone(seen),
+        }
+    }
+}
+
+/// Objects by name, with the version of the collection that they are from.
+struct Collection<K> {
+    objects: BTreeMap<Box<str>, Arc<K>>,
+    version: String,
+}
+
+impl<K: Kept> Source<K> {
+    fn keep(&self, raw: RawOf<K>) -> (Box<str>, Arc<K>) {
+        let object = K::keep(raw, &self.how);
+        (object.name().into(), Arc::new(object))
+    }
+
+    fn until(&self) -> Instant {
+        self.connection.until()
+    }
+}

@@ -1,0 +1,129 @@
+//! Which cluster is meant, and what is said when that is not clear.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+
+use headroom_cluster::{ClusterError, Filling};
+use headroom_test_support::temp_dir;
+use serde_json::json;
+
+use crate::world::{DEPLOYMENTS, NOW, World, connect, deployment, kubeconfig, list, wanting};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_context_that_does_not_exist_is_answered_with_those_that_do() {
+    let directory = temp_dir();
+    let path = kubeconfig(&directory, "https://127.0.0.1:1", &json!({}));
+    let error = connect(path.clone(), Some("prod"), DEADLINE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the kubeconfig {} has no context `prod`; it has test",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn a_kubeconfig_that_is_not_there_or_cannot_be_read_is_named() {
+    let directory = temp_dir();
+    let path = directory.path().join("none");
+    let error = connect(path.clone(), None, DEADLINE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the kubeconfig {} cannot be used: No such file or directory (os error 2)",
+            path.display()
+        )
+    );
+    fs::write(&path, "apiVersion: [").unwrap();
+    let error = connect(path, None, DEADLINE).unwrap_err();
+    assert!(matches!(error, ClusterError::Kubeconfig { .. }), "{error:?}");
+}
+
+#[test]
+fn without_a_current_context_one_has_to_be_chosen() {
+    let directory = temp_dir();
+    let path = directory.path().join("kubeconfig");
+    let contexts = json!({"contexts": [
+        {"name": "a", "context": {"cluster": "c", "user": "u"}},
+        {"name": "b", "context": {"cluster": "c", "user": "u"}}]});
+    fs::write(&path, contexts.to_string()).unwrap();
+    let error = connect(path, None, DEADLINE).unwrap_err();
+    assert!(
+        error.to_string().ends_with("choose one with --context: a, b"),
+        "{error}"
+    );
+}
+
+fn plugin(directory: &std::path::Path, script: &str) -> serde_json::Value {
+    let path = directory.join("plugin");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never"}})
+}
+
+#[tokio::test]
+async fn a_credential_plugin_that_fails_is_quoted() {
+    let plugins = temp_dir();
+    let user = plugin(plugins.path(), "echo 'the SSO session has expired' >&2; exit 3");
+    let world = World::as_user(DEADLINE, &user).await;
+    let error = world
+        .view(Filling::Lists)
+        .scalable(&deployment("api"), NOW)
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, ClusterError::CredentialPlugin { .. }), "{text}");
+    assert!(
+        text.contains("exit status: 3: the SSO session has expired"),
+        "{text}"
+    );
+    assert_eq!(world.asked(DEPLOYMENTS).await, 0);
+}
+
+#[tokio::test]
+async fn a_credential_plugin_gives_the_token_that_is_sent() {
+    let plugins = temp_dir();
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "from-plugin"}});
+    let user = plugin(plugins.path(), &format!("echo '{credential}'"));
+    let world = World::as_user(DEADLINE, &user).await;
+    world.answer(DEPLOYMENTS, list(&[wanting("api", 3)], "")).await;
+    world
+        .view(Filling::Lists)
+        .scalable(&deployment("api"), NOW)
+        .await
+        .unwrap();
+    let requests = world.server.received_requests().await.unwrap();
+    let header = |name: &str| requests[0].headers[name].to_str().unwrap().to_owned();
+    assert_eq!(header("authorization"), "Bearer from-plugin");
+    assert_eq!(
+        header("user-agent"),
+        concat!("headroom/", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_goes_through_a_proxy_does() {
+    let proxy = wiremock::MockServer::start().await;
+    let directory = temp_dir();
+    let path = kubeconfig(&directory, "https://api.example:6443", &json!({}));
+    let text = fs::read_to_string(&path).unwrap();
+    let through = format!(
+        "\"server\":\"https://api.example:6443\",\"proxy-url\":\"{}\"",
+        proxy.uri()
+    );
+    fs::write(
+        &path,
+        text.replace("\"server\":\"https://api.example:6443\"", &through),
+    )
+    .unwrap();
+    let connection = connect(path, None, Duration::from_secs(2)).unwrap();
+    let view = headroom_cluster::ClusterView::new(connection.into(), Filling::Lists);
+    view.scalable(&deployment("api"), NOW).await.unwrap_err();
+    let requests = proxy.received_requests().await.unwrap();
+    assert!(!requests.is_empty(), "the proxy is asked for a way to the server");
+    assert_eq!(requests[0].method.as_str(), "CONNECT");
+}

@@ -1,0 +1,121 @@
+//! A scripted API server, and a connection to it.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use headroom_cluster::{ClusterView, Connection, ConnectionOptions, Filling, KindName, ObjectName};
+use headroom_policy_engine::Timestamp;
+use headroom_test_support::temp_dir;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_millis(1_790_000_000_000);
+pub(crate) const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
+pub(crate) const PODS: &str = "/api/v1/namespaces/shop/pods";
+
+pub(crate) struct World {
+    pub(crate) server: MockServer,
+    pub(crate) connection: Arc<Connection>,
+    _directory: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new(deadline: Duration) -> Self {
+        Self::as_user(deadline, &json!({"token": "secret"})).await
+    }
+
+    pub(crate) async fn as_user(deadline: Duration, user: &Value) -> Self {
+        let (server, directory) = (MockServer::start().await, temp_dir());
+        let kubeconfig = kubeconfig(&directory, &server.uri(), user);
+        let connection = connect(kubeconfig, None, deadline).unwrap();
+        Self {
+            server,
+            connection: Arc::new(connection),
+            _directory: directory,
+        }
+    }
+
+    pub(crate) fn view(&self, filling: Filling) -> Arc<ClusterView> {
+        Arc::new(ClusterView::new(Arc::clone(&self.connection), filling))
+    }
+
+    pub(crate) async fn answer(&self, path: &str, answer: ResponseTemplate) {
+        Mock::given(matchers::path(path))
+            .respond_with(answer)
+            .mount(&self.server)
+            .await;
+    }
+
+    pub(crate) async fn answer_once(&self, path: &str, answer: ResponseTemplate) {
+        let mock = Mock::given(matchers::path(path))
+            .respond_with(answer)
+            .up_to_n_times(1);
+        mock.mount(&self.server).await;
+    }
+
+    /// How often `path` was asked for.
+    pub(crate) async fn asked(&self, path: &str) -> usize {
+        let requests = self.server.received_requests().await.unwrap();
+        requests
+            .iter()
+            .filter(|request| request.url.path() == path)
+            .count()
+    }
+}
+
+pub(crate) fn kubeconfig(directory: &TempDir, url: &str, user: &Value) -> PathBuf {
+    let path = directory.path().join("kubeconfig");
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+    });
+    fs::write(&path, text.to_string()).unwrap();
+    path
+}
+
+pub(crate) fn connect(
+    kubeconfig: PathBuf,
+    context: Option<&str>,
+    deadline: Duration,
+) -> Result<Connection, headroom_cluster::ClusterError> {
+    Connection::new(&ConnectionOptions {
+        kubeconfig: Some(kubeconfig),
+        context: context.map(str::to_owned),
+        deadline,
+    })
+}
+
+pub(crate) fn deployment(name: &str) -> ObjectName {
+    object("deployment", None, name)
+}
+
+pub(crate) fn object(kind: &str, group: Option<&str>, name: &str) -> ObjectName {
+    ObjectName {
+        kind: KindName {
+            kind: kind.to_owned(),
+            version: None,
+            group: group.map(str::to_owned),
+        },
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+pub(crate) fn list(items: &[Value], next: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200)
+        .set_body_json(json!({"metadata": {"resourceVersion": "7", "continue": next}, "items": items}))
+}
+
+pub(crate) fn wanting(name: &str, replicas: u32) -> Value {
+    json!({
+        "metadata": {"name": name, "uid": format!("uid-of-{name}"), "resourceVersion": "5"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}},
+    })
+}
+
+pub(crate) fn status(code: u16, message: &str) -> ResponseTemplate {
+    let body = json!({"kind": "Status", "status": "Failure", "message": message, "code": code});
+    ResponseTemplate::new(code).set_body_json(body)
+}
