@@ -3,8 +3,8 @@
 //! Logs, history, `plan`, `explain` and tests all read this. JSON for users is made from it by the command line.
 
 use headroom_policy_engine::{
-    Decision, Explanation, MetricName, Observation, Outcome, Proposal, RoundStatus, Step, Timestamp,
-    Workload, WorkloadId,
+    Decision, Explanation, MetricName, Observation, Outcome, Proposal, RaisedCondition, RoundStatus, Step,
+    Timestamp, Workload, WorkloadId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,9 @@ pub struct DecisionRecord {
     /// What the HPA would have in its status after it; `None` under headroom's own semantics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundStatus>,
+    /// What was wrong with it beyond its load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<RaisedCondition>,
     /// What was made of its past, where nothing was remembered; `None` where something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuilt: Option<Rebuilt>,

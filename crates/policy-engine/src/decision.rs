@@ -126,12 +126,22 @@ pub enum Reason {
     FailingToStart,
     /// Hold: less would do, and somebody asked that the count does not fall.
     ScaleDownHeld,
+    /// Hold: less would do, and a rollout is under way.
+    RollingOut,
+    /// Hold: less would do, and somebody else keeps setting the count.
+    Contested,
+    /// Hold: less would do, and too much of the fleet would fall at once.
+    FleetBrake,
     /// Hold: the count was reversed too often.
     Flapping,
     /// Hold: the clock went back, so nothing is scaled down in this pass.
     ClockWentBack,
     /// Hold: a person paused the workload.
     Paused,
+    /// Hold: something else scales the target too.
+    SecondScaler,
+    /// Hold: the target is being deleted.
+    BeingDeleted,
     /// Hold: a person set the workload to zero.
     Off,
 }

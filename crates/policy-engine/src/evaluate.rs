@@ -13,7 +13,7 @@ mod recommend;
 mod stabilize;
 mod wait;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 mod zero;
 
 use self::{hpa::Hpa, own::Own, recommend::Proposals};

@@ -5,8 +5,10 @@
 //! numbers, so the same values always give the same [`Decision`].
 
 mod active_bounds;
+mod condition;
 mod decision;
 mod evaluate;
+mod hold;
 pub mod hpa;
 mod identity;
 mod memory;
@@ -21,8 +23,10 @@ mod time;
 mod workload;
 
 pub use active_bounds::{ActiveBound, ActiveBounds, BoundSource, Operator, ScheduleName};
+pub use condition::RaisedCondition;
 pub use decision::{Decision, Direction, Outcome, Reason};
 pub use evaluate::{Arithmetic, Inexact, Terms, Values, evaluate};
+pub use hold::{Held, Hold, HoldSource};
 pub use hpa::{HpaSettings, MetricKind, RoundError, RoundStatus, SelectorState};
 pub use identity::{IdentityError, WorkloadId, is_dns_label};
 pub use memory::{Memory, ScaleEvents, TargetUnreadable};
@@ -40,4 +44,4 @@ pub use policy::{
 pub use replicas::{BoundsError, ReplicaBounds, Replicas};
 pub use step::{Easing, End, Explanation, NoSteps, Pending, Proposal, Stabilizing, Step, StepSink};
 pub use time::Timestamp;
-pub use workload::{CountOrigin, Hold, HoldSource, Readiness, Workload};
+pub use workload::{CountOrigin, Readiness, Workload};

@@ -143,14 +143,15 @@ impl Memory {
         }
     }
 
-    /// How many written changes turned around within the hour before `now`.
-    pub(crate) fn reversals_within_an_hour(&self, now: Timestamp) -> u32 {
+    /// How many written changes turned around within the hour before `now`, where that is more than `allowed`.
+    pub(crate) fn reversals_above(&self, allowed: u32, now: Timestamp) -> Option<u32> {
         let recent = self
             .reversals
             .iter()
             .filter(|&&at| now.since(at) < REVERSAL_MEMORY)
             .count();
-        u32::try_from(recent).unwrap_or(u32::MAX)
+        let recent = u32::try_from(recent).unwrap_or(u32::MAX);
+        (recent > allowed).then_some(recent)
     }
 
     /// How long it takes until no more than `allowed` of them are younger than an hour, if none is added.

@@ -10,9 +10,10 @@ mod words;
 use std::time::Duration;
 
 pub use self::ends::End;
+pub(crate) use self::words::Span;
 use crate::{
-    BoundSource, ChangeLimit, Direction, FallbackAction, GroupName, Hold, HoldSource, MetricName,
-    Observation, ReplicaBounds, Replicas, SelectorState, StabilizationWindow, Terms,
+    BoundSource, ChangeLimit, Direction, FallbackAction, GroupName, Hold, MetricName, Observation,
+    ReplicaBounds, Replicas, SelectorState, StabilizationWindow, Terms,
 };
 
 /// Takes the steps of one evaluation.
@@ -227,23 +228,14 @@ pub enum Step {
         /// How long the slowest one has been starting.
         starting_for: Duration,
     },
-    /// Replicas cannot start or keep dying, so the count does not grow.
-    HeldFailing {
+    /// A hold of one direction: the count does not move that way.
+    Held {
         /// What was wanted before.
         wanted: Replicas,
         /// What is kept.
         kept: Replicas,
-        /// How many replicas are failing.
-        failing: Replicas,
-    },
-    /// Somebody asked that the count does not fall.
-    HeldScaleDown {
-        /// What was wanted before.
-        wanted: Replicas,
-        /// What is kept.
-        kept: Replicas,
-        /// Who or what asked for it.
-        by: HoldSource,
+        /// What holds it; of several the one that lasts longest.
+        hold: Hold,
         /// After so long it ends by itself; `None`: not by waiting.
         ends_after: Option<Duration>,
     },
@@ -331,7 +323,7 @@ pub enum Step {
         wanted: Replicas,
         /// The count that stays.
         kept: Replicas,
-        /// What forbids it; `None` when a person set the workload to zero.
+        /// What forbids it, of several the one that lasts longest; `None` when a person set the workload to zero.
         hold: Option<Hold>,
         /// After so long it ends by itself; `None`: not by waiting.
         ends_after: Option<Duration>,
@@ -352,8 +344,7 @@ impl Step {
             Self::LimitedAsHpa { .. } => "limited_as_hpa",
             Self::SelectorRefused { .. } => "selector_refused",
             Self::HeldNotReady { .. } => "held_not_ready",
-            Self::HeldFailing { .. } => "held_failing",
-            Self::HeldScaleDown { .. } => "held_scale_down",
+            Self::Held { .. } => "held",
             Self::HeldFlapping { .. } => "held_flapping",
             Self::HeldClock { .. } => "held_clock",
             Self::FellBack { .. } => "fell_back",
@@ -379,8 +370,7 @@ impl Step {
             | Self::LimitedAsHpa { .. }
             | Self::SelectorRefused { .. }
             | Self::HeldNotReady { .. }
-            | Self::HeldFailing { .. }
-            | Self::HeldScaleDown { .. }
+            | Self::Held { .. }
             | Self::HeldFlapping { .. }
             | Self::HeldClock { .. }
             | Self::KeptAfterFallback { .. }
@@ -402,8 +392,7 @@ impl Step {
             | Self::KeptForGroup { wanted, kept, .. }
             | Self::Stabilized { wanted, kept, .. }
             | Self::HeldNotReady { wanted, kept, .. }
-            | Self::HeldFailing { wanted, kept, .. }
-            | Self::HeldScaleDown { wanted, kept, .. }
+            | Self::Held { wanted, kept, .. }
             | Self::HeldFlapping { wanted, kept, .. }
             | Self::HeldClock { wanted, kept, .. }
             | Self::KeptAfterFallback { wanted, kept, .. }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::{
     Arithmetic, BoundSource, Breach, ChangeAmount, ChangeLimit, Compared, Coverage, Direction, Easing,
-    FallbackAction, GroupName, Hold, HoldSource, MetricName, MetricRule, MissingCause, Observation, Operator,
-    Pending, Proposal, ReplicaBounds, Replicas, Sample, ScheduleName, SelectorState, StabilizationWindow,
-    Stabilizing, Step, StepRule, Target, TargetUtilization, Terms, Timestamp, Tolerance, Votes, Watermarks,
-    hpa::MetricError,
+    FallbackAction, GroupName, Held, Hold, HoldSource, MetricName, MetricRule, MissingCause, Observation,
+    Operator, Pending, Proposal, ReplicaBounds, Replicas, Sample, ScheduleName, SelectorState,
+    StabilizationWindow, Stabilizing, Step, StepRule, Target, TargetUtilization, Terms, Timestamp, Tolerance,
+    Votes, Watermarks, hpa::MetricError,
 };
 
 /// When every example was decided: 2026-05-01 08:30 UTC.
@@ -39,9 +39,8 @@ fn after(step: &Step) -> Option<Vec<Step>> {
         Step::Limited { .. } => limited_as_hpa(),
         Step::LimitedAsHpa { .. } => selector_refused(),
         Step::SelectorRefused { .. } => held_not_ready(),
-        Step::HeldNotReady { .. } => held_failing(),
-        Step::HeldFailing { .. } => held_scale_down(),
-        Step::HeldScaleDown { .. } => held_flapping(),
+        Step::HeldNotReady { .. } => held(),
+        Step::Held { .. } => held_flapping(),
         Step::HeldFlapping { .. } => held_clock(),
         Step::HeldClock { .. } => fell_back(),
         Step::FellBack { .. } => kept_after_fallback(),
@@ -412,15 +411,6 @@ fn held_not_ready() -> Vec<Step> {
     }]
 }
 
-fn held_failing() -> Vec<Step> {
-    let failing = |failing| Step::HeldFailing {
-        wanted: count(10),
-        kept: count(4),
-        failing: count(failing),
-    };
-    vec![failing(1), failing(2)]
-}
-
 fn anna() -> Operator {
     Operator {
         by: Some("anna".into()),
@@ -428,14 +418,56 @@ fn anna() -> Operator {
     }
 }
 
-fn held_scale_down() -> Vec<Step> {
-    let held = |by, ends_after| Step::HeldScaleDown {
-        wanted: count(2),
-        kept: count(4),
-        by: HoldSource::Override(by),
-        ends_after,
+/// An example of every kind of hold, each variant once.
+#[must_use]
+pub fn holds() -> Vec<Hold> {
+    let until = |left| Some(DECIDED_AT.plus(seconds(left)));
+    let failing = |failing| Hold::FailingToStart {
+        failing: count(failing),
     };
-    vec![held(anna(), Some(seconds(1200))), held(Operator::default(), None)]
+    let scale_down = |by, until| Hold::ScaleDownHeld { by, until };
+    let alert = || HoldSource::Query(r#"ALERTS{alertname="Outage"}"#.into());
+    let contested = |by: Option<&str>, until| Hold::Contested {
+        by: by.map(Into::into),
+        until,
+    };
+    vec![
+        Hold::Paused { until: until(1200) },
+        Hold::Paused { until: None },
+        Hold::SecondScaler {
+            name: "HorizontalPodAutoscaler/api".into(),
+        },
+        Hold::BeingDeleted,
+        failing(1),
+        failing(2),
+        scale_down(HoldSource::Override(anna()), until(1200)),
+        scale_down(HoldSource::Override(Operator::default()), None),
+        scale_down(alert(), until(300)),
+        scale_down(alert(), None),
+        Hold::RollingOut { until: until(480) },
+        Hold::RollingOut { until: None },
+        contested(Some("argocd-controller"), until(600)),
+        contested(None, None),
+        Hold::FleetBrake { until: until(900) },
+        Hold::FleetBrake { until: None },
+    ]
+}
+
+fn held() -> Vec<Step> {
+    let step = |hold: Hold| {
+        let (wanted, kept) = match hold.held() {
+            Held::Up => (10, 4),
+            Held::Down => (2, 4),
+            Held::Writing => return None,
+        };
+        Some(Step::Held {
+            wanted: count(wanted),
+            kept: count(kept),
+            ends_after: hold.ends_after(DECIDED_AT),
+            hold,
+        })
+    };
+    holds().into_iter().filter_map(step).collect()
 }
 
 fn held_flapping() -> Vec<Step> {
@@ -518,20 +550,17 @@ fn bounded() -> Vec<Step> {
 }
 
 fn forbidden() -> Vec<Step> {
-    let forbidden = |wanted, kept, hold: Option<Hold>| Step::Forbidden {
+    let forbidden = |(wanted, kept), hold: Option<Hold>| Step::Forbidden {
         wanted: count(wanted),
         kept: count(kept),
         ends_after: hold.as_ref().and_then(|hold| hold.ends_after(DECIDED_AT)),
         hold,
     };
-    let paused = |left: Option<u64>| {
-        let until = left.map(|left| DECIDED_AT.plus(seconds(left)));
-        Some(Hold::Paused { until })
-    };
-    vec![
-        forbidden(6, 4, paused(Some(1200))),
-        forbidden(4, 4, paused(None)),
-        forbidden(6, 0, None),
-        forbidden(0, 0, None),
-    ]
+    let writing = holds().into_iter().filter(|hold| hold.held() == Held::Writing);
+    let changes = [(6, 4), (4, 4)].into_iter().cycle();
+    let by_holds = writing
+        .zip(changes)
+        .map(|(hold, change)| forbidden(change, Some(hold)));
+    let off = [(6, 0), (0, 0)].map(|change| forbidden(change, None));
+    by_holds.chain(off).collect()
 }

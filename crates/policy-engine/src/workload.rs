@@ -1,8 +1,8 @@
-//! What is known about the thing that is scaled: its count, its readiness, and what holds it.
+//! What is known about the thing that is scaled: its count, and how many of its replicas can serve.
 
 use std::time::Duration;
 
-use crate::{ActiveBounds, Operator, Replicas, Timestamp, hpa::SelectorState};
+use crate::{ActiveBounds, Hold, Replicas, hpa::SelectorState};
 
 /// One workload at the moment of evaluation, as its target tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,54 +83,4 @@ pub enum Readiness {
         /// How long the replica that has waited longest has been starting without becoming ready; `None` when all are.
         longest_unready: Option<Duration>,
     },
-}
-
-/// What holds a workload from outside the engine. Each holds one direction, or all writing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "snake_case")
-)]
-pub enum Hold {
-    /// A person paused it. Holds all writing.
-    Paused {
-        /// When the pause ends by itself; `None` when somebody has to resume.
-        until: Option<Timestamp>,
-    },
-    /// New replicas cannot start or keep dying. Holds scaling up.
-    FailingToStart {
-        /// How many of the wanted replicas are failing.
-        failing: Replicas,
-    },
-    /// Somebody asked that the count does not fall. Holds scaling down; the bounds still act.
-    ScaleDownHeld {
-        /// Who or what asked for it.
-        by: HoldSource,
-        /// When it ends by itself; `None` when it lasts as long as it is told.
-        until: Option<Timestamp>,
-    },
-}
-
-impl Hold {
-    /// How long it is from `now` until it ends by itself; `None` where it does not.
-    #[must_use]
-    pub fn ends_after(&self, now: Timestamp) -> Option<Duration> {
-        match self {
-            Self::Paused { until } | Self::ScaleDownHeld { until, .. } => until.map(|until| until.since(now)),
-            Self::FailingToStart { .. } => None,
-        }
-    }
-}
-
-/// Who or what asked for a hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "snake_case")
-)]
-pub enum HoldSource {
-    /// A person, for a time.
-    Override(Operator),
 }

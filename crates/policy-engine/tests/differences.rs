@@ -305,6 +305,39 @@ fn stuck_replicas() {
 }
 
 #[test]
+fn failing_replicas() {
+    let mut both = Both::new(policy(per_replica(1.0)), 10);
+    both.workload = |workload| Workload {
+        holds: vec![Hold::FailingToStart { failing: n(2) }],
+        ..workload
+    };
+    both.check(&[(0, see(20.0), None)], 20, 10);
+}
+
+#[test]
+fn a_rollout() {
+    let mut both = Both::new(policy(per_replica(1.0)), 10);
+    both.workload = |workload| Workload {
+        holds: vec![Hold::RollingOut { until: None }],
+        ..workload
+    };
+    both.check(&[(0, see(10.0), None), (15, see(4.0), None)], 4, 10);
+}
+
+#[test]
+fn a_fight() {
+    let mut both = Both::new(policy(per_replica(1.0)), 10);
+    both.workload = |workload| Workload {
+        holds: vec![Hold::Contested {
+            by: Some("argocd-controller".into()),
+            until: None,
+        }],
+        ..workload
+    };
+    both.check(&[(0, see(10.0), None), (15, see(4.0), None)], 4, 10);
+}
+
+#[test]
 fn flapping() {
     let mut policy = policy(per_replica(1.0));
     policy.guards.max_reversals = 2;

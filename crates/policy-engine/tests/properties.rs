@@ -11,6 +11,7 @@
 mod properties {
     pub mod curve;
     pub mod foresight;
+    pub mod guards;
     pub mod hpa;
     pub mod invariants;
     pub mod rebuilding;

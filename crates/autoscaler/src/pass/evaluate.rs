@@ -6,8 +6,8 @@ use headroom_actuator::TargetState;
 use headroom_metrics_source::Answer;
 use headroom_policy_engine::{
     Decision, Explanation, Freshness, Hold, Memory, MetricName, MissingCause, Observation, Observations,
-    Outcome, Pods, Reading, Replicas, RoundStatus, Semantics, TargetUnreadable, Timestamp, Workload,
-    WorkloadId, evaluate,
+    Outcome, Pods, RaisedCondition, Reading, Replicas, RoundStatus, Semantics, TargetUnreadable, Timestamp,
+    Workload, WorkloadId, evaluate,
 };
 
 use super::{Acts, report::in_one_line};
@@ -63,6 +63,7 @@ pub(crate) fn decide(
         in_force: found.overrides.into_iter().chain(scheduled).collect(),
         verdict: Verdict::Unreadable { error },
         round: None,
+        conditions: Vec::new(),
         rebuilt: None,
     };
     match memory.begin(&settings.policy, target, now) {
@@ -79,6 +80,7 @@ pub(crate) fn decide(
             if let Some(pods) = found.pods {
                 seen = seen.with_pods(pods);
             }
+            record.conditions = RaisedCondition::of(&settings.policy, &target, memory, now);
             record.verdict = verdict(settings, target, &seen, memory, now);
         }
     }

@@ -237,7 +237,7 @@ fn remember(
     Ok(())
 }
 
-/// What two decisions must have in common to be one row: result, reason, kinds of steps, and what is in force. Empty for a change that is
+/// What two decisions must have in common to be one row: result, reason, kinds of steps, conditions, what is in force. Empty for a change that is
 /// to be written.
 fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
     match &record.verdict {
@@ -251,6 +251,10 @@ fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
             let mut key = format!("{:?} {decision:?} ", record.mode).into_bytes();
             for step in &explanation.0 {
                 key.extend_from_slice(step.code().as_bytes());
+                key.push(b' ');
+            }
+            for condition in &record.conditions {
+                key.extend_from_slice(condition.code().as_bytes());
                 key.push(b' ');
             }
             for one in &record.in_force {

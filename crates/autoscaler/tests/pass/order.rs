@@ -12,7 +12,9 @@ use headroom_autoscaler::{
     Autoscaler, Mode, Notice, Parts, Pause, SourceId, Sources, Store, TargetSettings, Verdict, Which,
 };
 use headroom_metrics_source::{ObserveError, testing::ScriptedSource};
-use headroom_policy_engine::{Hold, MissingCause, Observation, Outcome, Replicas, Timestamp};
+use headroom_policy_engine::{
+    Hold, MissingCause, Observation, Outcome, RaisedCondition, Replicas, Timestamp, Workload,
+};
 
 #[tokio::test]
 async fn scales_up_with_the_load_and_records_it() {
@@ -338,6 +340,38 @@ async fn a_paused_workload_is_watched_and_not_written_to() {
     assert_eq!(told(about(&record, "web")), "2 Paused");
     let record = pass(&autoscaler, at(60)).await;
     assert_eq!(told(about(&record, "web")), "2 -> 5 Written");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_workload_is_recorded_for_as_long_as_it_lasts() {
+    let world = World::new(&["web"]);
+    world.load("web", 200.0);
+    let autoscaler = world.start();
+    let scaler = Hold::SecondScaler {
+        name: "HorizontalPodAutoscaler/web".into(),
+    };
+    for (second, holds, codes) in [
+        (0, Vec::new(), &[][..]),
+        (15, vec![scaler], &["second_scaler"][..]),
+        (30, Vec::new(), &[]),
+    ] {
+        let workload = Workload {
+            holds,
+            ..Workload::running(Replicas::new(2))
+        };
+        world.actuator.put_state(
+            &id("web"),
+            TargetState {
+                workload,
+                replicas: Vec::new(),
+            },
+        );
+        let record = pass(&autoscaler, at(second)).await;
+        let conditions = about(&record, "web").conditions.iter();
+        let told: Vec<_> = conditions.map(RaisedCondition::code).collect();
+        assert_eq!(told, codes, "after {second} s");
+    }
+    assert_eq!(world.rows("web").len(), 3, "each is a row of the history");
 }
 
 #[tokio::test]

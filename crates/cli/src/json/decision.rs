@@ -2,7 +2,8 @@
 
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
 use headroom_policy_engine::{
-    Coverage, MissingCause, Observation, Outcome, Proposal, Readiness, Sample, Step, Timestamp,
+    Coverage, MissingCause, Observation, Outcome, Proposal, RaisedCondition, Readiness, Sample, Step,
+    Timestamp,
 };
 use serde::Serialize;
 
@@ -31,9 +32,19 @@ pub(crate) struct Decision<'a> {
     metrics: Vec<Metric<'a>>,
     /// The schedules and overrides that were in force.
     in_force: Vec<InForceObject<'a>>,
+    /// What is wrong with the workload beyond its load. Empty for most.
+    conditions: Vec<ConditionObject>,
     /// What was made of the past, where nothing was remembered; `null` where something was.
     rebuilt: Option<RebuiltObject<'a>>,
     steps: Vec<StepObject>,
+}
+
+/// Something about a workload that somebody has to look at.
+#[derive(Debug, Serialize)]
+struct ConditionObject {
+    /// `not_becoming_ready`, `failing_to_start`, `flapping`, `second_scaler`, `contested` or `fleet_brake`.
+    code: &'static str,
+    text: String,
 }
 
 /// What was made of the past of a workload of which nothing was remembered.
@@ -112,6 +123,7 @@ impl<'a> Decision<'a> {
                 .map(|metric| Metric::new(metric, record.at))
                 .collect(),
             in_force: record.in_force.iter().map(InForceObject::new).collect(),
+            conditions: record.conditions.iter().map(ConditionObject::new).collect(),
             rebuilt: record.rebuilt.as_ref().map(RebuiltObject::new),
             steps,
         }
@@ -157,6 +169,15 @@ impl<'a> Metric<'a> {
             cause,
             error: record.error.as_deref(),
             remarks: &record.remarks,
+        }
+    }
+}
+
+impl ConditionObject {
+    fn new(condition: &RaisedCondition) -> Self {
+        Self {
+            code: condition.code(),
+            text: condition.to_string(),
         }
     }
 }

@@ -65,6 +65,7 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::Stabilizing
             | Reason::ChangeLimited
             | Reason::ScaleDownHeld
+            | Reason::RollingOut
             | Reason::GroupDisagrees
             | Reason::NotIdle
             | Reason::Recovering => decision.direction().is_some(),
@@ -79,9 +80,13 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::SelectorUnusable
             | Reason::NotReady
             | Reason::FailingToStart
+            | Reason::Contested
+            | Reason::FleetBrake
             | Reason::Flapping
             | Reason::ClockWentBack
             | Reason::Paused
+            | Reason::SecondScaler
+            | Reason::BeingDeleted
             | Reason::Off => true,
         }
 }

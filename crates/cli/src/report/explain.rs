@@ -4,7 +4,7 @@ use std::fmt;
 
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
 use headroom_policy_engine::{
-    Explanation, Hold, HoldSource, Observation, Readiness, Sample, Timestamp, Workload,
+    Explanation, Hold, HoldSource, Observation, RaisedCondition, Readiness, Sample, Timestamp, Workload,
 };
 
 use super::decision::{Course, outcome_words};
@@ -67,7 +67,16 @@ impl fmt::Display for Explained<'_> {
             .unwrap_or(0)
             .max(8);
         writeln!(f, "  {:width$}  {}", "replicas", replicas(target))?;
-        for hold in target.holds.iter().filter(|hold| !is_told_elsewhere(hold)) {
+        for condition in &record.conditions {
+            writeln!(
+                f,
+                "  {:width$}  {}",
+                "problem",
+                paint.paint(Tone::Warning, condition)
+            )?;
+        }
+        let holds = target.holds.iter().filter(|hold| hold.is_in_force(record.at));
+        for hold in holds.filter(|hold| !is_told_elsewhere(hold)) {
             writeln!(f, "  {:width$}  {hold}", "")?;
         }
         for one in &record.in_force {
@@ -97,15 +106,16 @@ impl fmt::Display for Explained<'_> {
     }
 }
 
-/// Whether the hold is part of what is in force.
-const fn is_told_elsewhere(hold: &Hold) -> bool {
-    match hold {
+/// Whether the hold is part of what is in force, or of a condition.
+fn is_told_elsewhere(hold: &Hold) -> bool {
+    let by_an_override = matches!(
+        hold,
         Hold::ScaleDownHeld {
             by: HoldSource::Override(_),
             ..
-        } => true,
-        Hold::Paused { .. } | Hold::FailingToStart { .. } => false,
-    }
+        }
+    );
+    by_an_override || RaisedCondition::of_hold(hold).is_some()
 }
 
 fn decided(record: &DecisionRecord, now: Timestamp) -> String {
@@ -213,6 +223,37 @@ mod tests {
         insta::assert_snapshot!("failed", explained(&samples::failed()));
         insta::assert_snapshot!("blind", explained(&samples::blind()));
         insta::assert_snapshot!("unreadable", explained(&samples::unreadable()));
+    }
+
+    #[test]
+    fn a_hold_and_what_is_wrong_are_told_once_each_while_they_last() {
+        let mut record = samples::hold();
+        if let Verdict::Decided { target, .. } = &mut record.verdict {
+            target.holds = vec![
+                Hold::RollingOut { until: None },
+                Hold::FleetBrake {
+                    until: Some(samples::AT),
+                },
+                Hold::SecondScaler {
+                    name: "HorizontalPodAutoscaler/web".into(),
+                },
+            ];
+        }
+        record.conditions = vec![RaisedCondition::SecondScaler {
+            name: "HorizontalPodAutoscaler/web".into(),
+        }];
+        let text = explained(&record);
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        let from = lines.iter().position(|line| line.starts_with("problem"));
+        assert_eq!(
+            lines[from.expect("a problem")..][..2],
+            [
+                "problem       HorizontalPodAutoscaler/web scales it too, and two scalers would fight",
+                "a rollout is under way"
+            ]
+        );
+        assert_eq!(text.matches("scales it too").count(), 1);
+        assert!(!text.contains("fleet"), "it is over: {text}");
     }
 
     #[test]

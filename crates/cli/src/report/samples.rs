@@ -21,6 +21,7 @@ fn record(workload: &str, metrics: Vec<MetricRecord>, verdict: Verdict) -> Decis
         in_force: Vec::new(),
         verdict,
         round: None,
+        conditions: Vec::new(),
         rebuilt: None,
     }
 }

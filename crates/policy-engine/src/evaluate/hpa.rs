@@ -274,7 +274,7 @@ impl<'a> Parts<'a> for Hpa<'a> {
     ) {
         // What a person asked for keeps no count outside the bounds.
         if !matches!(self.gate, Gate::Jump) {
-            wait::asked_for(course, at, memory, steps);
+            wait::as_hpa(course, at, memory, steps);
         }
     }
 
@@ -305,7 +305,7 @@ impl<'a> Parts<'a> for Hpa<'a> {
         _memory: &mut Memory,
         steps: &mut impl StepSink,
     ) {
-        permit::paused(course, at, steps);
+        permit::forbidden(course, at, steps);
     }
 }
 

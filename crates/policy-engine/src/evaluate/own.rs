@@ -58,7 +58,7 @@ impl<'a> Parts<'a> for Own {
         memory: &mut Memory,
         steps: &mut impl StepSink,
     ) {
-        wait::run(course, at.policy, at.workload, memory, at.now, steps);
+        wait::run(course, at, memory, steps);
     }
 
     fn bound(

@@ -2,21 +2,18 @@
 //! stays in the steps, and the memory has learned by now (I42).
 
 use super::{Course, Evaluation};
-use crate::{CountOrigin, Hold, Memory, Reason, Replicas, Step, StepSink};
+use crate::{CountOrigin, Held, Hold, Memory, Reason, Replicas, Step, StepSink};
 
 pub(super) fn run(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
-    if !paused(course, at, steps) && is_off(at, memory) {
+    if !forbidden(course, at, steps) && is_off(at, memory) {
         off(course, steps);
     }
 }
 
-/// Keeps the count where a person paused the workload; whether one did.
-pub(super) fn paused(course: &mut Course, at: Evaluation<'_>, steps: &mut impl StepSink) -> bool {
-    let paused = at.workload.holds.iter().find(|hold| match hold {
-        Hold::Paused { until } => until.is_none_or(|until| at.now < until),
-        Hold::FailingToStart { .. } | Hold::ScaleDownHeld { .. } => false,
-    });
-    if let Some(hold) = paused {
+/// Keeps the count where a hold forbids writing; whether one does.
+pub(super) fn forbidden(course: &mut Course, at: Evaluation<'_>, steps: &mut impl StepSink) -> bool {
+    let hold = Hold::longest(&at.workload.holds, Held::Writing, at.now);
+    if let Some(hold) = hold {
         let (wanted, kept) = (course.wanted, course.current);
         steps.record(|| Step::Forbidden {
             wanted,
@@ -25,9 +22,9 @@ pub(super) fn paused(course: &mut Course, at: Evaluation<'_>, steps: &mut impl S
             ends_after: hold.ends_after(at.now),
         });
         course.wanted = kept;
-        course.reason = Reason::Paused;
+        course.reason = hold.reason();
     }
-    paused.is_some()
+    hold.is_some()
 }
 
 /// Keeps the count that somebody set.

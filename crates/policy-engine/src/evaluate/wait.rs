@@ -1,63 +1,64 @@
 //! Stage 6: holds that wait for something to be better, each for one direction.
 
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 
 use super::{Course, Evaluation, limit};
-use crate::{
-    Direction, Hold, Memory, Readiness, Reason, Replicas, Step, StepSink, Timestamp, Workload, WorkloadPolicy,
-};
+use crate::{Direction, Held, Hold, Memory, Reason, Replicas, Step, StepSink};
 
-/// A replica that has been starting for so many times its usual time is stuck (design: guards' numbers).
-const STUCK_AFTER: u32 = 3;
-
-pub(super) fn run(
-    course: &mut Course,
-    policy: &WorkloadPolicy,
-    workload: &Workload,
-    memory: &Memory,
-    now: Timestamp,
-    steps: &mut impl StepSink,
-) {
+pub(super) fn run(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
     if course.rises() {
-        not_ready(course, policy, workload.readiness, memory, now, steps);
-        failing_to_start(course, &workload.holds, steps);
+        not_ready(course, at, memory, steps);
+    }
+    held(course, at, |_| true, steps);
+    if course.falls() {
+        flapping(course, at, memory, steps);
     }
     if course.falls() {
-        scale_down_held(course, &workload.holds, now, steps);
-        flapping(course, policy, memory, now, steps);
         clock_went_back(course, memory, steps);
     }
 }
 
-/// What holds under any semantics: what a person asked for, and a clock that went back.
-pub(super) fn asked_for(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
+/// What holds under the HPA's semantics too: what people asked for, and a clock that went back.
+pub(super) fn as_hpa(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
+    held(course, at, Hold::holds_the_hpa, steps);
     if course.falls() {
-        scale_down_held(course, &at.workload.holds, at.now, steps);
         clock_went_back(course, memory, steps);
     }
+}
+
+/// Keeps the count where one of the holds that are meant is of the direction it would move in.
+fn held(
+    course: &mut Course,
+    at: Evaluation<'_>,
+    is_meant: impl Fn(&Hold) -> bool,
+    steps: &mut impl StepSink,
+) {
+    let direction = match course.wanted.cmp(&course.current) {
+        Ordering::Greater => Held::Up,
+        Ordering::Less => Held::Down,
+        Ordering::Equal => return,
+    };
+    let holds = at.workload.holds.iter().filter(|hold| is_meant(hold));
+    let Some(hold) = Hold::longest(holds, direction, at.now) else {
+        return;
+    };
+    let (wanted, kept) = (course.wanted, course.current);
+    steps.record(|| Step::Held {
+        wanted,
+        kept,
+        hold: hold.clone(),
+        ends_after: hold.ends_after(at.now),
+    });
+    course.hold_to(kept, hold.reason());
 }
 
 /// New replicas do not become ready: grow no further than the change limits allow from the ready ones.
-fn not_ready(
-    course: &mut Course,
-    policy: &WorkloadPolicy,
-    readiness: Readiness,
-    memory: &Memory,
-    now: Timestamp,
-    steps: &mut impl StepSink,
-) {
-    let Readiness::Known {
-        ready,
-        longest_unready: Some(starting_for),
-    } = readiness
-    else {
+fn not_ready(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
+    let Some((ready, starting_for)) = at.policy.guards.stuck(at.workload.readiness) else {
         return;
     };
-    if starting_for <= policy.guards.startup.saturating_mul(STUCK_AFTER) {
-        return;
-    }
-    let room =
-        limit::room(&policy.scale_up.limits, Direction::Up, ready, memory, now).map_or(1, |(room, _)| room);
+    let limits = &at.policy.scale_up.limits;
+    let room = limit::room(limits, Direction::Up, ready, memory, at.now).map_or(1, |(room, _)| room);
     let cap = Replicas::new(ready.get().saturating_add(room)).max(course.current);
     let wanted = course.wanted;
     if wanted > cap {
@@ -71,59 +72,17 @@ fn not_ready(
     }
 }
 
-fn failing_to_start(course: &mut Course, holds: &[Hold], steps: &mut impl StepSink) {
-    let failing = holds.iter().find_map(|hold| match hold {
-        Hold::FailingToStart { failing } => Some(*failing),
-        Hold::Paused { .. } | Hold::ScaleDownHeld { .. } => None,
-    });
-    if let Some(failing) = failing
-        && course.rises()
-    {
-        let (wanted, kept) = (course.wanted, course.current);
-        steps.record(|| Step::HeldFailing {
-            wanted,
-            kept,
-            failing,
-        });
-        course.hold_to(kept, Reason::FailingToStart);
-    }
-}
-
-/// Somebody asked that the count does not fall.
-fn scale_down_held(course: &mut Course, holds: &[Hold], now: Timestamp, steps: &mut impl StepSink) {
-    let held = holds.iter().find_map(|hold| match hold {
-        Hold::ScaleDownHeld { by, until } => until.is_none_or(|until| now < until).then_some((by, hold)),
-        Hold::Paused { .. } | Hold::FailingToStart { .. } => None,
-    });
-    if let Some((by, hold)) = held {
-        let (wanted, kept) = (course.wanted, course.current);
-        steps.record(|| Step::HeldScaleDown {
-            wanted,
-            kept,
-            by: by.clone(),
-            ends_after: hold.ends_after(now),
-        });
-        course.hold_to(kept, Reason::ScaleDownHeld);
-    }
-}
-
 /// The count turned around too often within an hour.
-fn flapping(
-    course: &mut Course,
-    policy: &WorkloadPolicy,
-    memory: &Memory,
-    now: Timestamp,
-    steps: &mut impl StepSink,
-) {
-    let (reversals, allowed) = (memory.reversals_within_an_hour(now), policy.guards.max_reversals);
-    if reversals > allowed && course.falls() {
+fn flapping(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
+    let allowed = at.policy.guards.max_reversals;
+    if let Some(reversals) = memory.reversals_above(allowed, at.now) {
         let (wanted, kept) = (course.wanted, course.current);
         steps.record(|| Step::HeldFlapping {
             wanted,
             kept,
             reversals,
             allowed,
-            ends_after: memory.fewer_reversals_after(allowed, now),
+            ends_after: memory.fewer_reversals_after(allowed, at.now),
         });
         course.hold_to(kept, Reason::Flapping);
     }
@@ -131,9 +90,7 @@ fn flapping(
 
 /// The clock went back: what is recent is not certain in this pass (I15).
 fn clock_went_back(course: &mut Course, memory: &Memory, steps: &mut impl StepSink) {
-    if let Some(back) = memory.clock_back.filter(|back| *back > Duration::ZERO)
-        && course.falls()
-    {
+    if let Some(back) = memory.clock_back.filter(|back| *back > Duration::ZERO) {
         let (wanted, kept) = (course.wanted, course.current);
         steps.record(|| Step::HeldClock { wanted, kept, back });
         course.hold_to(kept, Reason::ClockWentBack);

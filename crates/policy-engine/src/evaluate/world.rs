@@ -12,18 +12,18 @@ use crate::{
 };
 
 #[derive(Clone)]
-pub(super) struct World {
-    pub(super) policy: WorkloadPolicy,
-    pub(super) workload: Workload,
-    pub(super) memory: Memory,
-    pub(super) now: Timestamp,
+pub(crate) struct World {
+    pub(crate) policy: WorkloadPolicy,
+    pub(crate) workload: Workload,
+    pub(crate) memory: Memory,
+    pub(crate) now: Timestamp,
     /// The steps of the last pass.
-    pub(super) steps: Explanation,
+    pub(crate) steps: Explanation,
 }
 
 impl World {
     /// From 1 to 100 replicas, evaluated every 15 seconds, without windows, limits and fallback.
-    pub(super) fn new(current: u32, metrics: Vec<MetricPolicy>) -> Self {
+    pub(crate) fn new(current: u32, metrics: Vec<MetricPolicy>) -> Self {
         Self {
             policy: WorkloadPolicy {
                 semantics: Semantics::Headroom,
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Decides `seconds` after the last time, and carries it out.
-    pub(super) fn pass(&mut self, seconds: u64, seen: &[Observation]) -> Decision {
+    pub(crate) fn pass(&mut self, seconds: u64, seen: &[Observation]) -> Decision {
         let decision = self.look(seconds, seen);
         self.memory.record_outcome(&decision, Outcome::Written, self.now);
         self.workload.current = decision.desired();
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// Decides `seconds` after the last time, and does nothing.
-    pub(super) fn look(&mut self, seconds: u64, seen: &[Observation]) -> Decision {
+    pub(crate) fn look(&mut self, seconds: u64, seen: &[Observation]) -> Decision {
         self.now = self.now.plus(Duration::from_secs(seconds));
         self.steps = Explanation::default();
         let seen = seen.iter().copied().collect();
@@ -72,13 +72,13 @@ impl World {
     }
 
     /// The counts after each of `passes` that are 15 seconds apart.
-    pub(super) fn counts<'a>(&mut self, passes: impl IntoIterator<Item = &'a [Observation]>) -> Vec<u32> {
+    pub(crate) fn counts<'a>(&mut self, passes: impl IntoIterator<Item = &'a [Observation]>) -> Vec<u32> {
         let mut count = |seen: &[Observation]| self.pass(15, seen).desired().get();
         passes.into_iter().map(&mut count).collect()
     }
 }
 
-pub(super) fn rules(window: u64) -> ScalingRules {
+pub(crate) fn rules(window: u64) -> ScalingRules {
     ScalingRules {
         stabilization: StabilizationWindow::new(Duration::from_secs(window)).unwrap(),
         limits: ChangeLimits {
@@ -89,7 +89,7 @@ pub(super) fn rules(window: u64) -> ScalingRules {
 }
 
 /// 100 for each replica, without tolerance.
-pub(super) fn metric(name: &str) -> MetricPolicy {
+pub(crate) fn metric(name: &str) -> MetricPolicy {
     MetricPolicy::new(
         MetricName::new(name),
         MetricKind::External,
@@ -98,7 +98,7 @@ pub(super) fn metric(name: &str) -> MetricPolicy {
     )
 }
 
-pub(super) fn fresh(value: f64) -> Observation {
+pub(crate) fn fresh(value: f64) -> Observation {
     Observation::Fresh(Sample {
         value,
         measured_at: None,
@@ -107,12 +107,12 @@ pub(super) fn fresh(value: f64) -> Observation {
 }
 
 /// The server is down.
-pub(super) const GONE: Observation = Observation::Missing {
+pub(crate) const GONE: Observation = Observation::Missing {
     cause: MissingCause::Unreachable,
 };
 
 /// Change limits of every kind.
-pub(super) fn any_limits() -> impl Strategy<Value = ChangeLimits> {
+pub(crate) fn any_limits() -> impl Strategy<Value = ChangeLimits> {
     let amount = prop_oneof![
         (1_u32..20).prop_map(ChangeAmount::Replicas),
         (1_u32..200).prop_map(ChangeAmount::Percent)

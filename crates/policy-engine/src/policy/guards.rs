@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::PolicyError;
-use crate::Replicas;
+use crate::{Readiness, Replicas};
+
+/// A replica that has been starting for longer than so many times its usual time is stuck (design: guards' numbers).
+const STUCK_AFTER: u32 = 3;
 
 /// What to do when too little has been known of the load for long. Counted by the clock, not by failures.
 ///
@@ -65,6 +68,18 @@ impl Guards {
         startup: Duration::MAX,
         max_reversals: u32::MAX,
     };
+
+    /// Where a replica is stuck in starting: how many can serve, and for how long it has been starting. `None` where none
+    /// is, or readiness is not known.
+    pub(crate) fn stuck(&self, readiness: Readiness) -> Option<(Replicas, Duration)> {
+        match readiness {
+            Readiness::Known {
+                ready,
+                longest_unready: Some(starting_for),
+            } if starting_for > self.startup.saturating_mul(STUCK_AFTER) => Some((ready, starting_for)),
+            Readiness::Known { .. } | Readiness::Unknown => None,
+        }
+    }
 }
 
 /// How often a workload is evaluated: above zero, at most 10 minutes.

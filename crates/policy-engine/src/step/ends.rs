@@ -53,7 +53,7 @@ impl Step {
                 Some(after) => End::NotBefore(*after),
                 None => End::Open,
             }),
-            Self::HeldScaleDown { ends_after, .. } | Self::Forbidden { ends_after, .. } => {
+            Self::Held { ends_after, .. } | Self::Forbidden { ends_after, .. } => {
                 Some(ends_after.map_or(End::Open, End::After))
             }
             Self::HeldFlapping { ends_after, .. } => Some(End::After(*ends_after)),
@@ -66,7 +66,6 @@ impl Step {
             | Self::KeptForGroup { .. }
             | Self::SelectorRefused { .. }
             | Self::HeldNotReady { .. }
-            | Self::HeldFailing { .. }
             | Self::FellBack { .. }
             | Self::Activated { .. }
             | Self::Bounded { .. } => Some(End::Open),

@@ -7,7 +7,7 @@ mod recommended;
 use std::{fmt, time::Duration};
 
 use super::{Stabilizing, Step, words::Span};
-use crate::{ChangeAmount, ChangeLimit, Direction, FallbackAction, Hold, Observation, Replicas};
+use crate::{ChangeAmount, ChangeLimit, Direction, FallbackAction, Observation, Replicas, hold::Ending};
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,29 +107,20 @@ impl fmt::Display for Step {
                 is_or_are(*ready),
                 Span(*starting_for)
             ),
-            Self::HeldFailing {
+            Self::Held {
                 wanted,
                 kept,
-                failing,
-            } => {
-                let replicas = if failing.get() == 1 { "replica" } else { "replicas" };
-                write!(
-                    f,
-                    "{} wanted, but {failing} {replicas} cannot start or stay up: stays at {kept} until that ends",
-                    is_or_are(*wanted)
-                )
-            }
-            Self::HeldScaleDown {
-                wanted,
-                kept,
-                by,
+                hold,
                 ends_after,
             } => {
-                write!(f, "{wanted} would be enough, but {by} forbids scaling down")?;
-                match ends_after {
-                    Some(left) => write!(f, " for another {}: stays at {kept}", Span(*left)),
-                    None => write!(f, ": stays at {kept} until that is ended"),
-                }
+                let (asked, ending) = (
+                    asked(*wanted, *kept),
+                    Ending {
+                        hold,
+                        after: *ends_after,
+                    },
+                );
+                write!(f, "{asked}, but {hold}: stays at {kept} {ending}")
             }
             Self::HeldFlapping {
                 wanted,
@@ -236,21 +227,15 @@ impl fmt::Display for Step {
                 if wanted != kept {
                     write!(f, "{wanted} would be set, but ")?;
                 }
-                match (hold, ends_after) {
-                    (Some(Hold::Paused { .. }), Some(left)) => {
-                        write!(
-                            f,
-                            "scaling is paused for another {}: stays at {kept}",
-                            Span(*left)
-                        )
+                match hold {
+                    Some(hold) => {
+                        let ending = Ending {
+                            hold,
+                            after: *ends_after,
+                        };
+                        write!(f, "{hold}: stays at {kept} {ending}")
                     }
-                    (Some(Hold::Paused { .. }), None) => {
-                        write!(f, "scaling is paused until somebody resumes it: stays at {kept}")
-                    }
-                    (Some(hold @ (Hold::FailingToStart { .. } | Hold::ScaleDownHeld { .. })), _) => {
-                        write!(f, "{hold}: stays at {kept}")
-                    }
-                    (None, _) => write!(
+                    None => write!(
                         f,
                         "somebody set the count to {kept}, and that switches scaling off: stays at {kept} until somebody \
                          sets another"

@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::{Explanation, Proposal};
 use crate::{
-    BoundSource, ChangeAmount, ChangeLimit, Decision, Direction, Hold, HoldSource, MissingCause, Observation,
-    Operator, Reason, SelectorState,
+    BoundSource, ChangeAmount, ChangeLimit, Decision, Direction, MissingCause, Observation, Operator, Reason,
+    SelectorState,
 };
 
 /// A number as a person writes it: four significant digits, no trailing zeros.
@@ -151,9 +151,14 @@ impl Reason {
             Self::NotReady => "not_ready",
             Self::FailingToStart => "failing_to_start",
             Self::ScaleDownHeld => "scale_down_held",
+            Self::RollingOut => "rolling_out",
+            Self::Contested => "contested",
+            Self::FleetBrake => "fleet_brake",
             Self::Flapping => "flapping",
             Self::ClockWentBack => "clock_went_back",
             Self::Paused => "paused",
+            Self::SecondScaler => "second_scaler",
+            Self::BeingDeleted => "being_deleted",
             Self::Off => "off",
         }
     }
@@ -181,9 +186,14 @@ impl fmt::Display for Reason {
             Self::NotReady => "replicas that were added do not become ready",
             Self::FailingToStart => "replicas cannot start",
             Self::ScaleDownHeld => "less would do, and somebody asked that the count does not fall",
+            Self::RollingOut => "less would do, and a rollout is under way",
+            Self::Contested => "less would do, and somebody else keeps setting another count",
+            Self::FleetBrake => "less would do, and too much of the fleet would scale down at once",
             Self::Flapping => "the count turned around too often",
             Self::ClockWentBack => "the clock went back",
             Self::Paused => "scaling is paused",
+            Self::SecondScaler => "something else scales the target too",
+            Self::BeingDeleted => "the target is being deleted",
             Self::Off => "somebody set the count to zero",
         })
     }
@@ -220,17 +230,6 @@ impl fmt::Display for SelectorState {
     }
 }
 
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Paused { until: Some(_) } => f.write_str("paused for a time"),
-            Self::Paused { until: None } => f.write_str("paused until somebody resumes it"),
-            Self::FailingToStart { failing } => write!(f, "{failing} replicas cannot start"),
-            Self::ScaleDownHeld { by, .. } => write!(f, "{by} forbids scaling down"),
-        }
-    }
-}
-
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
@@ -248,14 +247,6 @@ impl fmt::Display for BoundSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Schedule(name) => write!(f, "the schedule `{name}`"),
-            Self::Override(operator) => operator.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for HoldSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
             Self::Override(operator) => operator.fmt(f),
         }
     }

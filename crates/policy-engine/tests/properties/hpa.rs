@@ -220,7 +220,7 @@ fn run(
         now = now.saturating_add(event.millis);
         current = event.external.unwrap_or(current);
         let at = Timestamp::from_unix_millis(now);
-        if event.paused {
+        if event.holds.contains(&Hold::BeingDeleted) {
             // Stands for a target that cannot be read.
             let refused = memory.begin(policy, Err(TargetUnreadable), at).unwrap_err();
             assert_eq!(refused.error, Some(RoundError::TargetUnreadable));

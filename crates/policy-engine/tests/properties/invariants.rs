@@ -47,16 +47,6 @@ proptest! {
     }
 
     #[test]
-    fn a_hold_on_scaling_down_lets_nothing_fall_inside_the_bounds(policy in any_policy(), hpa in any::<bool>(), current in 0_u32..60, events in any_events()) {
-        let semantics = if hpa { Semantics::Hpa(HpaPath::WithBehavior) } else { Semantics::Headroom };
-        let policy = WorkloadPolicy { semantics, ..policy };
-        let held: Vec<_> = events.into_iter().map(|event| Event { holds_down: true, ..event }).collect();
-        for turn in run(&policy, current, &held) {
-            prop_assert!(turn.desired() >= turn.current().min(turn.bounds.max().get()), "{}", turn.steps);
-        }
-    }
-
-    #[test]
     fn i03_a_wrong_policy_cannot_be_built(value in any_value(), other in any_value(), a in any::<u32>(), b in any::<u32>(), span in any::<u64>()) {
         prop_assert_eq!(Target::new(value).is_ok(), value.is_finite() && value > 0.0);
         prop_assert_eq!(TargetUtilization::new(value).is_ok(), value > 0.0 && value <= 1.0);

@@ -5,8 +5,6 @@ use proptest::{collection::vec, prelude::*};
 
 use super::world::*;
 
-const BEGIN: i64 = 1_700_000_000_000;
-
 /// Policies whose log can be rebuilt.
 fn any_rebuildable() -> impl Strategy<Value = WorkloadPolicy> {
     let target = |value| Target::new(value).unwrap();
@@ -154,10 +152,8 @@ proptest! {
             external: None,
             outcome: Outcome::Written,
             readiness: Readiness::Unknown,
-            paused: false,
             origin: CountOrigin::Read,
-            holds_down: false,
-            failing: None,
+            holds: Vec::new(),
             bounds: ActiveBounds::default(),
         }).collect();
         let turns = run(&policy, current, &events);

@@ -173,7 +173,7 @@ proptest! {
 
     #[test]
     fn i42_a_pause_changes_nothing_and_learns_on(policy in any_policy(), current in 1_u32..60, events in any_events()) {
-        let paused: Vec<_> = events.iter().cloned().map(|event| Event { paused: true, ..event }).collect();
+        let paused: Vec<_> = events.iter().cloned().map(|event| Event { holds: vec![Hold::Paused { until: None }], ..event }).collect();
         for turn in run(&policy, current, &paused) {
             prop_assert_eq!(turn.desired(), turn.current());
             prop_assert_eq!(turn.decision.reason(), Reason::Paused);

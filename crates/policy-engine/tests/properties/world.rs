@@ -5,6 +5,9 @@ use std::time::Duration;
 use headroom_policy_engine::*;
 use proptest::{collection::vec, prelude::*};
 
+/// When every run begins, in milliseconds since the Unix epoch.
+pub const BEGIN: i64 = 1_700_000_000_000;
+
 /// One evaluation, with everything that led to it.
 #[derive(Clone, Debug)]
 pub struct Turn {
@@ -29,9 +32,7 @@ pub struct Event {
     pub external: Option<u32>,
     pub outcome: Outcome,
     pub readiness: Readiness,
-    pub paused: bool,
-    pub holds_down: bool,
-    pub failing: Option<u32>,
+    pub holds: Vec<Hold>,
     pub bounds: ActiveBounds,
     pub origin: CountOrigin,
 }
@@ -217,6 +218,30 @@ pub fn any_active_bounds() -> impl Strategy<Value = ActiveBounds> {
     (bound(schedule), bound(person)).prop_map(|(floor, ceiling)| ActiveBounds { floor, ceiling })
 }
 
+/// One hold in a fifth of the events, sometimes two. An end lies within the time that most runs take.
+pub fn any_holds() -> impl Strategy<Value = Vec<Hold>> {
+    let until = || {
+        let ends = (0_i64..1_000_000).prop_map(|millis| Timestamp::from_unix_millis(BEGIN + millis));
+        proptest::option::of(ends)
+    };
+    let name = || Just("somebody".into());
+    let source = prop_oneof![
+        Just(HoldSource::Override(Operator::default())),
+        name().prop_map(HoldSource::Query)
+    ];
+    let hold = prop_oneof![
+        2 => until().prop_map(|until| Hold::Paused { until }),
+        1 => name().prop_map(|name| Hold::SecondScaler { name }),
+        1 => Just(Hold::BeingDeleted),
+        2 => (1_u32..4).prop_map(|failing| Hold::FailingToStart { failing: Replicas::new(failing) }),
+        2 => (source, until()).prop_map(|(by, until)| Hold::ScaleDownHeld { by, until }),
+        1 => until().prop_map(|until| Hold::RollingOut { until }),
+        1 => (proptest::option::of(name()), until()).prop_map(|(by, until)| Hold::Contested { by, until }),
+        1 => until().prop_map(|until| Hold::FleetBrake { until }),
+    ];
+    prop_oneof![4 => Just(Vec::new()), 1 => vec(hold, 1..3)]
+}
+
 fn any_origin() -> impl Strategy<Value = CountOrigin> {
     prop_oneof![
         8 => Just(CountOrigin::Read),
@@ -254,26 +279,20 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         external,
         outcome,
         readiness,
-        proptest::bool::weighted(0.05),
-        proptest::bool::weighted(0.1),
-        proptest::option::weighted(0.05, 1_u32..4),
+        any_holds(),
         any_active_bounds(),
         any_origin(),
     )
         .prop_map(
-            |(millis, values, external, outcome, readiness, paused, holds_down, failing, bounds, origin)| {
-                Event {
-                    origin,
-                    millis,
-                    values,
-                    external,
-                    outcome,
-                    readiness,
-                    paused,
-                    holds_down,
-                    failing,
-                    bounds,
-                }
+            |(millis, values, external, outcome, readiness, holds, bounds, origin)| Event {
+                millis,
+                values,
+                external,
+                outcome,
+                readiness,
+                holds,
+                bounds,
+                origin,
             },
         )
 }
@@ -292,10 +311,8 @@ pub fn calm_events(spacing_millis: i64, len: usize) -> impl Strategy<Value = Vec
                 external: None,
                 outcome: Outcome::Written,
                 readiness: Readiness::Unknown,
-                paused: false,
-                holds_down: false,
+                holds: Vec::new(),
                 origin: CountOrigin::Read,
-                failing: None,
                 bounds: ActiveBounds::default(),
             })
             .collect()
@@ -315,24 +332,15 @@ pub fn run_with(
     mut between: impl FnMut(Memory) -> Memory,
 ) -> Vec<Turn> {
     let mut memory = Memory::default();
-    let mut now = 1_700_000_000_000_i64;
+    let mut now = BEGIN;
     let mut turns = Vec::new();
     for event in events {
         now = now.saturating_add(event.millis);
         current = event.external.unwrap_or(current);
-        let paused = event.paused.then_some(Hold::Paused { until: None });
-        let held = event.holds_down.then(|| Hold::ScaleDownHeld {
-            by: HoldSource::Override(Operator::default()),
-            until: None,
-        });
-        let failing = event.failing.map(|failing| Hold::FailingToStart {
-            failing: Replicas::new(failing),
-        });
-        let holds = paused.into_iter().chain(held).chain(failing).collect();
         let workload = Workload {
             origin: event.origin,
             readiness: event.readiness,
-            holds,
+            holds: event.holds.clone(),
             bounds: event.bounds.clone(),
             ..Workload::running(Replicas::new(current))
         };
@@ -391,6 +399,14 @@ impl Turn {
 
     pub fn has(&self, is_it: impl Fn(&Step) -> bool) -> bool {
         self.steps.0.iter().any(is_it)
+    }
+
+    /// Whether a hold of `held` had a say under `semantics`.
+    pub fn is_held(&self, held: Held, semantics: Semantics) -> bool {
+        self.workload.holds.iter().any(|hold| {
+            let has_a_say = semantics == Semantics::Headroom || hold.holds_the_hpa();
+            hold.held() == held && hold.is_in_force(self.now) && has_a_say
+        })
     }
 
     /// Whether a stage that is exempt from stabilization and limits moved the number.

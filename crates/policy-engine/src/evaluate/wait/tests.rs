@@ -1,69 +1,210 @@
 use std::time::Duration;
 
 use crate::{
-    ActiveBound, BoundSource, ChangeAmount, ChangeLimit, Hold, HoldSource, HpaPath, Memory, NoSteps,
-    Operator, Reason, Replicas, Semantics, Step, Timestamp, evaluate,
-    evaluate::world::{World, fresh, metric},
+    ActiveBound, BoundSource, ChangeAmount, ChangeLimit, End, Fallback, FallbackAction, FallbackWhen, Held,
+    Hold, HoldSource, HpaPath, Memory, NoSteps, Operator, Reason, Replicas, Semantics, Step, evaluate,
+    evaluate::world::{GONE, World, fresh, metric},
+    testing,
 };
 
-/// Ten replicas under a load for four, of which scaling down is held until `until`.
-fn held(semantics: Semantics, until: impl FnOnce(Timestamp) -> Option<Timestamp>) -> World {
+/// Ten replicas under a load for four, with `holds`.
+fn held(semantics: Semantics, holds: Vec<Hold>) -> World {
     let mut world = World::new(10, vec![metric("load")]);
     world.policy.semantics = semantics;
     for rules in [&mut world.policy.scale_up, &mut world.policy.scale_down] {
         let all = ChangeLimit::new(ChangeAmount::Percent(100), Duration::from_secs(15));
         rules.limits.limits.push(all.unwrap());
     }
-    world.workload.holds.push(Hold::ScaleDownHeld {
-        by: HoldSource::Override(Operator {
-            by: Some("ada".into()),
-            reason: None,
-        }),
-        until: until(world.now),
-    });
+    world.workload.holds = holds;
     world.look(0, &[fresh(400.0)]);
     world
 }
 
-const SEMANTICS: [Semantics; 2] = [Semantics::Headroom, Semantics::Hpa(HpaPath::WithBehavior)];
+const SEMANTICS: [Semantics; 3] = [
+    Semantics::Headroom,
+    Semantics::Hpa(HpaPath::WithBehavior),
+    Semantics::Hpa(HpaPath::WithoutBehavior),
+];
+
+/// Whether `hold` has a say under `semantics`.
+fn has_a_say(hold: &Hold, semantics: Semantics) -> bool {
+    semantics == Semantics::Headroom || hold.holds_the_hpa()
+}
+
+/// The holds of one direction, each as far as it lasts.
+fn of(held: Held) -> impl Iterator<Item = Hold> {
+    let all = testing::holds().into_iter();
+    all.map(lasting).filter(move |hold| hold.held() == held)
+}
+
+/// The same without an end.
+fn lasting(hold: Hold) -> Hold {
+    match hold {
+        Hold::Paused { .. } => Hold::Paused { until: None },
+        Hold::ScaleDownHeld { by, .. } => Hold::ScaleDownHeld { by, until: None },
+        Hold::RollingOut { .. } => Hold::RollingOut { until: None },
+        Hold::Contested { by, .. } => Hold::Contested { by, until: None },
+        Hold::FleetBrake { .. } => Hold::FleetBrake { until: None },
+        Hold::SecondScaler { .. } | Hold::BeingDeleted | Hold::FailingToStart { .. } => hold,
+    }
+}
+
+/// What becomes of ten replicas under `load` while `hold` holds them.
+#[track_caller]
+fn check(semantics: Semantics, hold: &Hold, load: f64, expected: (u32, Reason)) {
+    let mut world = held(semantics, vec![hold.clone()]);
+    let decision = world.look(15, &[fresh(load)]);
+    let got = (decision.desired().get(), decision.reason());
+    assert_eq!(got, expected, "{hold:?} under {semantics:?}: {}", world.steps);
+}
 
 #[test]
-fn a_hold_on_scaling_down_lasts_until_its_end() {
+fn each_hold_holds_its_direction_and_no_other() {
     for semantics in SEMANTICS {
-        let mut world = held(semantics, |now| Some(now.plus(Duration::from_secs(30))));
-        let decision = world.look(15, &[fresh(400.0)]);
-        assert_eq!(
-            (decision.desired().get(), decision.reason()),
-            (10, Reason::ScaleDownHeld)
-        );
-        let said =
-            "4 would be enough, but the override of ada forbids scaling down for another 15 s: stays at 10";
-        assert_eq!(world.steps.0.last().unwrap().to_string(), said);
-        assert_eq!(world.look(15, &[fresh(400.0)]).desired().get(), 4);
+        let kept = |hold: &Hold, otherwise| {
+            if has_a_say(hold, semantics) {
+                (10, hold.reason())
+            } else {
+                otherwise
+            }
+        };
+        let (rises, falls) = ((20, Reason::AboveTarget), (4, Reason::BelowTarget));
+        for hold in of(Held::Up) {
+            check(semantics, &hold, 2000.0, kept(&hold, rises));
+            check(semantics, &hold, 400.0, falls);
+        }
+        for hold in of(Held::Down) {
+            check(semantics, &hold, 400.0, kept(&hold, falls));
+            check(semantics, &hold, 2000.0, rises);
+        }
+        for hold in of(Held::Writing) {
+            for load in [400.0, 1000.0, 2000.0] {
+                check(semantics, &hold, load, (10, hold.reason()));
+            }
+        }
     }
 }
 
 #[test]
-fn a_hold_on_scaling_down_lets_the_count_rise() {
+fn what_holds_the_hpa_is_what_people_asked_for_and_what_forbids_writing() {
+    let mut codes: Vec<_> = testing::holds()
+        .iter()
+        .filter(|hold| hold.holds_the_hpa())
+        .map(|hold| hold.reason().code())
+        .collect();
+    codes.dedup();
+    let expected = [
+        "paused",
+        "second_scaler",
+        "being_deleted",
+        "scale_down_held",
+        "fleet_brake",
+    ];
+    assert_eq!(codes, expected);
+}
+
+#[test]
+fn a_hold_lasts_until_its_end() {
     for semantics in SEMANTICS {
-        assert_eq!(
-            held(semantics, |_| None)
-                .look(15, &[fresh(2000.0)])
-                .desired()
-                .get(),
-            20
-        );
+        for hold in testing::holds() {
+            let Some(until) = hold.until().filter(|_| has_a_say(&hold, semantics)) else {
+                continue;
+            };
+            let mut world = held(semantics, vec![hold.clone()]);
+            world.now = until.minus(Duration::from_secs(30));
+            let expected = [(10, hold.reason()), (10, hold.reason()), (4, Reason::BelowTarget)];
+            for (number, expected) in expected.into_iter().enumerate() {
+                let seconds = if number == 0 { 0 } else { 15 };
+                let decision = world.look(seconds, &[fresh(400.0)]);
+                let got = (decision.desired().get(), decision.reason());
+                assert_eq!(got, expected, "{hold:?} at {number}: {}", world.steps);
+            }
+        }
     }
 }
 
 #[test]
-fn bounds_act_under_a_hold_on_scaling_down() {
+fn a_hold_of_one_direction_lets_the_bounds_act() {
     for semantics in SEMANTICS {
-        let mut world = held(semantics, |_| None);
-        let by = BoundSource::Override(Operator::default());
-        world.workload.bounds.ceiling = ActiveBound::new(Replicas::new(7), by).ok();
-        assert_eq!(world.look(15, &[fresh(400.0)]).desired().get(), 7);
+        let by = || BoundSource::Override(Operator::default());
+        let bound = |count| ActiveBound::new(Replicas::new(count), by()).ok();
+        for hold in of(Held::Down) {
+            let mut world = held(semantics, vec![hold]);
+            world.workload.bounds.ceiling = bound(7);
+            assert_eq!(
+                world.look(15, &[fresh(400.0)]).desired().get(),
+                7,
+                "{}",
+                world.steps
+            );
+        }
+        for hold in of(Held::Up) {
+            let mut world = held(semantics, vec![hold]);
+            world.workload.bounds.floor = bound(12);
+            assert_eq!(
+                world.look(15, &[fresh(1100.0)]).desired().get(),
+                12,
+                "{}",
+                world.steps
+            );
+        }
     }
+}
+
+#[test]
+fn a_hold_of_one_direction_lets_a_fallback_act_and_one_of_writing_does_not() {
+    for semantics in SEMANTICS {
+        for hold in testing::holds().into_iter().map(lasting) {
+            let mut world = held(semantics, vec![hold.clone()]);
+            world.policy.fallback = Some(Fallback {
+                action: FallbackAction::AtLeast(Replicas::new(15)),
+                after: Duration::from_secs(15),
+                when: FallbackWhen::All,
+            });
+            world.look(15, &[GONE]);
+            let expected = match hold.held() {
+                Held::Up | Held::Down => (15, Reason::Fallback),
+                Held::Writing => (10, hold.reason()),
+            };
+            let decision = world.look(15, &[GONE]);
+            let got = (decision.desired().get(), decision.reason());
+            assert_eq!(got, expected, "{hold:?} under {semantics:?}: {}", world.steps);
+        }
+    }
+}
+
+#[test]
+fn holds_of_both_directions_hold_both() {
+    let holds: Vec<_> = of(Held::Up).chain(of(Held::Down)).collect();
+    let mut world = held(Semantics::Headroom, holds);
+    for load in [400.0, 1000.0, 2000.0] {
+        assert_eq!(world.look(15, &[fresh(load)]).desired().get(), 10);
+    }
+}
+
+#[test]
+fn of_several_holds_the_step_names_the_one_that_lasts_longest() {
+    let by = HoldSource::Override(Operator {
+        by: Some("ada".into()),
+        reason: None,
+    });
+    let mut world = held(Semantics::Headroom, Vec::new());
+    let until = |seconds| Some(world.now.plus(Duration::from_secs(seconds)));
+    world.workload.holds = vec![
+        Hold::RollingOut { until: until(20) },
+        Hold::ScaleDownHeld { by, until: until(30) },
+        Hold::FleetBrake { until: until(25) },
+    ];
+    world.look(15, &[fresh(400.0)]);
+    let step = world.steps.0.last().unwrap();
+    let said =
+        "4 would be enough, but the override of ada forbids scaling down: stays at 10 for another 15 s";
+    assert_eq!(step.to_string(), said);
+    assert_eq!(
+        step.end(Replicas::new(4)),
+        Some(End::After(Duration::from_secs(15)))
+    );
+    assert_eq!(world.look(15, &[fresh(400.0)]).desired().get(), 4);
 }
 
 #[test]

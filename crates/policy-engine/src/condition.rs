@@ -1,0 +1,203 @@
+//! What is wrong with a workload beyond its load, so that people are told: raised for as long as it lasts.
+//!
+//! Told from what is known of the workload, and not from what it kept the count from: a condition does not come and go
+//! with the load.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{Hold, Memory, Replicas, Timestamp, Workload, WorkloadPolicy, step::Span};
+
+/// Something about a workload that somebody has to look at, raised for as long as it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum RaisedCondition {
+    /// Some replicas have been starting for longer than three times their usual time (I44).
+    NotBecomingReady {
+        /// Replicas that can serve.
+        ready: Replicas,
+        /// How long the slowest one has been starting.
+        starting_for: Duration,
+    },
+    /// Replicas cannot start or keep dying.
+    FailingToStart {
+        /// How many.
+        failing: Replicas,
+    },
+    /// The count turned around more often within an hour than is allowed.
+    Flapping {
+        /// Reversals within the last hour.
+        reversals: u32,
+        /// So many are allowed.
+        allowed: u32,
+    },
+    /// Something else scales the target too.
+    SecondScaler {
+        /// What it is, as its users call it.
+        name: Arc<str>,
+    },
+    /// Somebody else keeps setting the count.
+    Contested {
+        /// Who; `None` where the target does not tell.
+        by: Option<Arc<str>>,
+    },
+    /// Too much of the fleet would fall at once.
+    FleetBrake,
+}
+
+impl RaisedCondition {
+    /// The conditions that `workload` is in at `now`, the same before and after it is [evaluated](crate::evaluate). Under
+    /// any semantics, also where the HPA would do nothing about them.
+    #[must_use]
+    pub fn of(policy: &WorkloadPolicy, workload: &Workload, memory: &Memory, now: Timestamp) -> Vec<Self> {
+        let stuck = policy.guards.stuck(workload.readiness);
+        let allowed = policy.guards.max_reversals;
+        let flapping = memory.reversals_above(allowed, now);
+        let holds = workload.holds.iter().filter(|hold| hold.is_in_force(now));
+        stuck
+            .map(|(ready, starting_for)| Self::NotBecomingReady { ready, starting_for })
+            .into_iter()
+            .chain(flapping.map(|reversals| Self::Flapping { reversals, allowed }))
+            .chain(holds.filter_map(Self::of_hold))
+            .collect()
+    }
+
+    /// What is wrong where `hold` is in force; `None` where it is part of how things go.
+    #[must_use]
+    pub fn of_hold(hold: &Hold) -> Option<Self> {
+        match hold {
+            Hold::SecondScaler { name } => Some(Self::SecondScaler { name: name.clone() }),
+            Hold::FailingToStart { failing } => Some(Self::FailingToStart { failing: *failing }),
+            Hold::Contested { by, .. } => Some(Self::Contested { by: by.clone() }),
+            Hold::FleetBrake { .. } => Some(Self::FleetBrake),
+            Hold::Paused { .. }
+            | Hold::BeingDeleted
+            | Hold::ScaleDownHeld { .. }
+            | Hold::RollingOut { .. } => None,
+        }
+    }
+
+    /// The condition as machines name it, as in JSON. The same for as long as it lasts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotBecomingReady { .. } => "not_becoming_ready",
+            Self::FailingToStart { .. } => "failing_to_start",
+            Self::Flapping { .. } => "flapping",
+            Self::SecondScaler { .. } => "second_scaler",
+            Self::Contested { .. } => "contested",
+            Self::FleetBrake => "fleet_brake",
+        }
+    }
+}
+
+impl fmt::Display for RaisedCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotBecomingReady { ready, starting_for } => {
+                let starting_for = Span(*starting_for);
+                write!(
+                    f,
+                    "{ready} can serve, and another replica has been starting for {starting_for}"
+                )
+            }
+            Self::Flapping { reversals, allowed } => write!(
+                f,
+                "the count has turned around {reversals} times within an hour, and {allowed} are allowed"
+            ),
+            Self::FailingToStart { failing } => Hold::FailingToStart { failing: *failing }.fmt(f),
+            Self::SecondScaler { name } => Hold::SecondScaler { name: name.clone() }.fmt(f),
+            Self::Contested { by } => Hold::Contested {
+                by: by.clone(),
+                until: None,
+            }
+            .fmt(f),
+            Self::FleetBrake => Hold::FleetBrake { until: None }.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Readiness,
+        evaluate::world::{World, fresh, metric},
+        testing,
+    };
+
+    fn raised(world: &World) -> Vec<RaisedCondition> {
+        RaisedCondition::of(&world.policy, &world.workload, &world.memory, world.now)
+    }
+
+    fn starting_for(seconds: Option<u64>) -> Readiness {
+        Readiness::Known {
+            ready: Replicas::new(3),
+            longest_unready: seconds.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn a_replica_that_is_stuck_is_told_of_whatever_the_load_asks_for() {
+        let mut world = World::new(4, vec![metric("load")]);
+        for (readiness, expected) in [
+            (Readiness::Unknown, None),
+            (starting_for(None), None),
+            (starting_for(Some(360)), None),
+            (
+                starting_for(Some(361)),
+                Some("3 can serve, and another replica has been starting for 6 min 1 s"),
+            ),
+        ] {
+            world.workload.readiness = readiness;
+            let said = raised(&world).first().map(ToString::to_string);
+            assert_eq!(said.as_deref(), expected, "{readiness:?}");
+        }
+    }
+
+    #[test]
+    fn a_count_that_turns_around_too_often_is_told_of_until_an_hour_has_passed() {
+        let mut world = World::new(1, vec![metric("load")]);
+        world.policy.guards.max_reversals = 1;
+        for load in [500.0, 100.0, 500.0, 100.0] {
+            world.pass(60, &[fresh(load)]);
+        }
+        let told = raised(&world);
+        assert_eq!(told.first().map(RaisedCondition::code), Some("flapping"));
+        let said = "the count has turned around 2 times within an hour, and 1 are allowed";
+        assert_eq!(told.first().map(ToString::to_string).as_deref(), Some(said));
+        world.now = world.now.plus(Duration::from_secs(3600));
+        assert_eq!(raised(&world), []);
+    }
+
+    #[test]
+    fn a_hold_that_somebody_has_to_look_at_is_told_of_while_it_is_in_force() {
+        let mut world = World::new(4, vec![metric("load")]);
+        for hold in testing::holds() {
+            world.now = testing::DECIDED_AT;
+            world.workload.holds = vec![hold.clone()];
+            let expected = match hold {
+                Hold::Paused { .. }
+                | Hold::BeingDeleted
+                | Hold::ScaleDownHeld { .. }
+                | Hold::RollingOut { .. } => None,
+                Hold::SecondScaler { .. }
+                | Hold::FailingToStart { .. }
+                | Hold::Contested { .. }
+                | Hold::FleetBrake { .. } => Some((hold.reason().code(), hold.to_string())),
+            };
+            let told = |world: &World| {
+                let condition = raised(world).into_iter().next();
+                condition.map(|condition| (condition.code(), condition.to_string()))
+            };
+            assert_eq!(told(&world), expected);
+            if let Some(until) = hold.until() {
+                world.now = until;
+                assert_eq!(told(&world), None, "{hold:?}");
+            }
+        }
+    }
+}
