@@ -306,3 +306,23 @@ fn of_metrics_that_ask_for_the_same_the_first_is_named() {
         assert_eq!(named([300.0, 300.0, 100.0]).as_deref(), Some("first"));
     }
 }
+
+#[test]
+fn the_timers_of_step_rules_that_are_gone_are_forgotten() {
+    let mut before = policy(above(2.0, Some(60), 1));
+    before.metrics.push(MetricPolicy {
+        name: MetricName::new("queue"),
+        ..above(5.0, Some(60), 1)
+    });
+    let after = policy(metric(per_replica(1.0)));
+    let (mut memory, workload) = (Memory::default(), Workload::running(Replicas::new(4)));
+    let mut timers = |policy: &WorkloadPolicy, second: i64| {
+        let (seen, now) = ([fresh(9.0); 2], Timestamp::from_unix_millis(second * 1000));
+        let seen = seen.into_iter().collect();
+        evaluate(policy, &workload, &seen, &mut memory, now, &mut crate::NoSteps);
+        memory.step_timers.len()
+    };
+    assert_eq!(timers(&before, 0), 2);
+    before.metrics.truncate(1);
+    assert_eq!((timers(&before, 15), timers(&after, 30)), (1, 0));
+}

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     Direction, End, Replicas, Stabilizing, Step,
-    evaluate::world::{World, fresh, metric, rules},
+    evaluate::world::{GONE, World, fresh, metric, rules},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -107,4 +107,19 @@ fn after_a_rise_a_fall_comes_no_sooner_than_it_is_said_to() {
         (Stabilizing::Raised { ago }, End::NotBefore(MINUTE - ago))
     );
     assert_eq!(until(&mut world, 2, 2), MINUTE - ago);
+}
+
+#[test]
+fn what_is_recommended_while_a_metric_is_unknown_does_not_cover_the_window() {
+    let mut world = World::new(10, ["rps", "users"].map(metric).into());
+    world.policy.scale_down = rules(60);
+    world.pass(0, &[fresh(1000.0); 2]);
+    for _ in 0..60 {
+        world.pass(1, &[fresh(200.0), GONE]);
+    }
+    // The users are known again. What they asked for in between is not.
+    let counts: Vec<u32> = (0..60)
+        .map(|_| world.pass(1, &[fresh(200.0); 2]).desired().get())
+        .collect();
+    assert_eq!((counts[0], counts[30], counts[59]), (10, 10, 2), "{counts:?}");
 }
