@@ -414,3 +414,6 @@ impl Active<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -251,3 +251,21 @@ mod saved {
         }
     }
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_target_may_be_above_all_that_pods_ask_for_and_is_never_nothing() {
+        let read = |text: &str| {
+            serde_json::from_str::<TargetUtilization>(text)
+                .ok()
+                .map(TargetUtilization::get)
+        };
+        assert_eq!(
+            ["1.5", "0.7", "0.0", "-0.5"].map(read),
+            [Some(1.5), Some(0.7), None, None]
+        );
+    }
+}

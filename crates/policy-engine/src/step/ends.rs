@@ -72,3 +72,23 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_lets_the_next_replica_through_after_its_time_and_more_not_before() {
+        let after = Duration::from_secs(40);
+        let limited = |room_after| Step::Limited {
+            wanted: Replicas::new(9),
+            allowed: Replicas::new(6),
+            direction: Direction::Up,
+            limit: None,
+            room_after,
+        };
+        let ends = [7, 8].map(|want| limited(Some(after)).end(Replicas::new(want)));
+        assert_eq!(ends, [Some(End::After(after)), Some(End::NotBefore(after))]);
+        assert_eq!(limited(None).end(Replicas::new(7)), Some(End::Open));
+    }
+}
