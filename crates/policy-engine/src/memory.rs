@@ -36,8 +36,8 @@ const MAX_REVERSALS: usize = 256;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(
     feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(try_from = "saved::Saved", into = "saved::Saved")
+    derive(serde::Deserialize),
+    serde(try_from = "saved::Saved")
 )]
 pub struct Memory {
     /// The time of the last evaluation.

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use super::{
@@ -10,14 +10,15 @@ use super::{
 };
 use crate::Timestamp;
 
-#[derive(Serialize, Deserialize)]
+/// A memory of any version.
+#[derive(Deserialize)]
 pub(super) enum Saved {
     V1(V1),
-    V2(V2),
+    V2(#[serde(with = "V2")] Memory),
 }
 
 /// Before unknown metrics were remembered one by one, and before the HPA's rounds.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct V1 {
     last_now: Option<Timestamp>,
     clock_back: Option<Duration>,
@@ -31,8 +32,10 @@ pub(super) struct V1 {
     reversals: VecDeque<Timestamp>,
 }
 
+/// A memory as it is written now.
 #[derive(Serialize, Deserialize)]
-pub(super) struct V2 {
+#[serde(remote = "Memory")]
+struct V2 {
     last_now: Option<Timestamp>,
     clock_back: Option<Duration>,
     recommendations: Recommendations,
@@ -52,7 +55,7 @@ pub(super) struct V2 {
 #[error("the saved memory is not one that evaluating can make")]
 pub(super) struct Unsound;
 
-impl From<V1> for V2 {
+impl From<V1> for Memory {
     fn from(old: V1) -> Self {
         // A fallback that is in force is found to be so by the next evaluation.
         let mut knowledge = Knowledge::default();
@@ -74,22 +77,19 @@ impl From<V1> for V2 {
     }
 }
 
-impl From<Memory> for Saved {
-    fn from(memory: Memory) -> Self {
-        Self::V2(V2 {
-            last_now: memory.last_now,
-            clock_back: memory.clock_back,
-            recommendations: memory.recommendations,
-            increases: memory.increases,
-            decreases: memory.decreases,
-            step_timers: memory.step_timers,
-            knowledge: memory.knowledge,
-            idle: memory.idle,
-            last_change: memory.last_change,
-            overruled: memory.overruled,
-            reversals: memory.reversals,
-            hpa: memory.hpa,
-        })
+impl Serialize for Memory {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Written from where it is: a pass writes thousands of them.
+        struct Parts<'m>(&'m Memory);
+
+        impl Serialize for Parts<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                V2::serialize(self.0, serializer)
+            }
+        }
+
+        // As the variant stands in `Saved`.
+        serializer.serialize_newtype_variant("Saved", 1, "V2", &Parts(self))
     }
 }
 
@@ -97,30 +97,14 @@ impl TryFrom<Saved> for Memory {
     type Error = Unsound;
 
     fn try_from(saved: Saved) -> Result<Self, Unsound> {
-        let saved = match saved {
-            Saved::V1(old) => V2::from(old),
-            Saved::V2(saved) => saved,
+        let memory = match saved {
+            Saved::V1(old) => Self::from(old),
+            Saved::V2(memory) => memory,
         };
-        let fits = saved.recommendations.is_sound(saved.last_now)
-            && saved.increases.is_bounded()
-            && saved.decreases.is_bounded()
-            && saved.reversals.len() <= MAX_REVERSALS;
-        if !fits {
-            return Err(Unsound);
-        }
-        Ok(Self {
-            last_now: saved.last_now,
-            clock_back: saved.clock_back,
-            recommendations: saved.recommendations,
-            increases: saved.increases,
-            decreases: saved.decreases,
-            step_timers: saved.step_timers,
-            knowledge: saved.knowledge,
-            idle: saved.idle,
-            last_change: saved.last_change,
-            overruled: saved.overruled,
-            reversals: saved.reversals,
-            hpa: saved.hpa,
-        })
+        let fits = memory.recommendations.is_sound(memory.last_now)
+            && memory.increases.is_bounded()
+            && memory.decreases.is_bounded()
+            && memory.reversals.len() <= MAX_REVERSALS;
+        fits.then_some(memory).ok_or(Unsound)
     }
 }
