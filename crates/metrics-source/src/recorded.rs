@@ -18,7 +18,7 @@ mod read;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     fs::File,
     io::{self, Read},
     path::Path,
@@ -99,14 +99,14 @@ impl RecordedSource {
         Ok(Self { series })
     }
 
-    /// The names of the series. One without a name is not among them.
+    /// The names of the series, by name. One without a name is not among them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        match &self.series {
-            AllSeries::One(_) => None,
-            AllSeries::Named(all) => Some(all.keys().map(|name| &**name)),
-        }
-        .into_iter()
-        .flatten()
+        let mut names: Vec<&str> = match &self.series {
+            AllSeries::One(_) => Vec::new(),
+            AllSeries::Named(all) => all.keys().map(|name| &**name).collect(),
+        };
+        names.sort_unstable();
+        names.into_iter()
     }
 
     /// The times of the first and the last sample.
@@ -187,7 +187,7 @@ impl MetricsSource for RecordedSource {
 enum AllSeries {
     /// The only one, without a name.
     One(Series),
-    Named(BTreeMap<Arc<str>, Series>),
+    Named(HashMap<Arc<str>, Series>),
 }
 
 /// Samples by time, with the gaps as nothing.
@@ -213,9 +213,25 @@ impl Series {
         Self { samples, step }
     }
 
+    /// The newest sample that is not later than `now`.
+    fn last_until(&self, now: Timestamp) -> Option<&(Timestamp, Option<f64>)> {
+        // Where it is when no step is longer or shorter than the others, which holds for most recordings.
+        let (first, step) = (self.samples.first()?.0, self.step.unwrap_or_default());
+        let usual = now.since(first).as_millis().checked_div(step.as_millis());
+        let usual = usual.and_then(|steps| usize::try_from(steps).ok());
+        let is_last = |index: usize| {
+            let next = self.samples.get(index + 1);
+            self.samples[index].0 <= now && next.is_none_or(|(at, _)| *at > now)
+        };
+        let last = usual
+            .map(|index| index.min(self.samples.len() - 1))
+            .filter(|index| is_last(*index));
+        let searched = || self.samples.partition_point(|(at, _)| *at <= now).checked_sub(1);
+        self.samples.get(last.or_else(searched)?)
+    }
+
     fn at(&self, now: Timestamp) -> Option<Reading> {
-        let until = self.samples.partition_point(|(at, _)| *at <= now);
-        let (at, value) = *self.samples.get(until.checked_sub(1)?)?;
+        let (at, value) = *self.last_until(now)?;
         let holds = self
             .step
             .is_some_and(|step| now.since(at) < step.saturating_mul(2));
