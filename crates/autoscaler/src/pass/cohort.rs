@@ -190,15 +190,16 @@ impl Autoscaler {
 
 impl Item {
     fn decided(&mut self) -> Decided<'_> {
+        let settled = self.settled.take();
         let remembered = self.taken.remembered();
         let is_decided =
             matches!(self.record.verdict, Verdict::Decided { .. }) || self.record.round.is_some();
         Decided {
             record: &self.record,
             memory: is_decided.then_some(&remembered.memory),
-            last: remembered.last.clone(),
+            last: remembered.last.as_ref(),
             is_intent: self.change.is_some(),
-            settled: self.settled.take(),
+            settled,
         }
     }
 

@@ -60,7 +60,7 @@ impl Store {
     pub fn history(&self, query: &HistoryQuery) -> Result<History, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT id, first_at, last_at, count, record FROM decision
+            "SELECT id, first_at, last_at, count, record FROM history
              WHERE (?1 IS NULL OR workload = ?1) AND last_at >= ?2 ORDER BY id DESC LIMIT ?3",
         )?;
         let workload = query.workload.as_ref().map(WorkloadId::as_str);
@@ -109,7 +109,7 @@ impl Store {
 
 fn latest(connection: &Connection, workload: &WorkloadId) -> Result<Option<HistoryRow>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, first_at, last_at, count, record FROM decision WHERE workload = ?1 ORDER BY id DESC LIMIT 10",
+        "SELECT id, first_at, last_at, count, record FROM history WHERE workload = ?1 ORDER BY id DESC LIMIT 10",
     )?;
     let mut found = statement.query([workload.as_str()])?;
     while let Some(row) = found.next()? {

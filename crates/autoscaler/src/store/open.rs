@@ -23,8 +23,10 @@ const STATEMENTS: usize = 64;
 /// The memory for pages, in KiB: what a pass over thousands of workloads touches, so that it is not read twice. It is
 /// taken as it is needed.
 const CACHE_KIB: i64 = 32 * 1024;
+/// The size of a page of a new file, in bytes: it holds several workloads, each of which a pass rewrites.
+const PAGE_BYTES: i64 = 8192;
 /// The log may grow to so many pages before it is brought into the file, so that not every pass pays for that.
-const LOG_PAGES: i64 = 4000;
+const LOG_PAGES: i64 = 2000;
 
 /// Why a file that opens is none that can be used.
 enum Refusal {
@@ -170,6 +172,7 @@ fn open_writable(path: &Path) -> Result<Connection, Refusal> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;

@@ -1,6 +1,8 @@
 //! What a pass reads from the state and the two transactions in which it writes: before the targets are written to,
 //! and after.
 
+use std::fmt::Write as _;
+
 use headroom_policy_engine::{Memory, Outcome, Timestamp, WorkloadId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -32,7 +34,7 @@ pub(crate) struct Decided<'p> {
     pub(crate) record: &'p DecisionRecord,
     /// The memory after the decision; `None` where none was made, so that nothing changed.
     pub(crate) memory: Option<&'p Memory>,
-    pub(crate) last: Option<LastRow>,
+    pub(crate) last: Option<&'p LastRow>,
     /// Whether the decision is about to be written to the target.
     pub(crate) is_intent: bool,
     /// An earlier intent that the target has settled.
@@ -156,15 +158,16 @@ fn record_one(transaction: &Connection, decided: &Decided<'_>) -> Result<LastRow
         settle_row(transaction, open, *outcome)?;
     }
     let key = key(record, decided.is_intent);
-    let extended = match &decided.last {
+    if let Some(last) = decided.last
         // An empty key extends nothing: each change that is to be written is a row of its own.
-        Some(last) if !key.is_empty() && last.key == key => extend(transaction, last.id, record)?,
-        _ => false,
-    };
-    let id = match &decided.last {
-        Some(last) if extended => last.id,
-        _ => insert(transaction, record)?,
-    };
+        && !key.is_empty()
+        && last.key == key
+        && extend(transaction, last.id, record, decided.memory)?
+    {
+        return Ok(LastRow { id: last.id, key });
+    }
+    complete_last_row(transaction, &record.workload)?;
+    let id = insert(transaction, record)?;
     if decided.is_intent
         && let Some(decision) = record.decision()
     {
@@ -191,13 +194,38 @@ fn settle_row(transaction: &Connection, open: &OpenIntent, settled: Outcome) -> 
     Ok(())
 }
 
-/// Counts the decision onto the row, with its inputs. False when the row is gone.
-/// Extends the row of the same workload; a row that retention has removed is not there, and its id is never used again.
-fn extend(transaction: &Connection, row: RowId, record: &DecisionRecord) -> Result<bool, StoreError> {
+/// Counts the decision onto `row`, with its inputs. False when it is not, or no longer, the newest row of the workload.
+fn extend(
+    transaction: &Connection,
+    row: RowId,
+    record: &DecisionRecord,
+    memory: Option<&Memory>,
+) -> Result<bool, StoreError> {
     let changed = transaction
-        .prepare_cached("UPDATE decision SET last_at = ?2, count = count + 1, record = ?3 WHERE id = ?1 AND workload = ?4")?
-        .execute(params![row.0, millis(record.at), json(record)?, record.workload.as_str()])?;
+        .prepare_cached(
+            "UPDATE workload SET last_at = ?3, count = coalesce(count, 1) + 1, record = ?4, memory = coalesce(?5, memory)
+             WHERE id = ?1 AND last_decision = ?2",
+        )?
+        .execute(params![
+            record.workload.as_str(),
+            row.0,
+            millis(record.at),
+            json(record)?,
+            memory.map(encode).transpose()?
+        ])?;
     Ok(changed == 1)
+}
+
+/// Lets the newest row of `workload` say how often its decision was made, because another one follows.
+fn complete_last_row(transaction: &Connection, workload: &WorkloadId) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached(
+            "UPDATE decision SET last_at = newest.last_at, count = newest.count, record = newest.record
+             FROM workload AS newest
+             WHERE newest.id = ?1 AND decision.id = newest.last_decision AND newest.record IS NOT NULL",
+        )?
+        .execute([workload.as_str()])?;
+    Ok(())
 }
 
 fn insert(transaction: &Connection, record: &DecisionRecord) -> Result<RowId, StoreError> {
@@ -223,7 +251,9 @@ fn remember(
     let memory = memory.map(encode).transpose()?;
     let changed = transaction
         .prepare_cached(
-            "UPDATE workload SET last_decision = ?2, last_key = ?3, memory = coalesce(?4, memory) WHERE id = ?1",
+            "UPDATE workload SET last_decision = ?2, last_key = ?3, last_at = NULL, count = NULL, record = NULL,
+                 memory = coalesce(?4, memory)
+             WHERE id = ?1",
         )?
         .execute(params![workload.as_str(), row.0, key, memory])?;
     if changed == 0 {
@@ -248,20 +278,21 @@ fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
             error,
             ..
         } => {
-            let mut key = format!("{:?} {decision:?} ", record.mode).into_bytes();
+            let mut key = format!("{:?} {decision:?} ", record.mode);
             for step in &explanation.0 {
-                key.extend_from_slice(step.code().as_bytes());
-                key.push(b' ');
+                key.push_str(step.code());
+                key.push(' ');
             }
             for condition in &record.conditions {
-                key.extend_from_slice(condition.code().as_bytes());
-                key.push(b' ');
+                key.push_str(condition.code());
+                key.push(' ');
             }
             for one in &record.in_force {
-                key.extend_from_slice(format!("{:?} {:?} ", one.by, one.bounds).as_bytes());
+                // Writing to a string cannot fail.
+                let _ = write!(key, "{:?} {:?} ", one.by, one.bounds);
             }
-            key.extend(error.iter().flat_map(|error| error.bytes()));
-            key
+            key.push_str(error.as_deref().unwrap_or_default());
+            key.into_bytes()
         }
         Verdict::Unreadable { error } => format!("unreadable {error}").into_bytes(),
     }

@@ -39,7 +39,7 @@ pub(super) fn prune(
             break;
         }
     }
-    Ok(())
+    forget_removed(connection)
 }
 
 /// Rows come in the order of their first decision, so the look ends at the first row that is young enough.
@@ -52,7 +52,7 @@ fn remove_older(connection: &Connection, cutoff: Timestamp) -> Result<(), StoreE
         )
         .optional()?;
     connection.execute(
-        "DELETE FROM decision WHERE id < ?1 AND last_at < ?2",
+        "DELETE FROM decision WHERE id IN (SELECT id FROM history WHERE id < ?1 AND last_at < ?2)",
         params![end.unwrap_or(i64::MAX), millis(cutoff)],
     )?;
     connection.execute("DELETE FROM memory_aside WHERE at < ?1", [millis(cutoff)])?;
@@ -66,6 +66,16 @@ fn remove_oldest(connection: &Connection) -> Result<usize, StoreError> {
         [SHARE],
     )?;
     Ok(removed)
+}
+
+/// A row that is gone is nobody's newest: the next decision begins one.
+fn forget_removed(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE workload SET last_decision = NULL, last_key = NULL, last_at = NULL, count = NULL, record = NULL
+         WHERE last_decision NOT IN (SELECT id FROM decision)",
+        [],
+    )?;
+    Ok(())
 }
 
 /// How much of the file is in use. What was freed is used again before the file grows.

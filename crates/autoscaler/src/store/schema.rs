@@ -4,7 +4,7 @@
 pub(super) const APPLICATION: i64 = 0x6864_726d;
 
 /// The version of the tables. A file with a higher one was written by a newer headroom.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// The tables of this version. Large columns come last, so that looking at the others does not read them.
 pub(super) const TABLES: &str = "
@@ -12,6 +12,9 @@ CREATE TABLE workload (
     id            TEXT PRIMARY KEY,
     last_decision INTEGER,        -- its newest row in `decision`
     last_key      BLOB,           -- what a decision must have in common with that row to extend it
+    last_at       INTEGER,        -- when that decision was made last, and how often, and with which inputs: NULL until
+    count         INTEGER,        -- it is made again, and in force before what the row says. All that a pass extends is
+    record        TEXT,           -- here, side by side, and the row learns of it when another decision follows
     memory        BLOB NOT NULL   -- the engine's memory; carries its own version
 );
 CREATE TABLE intent (
@@ -29,6 +32,12 @@ CREATE TABLE decision (
     record   TEXT NOT NULL        -- JSON, with the newest inputs
 );
 CREATE INDEX decision_by_workload ON decision (workload, id);
+CREATE VIEW history AS            -- the decisions as they are now
+    SELECT row.id, row.workload, row.first_at,
+           coalesce(newest.last_at, row.last_at) AS last_at,
+           coalesce(newest.count, row.count) AS count,
+           coalesce(newest.record, row.record) AS record
+    FROM decision AS row LEFT JOIN workload AS newest ON newest.id = row.workload AND newest.last_decision = row.id;
 CREATE TABLE process_table (
     workload TEXT PRIMARY KEY,
     body     TEXT NOT NULL        -- JSON

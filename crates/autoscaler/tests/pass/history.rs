@@ -1,7 +1,7 @@
 //! Decisions that are kept: one row for as long as nothing changes, so many days, so many bytes.
 
 use crate::world::*;
-use headroom_autoscaler::{HistoryQuery, Mode, Pause, Store};
+use headroom_autoscaler::{HistoryQuery, Mode, Pause, Store, Which};
 use headroom_metrics_source::ObserveError;
 
 #[tokio::test]
@@ -19,7 +19,23 @@ async fn the_same_decision_again_extends_its_row_with_the_latest_inputs() {
         (rows[0].first_at, rows[0].last_at, rows[0].count),
         (at(0), at(120), 5)
     );
-    assert_eq!(rows[0].record, *about(&last.unwrap(), "web"));
+    let last = about(&last.unwrap(), "web").clone();
+    assert_eq!(rows[0].record, last);
+
+    // Also when it is not the newest any more.
+    world.load("web", 900.0);
+    pass(&autoscaler, at(150)).await;
+    let rows = world.rows("web");
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (rows[1].first_at, rows[1].last_at, rows[1].count),
+        (at(0), at(120), 5)
+    );
+    assert_eq!(rows[1].record, last);
+    assert_eq!(
+        (rows[0].first_at, rows[0].last_at, rows[0].count),
+        (at(150), at(150), 1)
+    );
 }
 
 #[tokio::test]
@@ -165,7 +181,7 @@ async fn decisions_older_than_is_kept_go_and_those_that_still_hold_stay() {
 #[tokio::test]
 async fn the_oldest_decisions_go_where_there_are_too_many_bytes() {
     let mut world = World::new(&["web"]);
-    world.history.max_bytes = 150_000;
+    world.history.max_bytes = 300_000;
     let autoscaler = world.start();
     for number in 0..600 {
         world.load("web", if number % 2 == 0 { 200.0 } else { 900.0 });
@@ -177,9 +193,40 @@ async fn the_oldest_decisions_go_where_there_are_too_many_bytes() {
         .len();
     drop(autoscaler);
     let rows = world.rows("web");
-    assert!(size < 300_000, "{size}");
+    assert!(size < 600_000, "{size}");
     assert!((50..300).contains(&rows.len()), "{}", rows.len());
     assert_eq!(rows[0].last_at, at(599 * 700));
+}
+
+#[tokio::test]
+async fn a_decision_whose_row_is_gone_begins_one_and_extends_none_of_another_workload() {
+    let mut world = World::new(&["api", "web"]);
+    // The least that is kept, so that looking for what may go removes all rows.
+    world.history.max_bytes = 1;
+    let autoscaler = world.start();
+    pass(&autoscaler, at(0)).await;
+    assert!(world.rows("api").is_empty() && world.rows("web").is_empty());
+    // Both are remembered as the newest of their workloads, by this process and by another one.
+    for (now, autoscaler) in [(30, &autoscaler), (60, &world.start())] {
+        let web = [id("web")];
+        autoscaler.pass(at(now), Which::These(&web)).await.unwrap();
+        assert!(world.rows("api").is_empty(), "at {now}");
+        let rows = world.rows("web");
+        let begun: Vec<_> = rows.iter().map(|row| row.first_at).collect();
+        assert_eq!(begun, [at(30)], "at {now}");
+    }
+    pass(&autoscaler, at(90)).await;
+    let counts = |name| {
+        world
+            .rows(name)
+            .iter()
+            .map(|row| (row.first_at, row.count))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        [counts("api"), counts("web")],
+        [vec![(at(90), 1)], vec![(at(30), 3)]]
+    );
 }
 
 #[tokio::test]

@@ -136,10 +136,13 @@ async fn a_state_that_turns_out_to_be_corrupt_during_a_pass_is_set_aside_and_not
             |row| row.get::<_, u32>(0).map(u64::from),
         )
         .unwrap();
+    let size: u64 = connection
+        .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0).map(u64::from))
+        .unwrap();
     connection.close().unwrap();
     let mut bytes = fs::read(file(&world)).unwrap();
-    let start = usize::try_from((page - 1) * 4096).unwrap();
-    bytes[start..start + 4096].fill(0xee);
+    let start = usize::try_from((page - 1) * size).unwrap();
+    bytes[start..start + usize::try_from(size).unwrap()].fill(0xee);
     fs::write(file(&world), bytes).unwrap();
 
     let writes = world.actuator.writes().len();
