@@ -77,6 +77,18 @@ pub struct LoadOptions {
     pub state_dir: Option<PathBuf>,
     /// Which secrets have to be there.
     pub secrets: SecretCheck,
+    /// Whether lints are wanted.
+    pub lints: Lints,
+}
+
+/// Whether what is legal and dangerous is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lints {
+    /// It is, and becomes remarks.
+    #[default]
+    Told,
+    /// It is not: nobody would read it.
+    Unasked,
 }
 
 /// Which secrets have to be there. Their values are looked at and not kept.
@@ -196,7 +208,7 @@ impl Loading {
             sources: &self.sources,
             findings: &mut self.findings,
             remarks: &mut self.remarks,
-            silences: lint::Silences::default(),
+            silences: lint::Silences::new(options.lints),
         };
         // What belongs to no workload is silenced where all of them are.
         let defaults = merged
@@ -225,11 +237,18 @@ impl Loading {
             };
             lint::silence(raw.lints.as_ref(), &mut reader);
             let read = policy::workload(&one.id, one.entry.key_place, &raw, &around, &mut reader);
-            if let Some(settings) = &read.settings {
-                lint::check(&raw, one.entry.key_place, settings, &servers, &mut reader);
-            }
-            workloads.extend(read.settings);
             targets.extend(read.target.map(|target| (&one.id, target)));
+            if let Some((settings, queries)) = read.settings {
+                lint::check(
+                    &raw,
+                    one.entry.key_place,
+                    &settings,
+                    &queries,
+                    &servers,
+                    &mut reader,
+                );
+                workloads.push(settings);
+            }
         }
         lint::tell_unneeded(&mut reader);
         targets::check_distinct(&targets, &mut reader);

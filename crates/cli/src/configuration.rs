@@ -7,7 +7,7 @@ use std::{
 
 use headroom_autoscaler::{
     Remark, RemarkKind,
-    config::{self, Environment, LoadOptions, Loaded, SecretCheck},
+    config::{self, Environment, Lints, LoadOptions, Loaded, SecretCheck},
 };
 
 use crate::{
@@ -49,26 +49,29 @@ pub(crate) fn paths(args: &ConfigArgs) -> Result<Vec<PathBuf>, CliError> {
     Err(CliError::NoConfiguration)
 }
 
-/// Loads the configuration.
+/// Loads the configuration. What lints find is for who asks for it: a run from cron is to be quiet.
 ///
 /// # Errors
 /// When there is none, or any problem in it.
 pub(crate) fn load(args: &ConfigArgs, secrets: SecretCheck) -> Result<Loaded, CliError> {
+    load_with(args, secrets, Lints::Unasked)
+}
+
+/// Loads the configuration, with what lints find where that is wanted.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_with(args: &ConfigArgs, secrets: SecretCheck, lints: Lints) -> Result<Loaded, CliError> {
     let options = LoadOptions {
         state_dir: args.state_dir.clone(),
         secrets,
+        lints,
     };
     config::load(&paths(args)?, &environment(), &options).map_err(CliError::Policy)
 }
 
-/// Says the remarks, one line each. What lints found is for who asks for it: a run from cron is to be quiet.
+/// Says the remarks, one line each.
 pub(crate) fn say(remarks: &[Remark], output: &Output) {
-    let of_all = remarks.iter().filter(|remark| remark.kind != RemarkKind::Lint);
-    of_all.for_each(|remark| say_one(remark, output));
-}
-
-/// Says the remarks with what lints found.
-pub(crate) fn say_all(remarks: &[Remark], output: &Output) {
     remarks.iter().for_each(|remark| say_one(remark, output));
 }
 

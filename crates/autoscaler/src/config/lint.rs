@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::{codes::Lint, workload::check};
 use super::{
+    Lints,
     at::{At, Named},
     check::nearest,
     place::Place,
@@ -35,9 +36,23 @@ pub(super) struct Silences {
     all: BTreeMap<Place, (Lint, bool)>,
     /// What was found and not silenced, each once.
     pub(super) told: BTreeSet<(Lint, Place, String)>,
+    wanted: Lints,
 }
 
 impl Silences {
+    /// No silences yet. Where lints are not asked for, none is told.
+    pub(super) fn new(wanted: Lints) -> Self {
+        Self {
+            wanted,
+            ..Self::default()
+        }
+    }
+
+    /// Whether anybody will read what lints find.
+    pub(super) fn are_lints_wanted(&self) -> bool {
+        self.wanted == Lints::Told
+    }
+
     /// Whether `lint` is silenced; notes that the silence was needed.
     pub(super) fn holds(&mut self, lint: Lint) -> bool {
         let place = self.now.get(&lint);
@@ -76,6 +91,9 @@ pub(super) fn silence(raw: Option<&Named<At<String>>>, reader: &mut Reader<'_>) 
 
 /// Says which silences silence nothing any more.
 pub(super) fn tell_unneeded(reader: &mut Reader<'_>) {
+    if !reader.silences.are_lints_wanted() {
+        return;
+    }
     reader.silences.now.clear();
     let unneeded: Vec<_> = reader
         .silences

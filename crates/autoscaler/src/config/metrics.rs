@@ -36,6 +36,21 @@ pub(super) struct Surroundings<'a> {
     pub(super) tolerance: Tolerance,
 }
 
+/// One metric as it was read.
+#[derive(Debug)]
+pub(super) struct Metric {
+    pub(super) policy: MetricPolicy,
+    pub(super) settings: MetricSettings,
+    pub(super) queries: Queries,
+}
+
+/// The expressions of a metric that asks a Prometheus. Parsed once, for all that look into them.
+#[derive(Debug, Default)]
+pub(super) struct Queries {
+    pub(super) query: Option<Expr>,
+    pub(super) coverage: Option<Expr>,
+}
+
 /// What a target can tell about its replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TargetKind {
@@ -60,7 +75,7 @@ pub(super) fn metric(
     raw: &RawMetric,
     around: &Surroundings<'_>,
     reader: &mut Reader<'_>,
-) -> Option<(MetricPolicy, MetricSettings)> {
+) -> Option<Metric> {
     let named = check_name("a metric", name, reader);
     let origin = origin(name, raw, around, reader);
     let rule = rules::rule(name, raw, around.semantics, reader);
@@ -82,14 +97,14 @@ pub(super) fn metric(
         .group
         .as_ref()
         .map(|group| self::group(name, group, rule.as_ref(), reader));
-    let (Some(rule), Some((origin, expression)), true) = (rule, origin, named) else {
+    let (Some(rule), Some((origin, queries)), true) = (rule, origin, named) else {
         return None;
     };
     // The HPA takes what was measured in part as it is.
     if around.semantics == Semantics::Headroom
         && may_lower(&rule, votes)
         && raw.coverage.is_none()
-        && expression.is_some_and(|query| promql::adds_up(&query))
+        && queries.query.as_ref().is_some_and(promql::adds_up)
     {
         let warning = format!(
             "metric `{}` adds up its replicas and may scale down without `coverage`: lost targets look like less load; \
@@ -111,7 +126,11 @@ pub(super) fn metric(
         group: group.map_or(Some(None), |group| group.map(Some))?,
         activation: activation?,
     };
-    Some((policy, settings))
+    Some(Metric {
+        policy,
+        settings,
+        queries,
+    })
 }
 
 /// What each metric is a value of. The containers of a workload's metrics are numbered in their order, each name once.
@@ -177,13 +196,13 @@ fn group(
     check_name("a group", group, reader).then(|| GroupName::new(&group.value))
 }
 
-/// Where the metric comes from, with the expression where that is PromQL.
+/// Where the metric comes from, with the expressions where that is PromQL.
 fn origin(
     name: &At<String>,
     raw: &RawMetric,
     around: &Surroundings<'_>,
     reader: &mut Reader<'_>,
-) -> Option<(MetricOrigin, Option<Expr>)> {
+) -> Option<(MetricOrigin, Queries)> {
     let strays = check_companions(raw, reader);
     let ways: Vec<(&str, Place)> = [
         ("query", raw.query.as_ref().map(|at| at.place)),
@@ -202,21 +221,24 @@ fn origin(
     }
     let origin = match (&raw.query, &raw.scrape, &raw.recorded) {
         (Some(query), _, _) => prometheus(name, query, raw, around, reader),
-        (None, Some(series), _) => scrape(name, series, raw, around, reader).map(|origin| (origin, None)),
+        (None, Some(series), _) => without_queries(scrape(name, series, raw, around, reader)),
         (None, None, Some(file)) => {
             let series = raw
                 .series
                 .as_ref()
                 .map_or(name.value.as_str(), |series| &series.value);
-            let origin = reader.path(file).map(|file| MetricOrigin::Recorded {
+            without_queries(reader.path(file).map(|file| MetricOrigin::Recorded {
                 file,
                 series: Arc::from(series),
-            });
-            origin.map(|origin| (origin, None))
+            }))
         }
-        (None, None, None) => resource(name, raw, around, reader).map(|origin| (origin, None)),
+        (None, None, None) => without_queries(resource(name, raw, around, reader)),
     };
     if strays { None } else { origin }
+}
+
+fn without_queries(origin: Option<MetricOrigin>) -> Option<(MetricOrigin, Queries)> {
+    Some((origin?, Queries::default()))
 }
 
 /// Keys that mean something only beside another one. `true`: there were strays.
@@ -294,20 +316,24 @@ fn prometheus(
     raw: &RawMetric,
     around: &Surroundings<'_>,
     reader: &mut Reader<'_>,
-) -> Option<(MetricOrigin, Option<Expr>)> {
+) -> Option<(MetricOrigin, Queries)> {
     let expression = promql(query, reader);
     let coverage = raw.coverage.as_ref();
-    let coverage_is_fine = coverage.is_none_or(|coverage| promql(coverage, reader).is_some());
+    let measured = coverage.map_or(Some(None), |coverage| promql(coverage, reader).map(Some));
     let source = raw.source.as_ref().or(around.source);
     let server = around.servers.choose(source, name, reader);
-    let (Some(server), Some(expression), true) = (server, expression, coverage_is_fine) else {
+    let (Some(server), Some(expression), Some(measured)) = (server, expression, measured) else {
         return None;
     };
     let query = PromqlQuery {
         query: Arc::from(query.value.0.trim()),
         coverage: coverage.map(|text| Arc::from(text.value.0.trim())),
     };
-    Some((MetricOrigin::Prometheus { server, query }, Some(expression)))
+    let queries = Queries {
+        query: Some(expression),
+        coverage: measured,
+    };
+    Some((MetricOrigin::Prometheus { server, query }, queries))
 }
 
 fn promql(text: &At<PromqlText>, reader: &mut Reader<'_>) -> Option<Expr> {

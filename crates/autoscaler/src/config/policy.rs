@@ -5,15 +5,15 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use headroom_policy_engine::{
-    ChangeLimits, Direction, EvaluationInterval, Guards, HpaSettings, LimitSelection, MetricPolicy,
-    PolicyError, ReplicaBounds, Replicas, ScalingRules, Semantics, StabilizationWindow, Tolerance,
-    WorkloadId, WorkloadPolicy,
+    ChangeLimits, Direction, EvaluationInterval, Guards, HpaSettings, LimitSelection, PolicyError,
+    ReplicaBounds, Replicas, ScalingRules, Semantics, StabilizationWindow, Tolerance, WorkloadId,
+    WorkloadPolicy,
 };
 
 use super::{
     at::At,
     channels, fallback, hpa,
-    metrics::{self, Surroundings, TargetKind},
+    metrics::{self, Queries, Surroundings, TargetKind},
     place::Place,
     problem::{Finding, ProblemKind},
     raw::{Mode as RawMode, RawDirection, RawGuards, RawWorkload, Select},
@@ -34,10 +34,11 @@ pub(super) struct Common<'a> {
     pub(super) hpa: &'a Arc<HpaSettings>,
 }
 
-/// What became of a workload: its target even where something else is wrong with it.
+/// What became of a workload: its settings with the queries of its metrics, and its target even where something else is
+/// wrong with it.
 #[derive(Debug)]
 pub(super) struct Read {
-    pub(super) settings: Option<WorkloadSettings>,
+    pub(super) settings: Option<(WorkloadSettings, Vec<Queries>)>,
     pub(super) target: Option<At<TargetSettings>>,
 }
 
@@ -67,7 +68,7 @@ fn policy(
     target: Option<&At<TargetSettings>>,
     common: &Common<'_>,
     reader: &mut Reader<'_>,
-) -> Option<WorkloadSettings> {
+) -> Option<(WorkloadSettings, Vec<Queries>)> {
     let semantics = hpa::semantics(raw, reader);
     let bounds = bounds(id, named_at, raw, semantics, reader);
     let idle = zero::idle(raw, reader);
@@ -112,8 +113,12 @@ fn policy(
         .iter()
         .map(|(name, raw)| metrics::metric(name, raw, &around, reader))
         .collect();
-    let (mut metric_policies, metric_settings): (Vec<MetricPolicy>, Vec<_>) =
-        read.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    let (mut metric_policies, mut metric_settings, mut queries) = (Vec::new(), Vec::new(), Vec::new());
+    for metric in read.into_iter().collect::<Option<Vec<_>>>()? {
+        metric_policies.push(metric.policy);
+        metric_settings.push(metric.settings);
+        queries.push(metric.queries);
+    }
     tolerance?;
     let kinds = metrics::kinds(&metric_settings);
     metric_policies
@@ -132,7 +137,7 @@ fn policy(
         hpa::check_zero(raw, common.hpa, &kinds, reader);
     }
     let zero = zero::scale_to_zero(raw, idle, semantics, &metric_policies, reader);
-    Some(WorkloadSettings {
+    let settings = WorkloadSettings {
         id: id.clone(),
         mode: mode(raw),
         policy: WorkloadPolicy {
@@ -150,7 +155,8 @@ fn policy(
         metrics: metric_settings,
         schedules: schedules?,
         target: target?.value.clone(),
-    })
+    };
+    Some((settings, queries))
 }
 
 fn mode(raw: &RawWorkload) -> Mode {

@@ -29,6 +29,9 @@ impl Reader<'_> {
 
     /// Something that is legal and dangerous, once for each place, unless it is silenced.
     pub(super) fn lint(&mut self, lint: Lint, place: Place, text: &str) {
+        if !self.silences.are_lints_wanted() {
+            return;
+        }
         if self.silences.holds(lint) || !self.silences.told.insert((lint, place, text.to_owned())) {
             return;
         }

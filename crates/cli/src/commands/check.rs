@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use headroom_autoscaler::{
     Remark, RemarkKind,
-    config::{Problems, SecretCheck},
+    config::{Lints, Problems, SecretCheck},
 };
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Res
     } else {
         SecretCheck::None
     };
-    let loaded = match configuration::load(&config, secrets) {
+    let loaded = match configuration::load_with(&config, secrets, Lints::Told) {
         Ok(loaded) => loaded,
         Err(CliError::Policy(problems)) if output.format() == Format::Json => {
             output.object(&CheckObject {
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Res
     };
     let configuration = &loaded.configuration;
     if output.format() == Format::Human {
-        configuration::say_all(&configuration.remarks, output);
+        configuration::say(&configuration.remarks, output);
         let good = output.paint().paint(Tone::Good, "ok");
         let metrics: usize = configuration
             .workloads

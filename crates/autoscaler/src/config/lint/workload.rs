@@ -18,12 +18,12 @@ use crate::{
     MetricOrigin, MetricSettings, WorkloadSettings,
     config::{
         at::At,
+        metrics::Queries,
         place::Place,
-        promql,
         raw::{RawMetric, RawWorkload},
         reader::Reader,
         servers::Servers,
-        words::{NumberOrText, PromqlText, duration, duration_text},
+        words::{NumberOrText, duration, duration_text},
     },
 };
 
@@ -36,8 +36,8 @@ struct Metric<'a> {
     raw: &'a RawMetric,
     policy: &'a MetricPolicy,
     settings: &'a MetricSettings,
-    query: Option<Expr>,
-    coverage: Option<Expr>,
+    query: Option<&'a Expr>,
+    coverage: Option<&'a Expr>,
 }
 
 impl Metric<'_> {
@@ -49,7 +49,7 @@ impl Metric<'_> {
     /// How far back it looks.
     fn reach(&self) -> Duration {
         match &self.settings.origin {
-            MetricOrigin::Prometheus { .. } => self.query.as_ref().map(queries::reach).unwrap_or_default(),
+            MetricOrigin::Prometheus { .. } => self.query.map(queries::reach).unwrap_or_default(),
             MetricOrigin::Scrape { rate_over, .. } => rate_over.unwrap_or_default(),
             MetricOrigin::Recorded { .. } | MetricOrigin::Resource { .. } => Duration::ZERO,
         }
@@ -64,7 +64,7 @@ impl Metric<'_> {
         let targets = [&self.raw.value, &self.raw.above, &self.raw.below];
         let compared = targets.into_iter().flatten().any(|text| is_time(&text.value.0));
         let is_latency = |query| queries::is_quantile(query) || measure::is_mean_time(query);
-        compared || self.query.as_ref().is_some_and(is_latency)
+        compared || self.query.is_some_and(is_latency)
     }
 
     /// Where its query, or what it scrapes, stands.
@@ -76,7 +76,7 @@ impl Metric<'_> {
 
     /// Which values it asks for, in a text that is the same for the same values.
     fn asks_for(&self) -> String {
-        match (&self.settings.origin, &self.query) {
+        match (&self.settings.origin, self.query) {
             (MetricOrigin::Prometheus { server, .. }, Some(query)) => format!("{server}: {query}"),
             (origin, _) => format!("{origin:?}"),
         }
@@ -98,27 +98,30 @@ impl Metric<'_> {
     }
 }
 
-/// Says what is dangerous about a workload.
+/// Says what is dangerous about a workload. `queries` are those of its metrics, in their order.
 pub(in crate::config) fn check(
     raw: &RawWorkload,
     named_at: Place,
     settings: &WorkloadSettings,
+    queries: &[Queries],
     servers: &Servers,
     reader: &mut Reader<'_>,
 ) {
-    let parsed = |text: &Option<At<PromqlText>>| promql::parse(&text.as_ref()?.value.0).ok();
+    if !reader.silences.are_lints_wanted() {
+        return;
+    }
     let listed = raw.metrics.as_ref().map_or(&[][..], |metrics| &metrics.0);
-    let known = settings.policy.metrics.iter().zip(&settings.metrics);
+    let known = settings.policy.metrics.iter().zip(&settings.metrics).zip(queries);
     let metrics: Vec<Metric<'_>> = listed
         .iter()
         .zip(known)
-        .map(|((name, raw), (policy, settings))| Metric {
+        .map(|((name, raw), ((policy, settings), queries))| Metric {
             name,
             raw,
             policy,
             settings,
-            query: parsed(&raw.query),
-            coverage: parsed(&raw.coverage),
+            query: queries.query.as_ref(),
+            coverage: queries.coverage.as_ref(),
         })
         .collect();
     for metric in &metrics {
@@ -136,7 +139,7 @@ pub(in crate::config) fn check(
 
 /// Whether the target fits what the query is.
 fn targets(metric: &Metric<'_>, reader: &mut Reader<'_>) {
-    let Some(query) = &metric.query else {
+    let Some(query) = metric.query else {
         return;
     };
     let (name, place) = (&metric.name.value, metric.query_place());
@@ -179,8 +182,8 @@ fn targets(metric: &Metric<'_>, reader: &mut Reader<'_>) {
 /// Whether its queries say whose series they mean.
 fn scopes(metric: &Metric<'_>, reader: &mut Reader<'_>) {
     let asked = [
-        (&metric.query, &metric.raw.query, "asks for"),
-        (&metric.coverage, &metric.raw.coverage, "is measured against"),
+        (metric.query, &metric.raw.query, "asks for"),
+        (metric.coverage, &metric.raw.coverage, "is measured against"),
     ];
     for (query, text, what) in asked {
         let (Some(query), Some(text)) = (query, text) else {
@@ -223,7 +226,7 @@ fn windows(metric: &Metric<'_>, settings: &WorkloadSettings, servers: &Servers, 
         return;
     };
     let least = interval.saturating_mul(SCRAPES);
-    if let Some(shortest) = metric.query.as_ref().and_then(queries::shortest_rate)
+    if let Some(shortest) = metric.query.and_then(queries::shortest_rate)
         && shortest < least
     {
         let text = format!(
