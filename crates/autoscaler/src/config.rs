@@ -53,7 +53,7 @@ pub use self::{
     problem::{Problem, ProblemKind, Problems},
     reference::reference,
     secrets::SecretError,
-    suite::{load_suite, suite_reference, suite_schema},
+    suite::{load_suite, suite_reference, suite_schema, variants},
 };
 use self::{
     layers::Merged,

@@ -3,8 +3,8 @@
 //! Logs, history, `plan`, `explain` and tests all read this. JSON for users is made from it by the command line.
 
 use headroom_policy_engine::{
-    Decision, Explanation, MetricName, Observation, Outcome, Proposal, RaisedCondition, RoundStatus, Step,
-    Timestamp, Workload, WorkloadId,
+    BoundsInForce, Decision, Explanation, MetricName, Observation, Outcome, OwnBounds, Proposal,
+    RaisedCondition, Replicas, RoundStatus, Step, Timestamp, WhyNot, Workload, WorkloadId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,9 @@ pub struct DecisionRecord {
     /// What was in force beside the policy.
     #[serde(default)]
     pub in_force: Vec<InForce>,
+    /// The policy's own bounds then; `None` in a record that was written before they were in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<OwnBounds>,
     /// What came of it.
     pub verdict: Verdict,
     /// What the HPA would have in its status after it; `None` under headroom's own semantics.
@@ -138,6 +141,25 @@ impl DecisionRecord {
                 }
             )
         })
+    }
+
+    /// Why it is not `want`; `None` where the target could not be read.
+    #[must_use]
+    pub fn why_not(&self, want: Replicas) -> Option<WhyNot<'_>> {
+        let Verdict::Decided {
+            target,
+            decision,
+            explanation,
+            ..
+        } = &self.verdict
+        else {
+            return None;
+        };
+        let bounds = self.bounds.map(|own| BoundsInForce {
+            own,
+            active: &target.bounds,
+        });
+        Some(explanation.why_not(decision, want, bounds))
     }
 
     /// The decision; `None` where the target could not be read.

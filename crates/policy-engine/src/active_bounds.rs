@@ -16,6 +16,25 @@ pub struct ActiveBounds {
     pub ceiling: Option<ActiveBound>,
 }
 
+/// The bounds of a policy alone, as a record keeps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct OwnBounds {
+    /// The fewest and the most.
+    pub bounds: ReplicaBounds,
+    /// Whether the count may rest at zero, below them.
+    pub zero: bool,
+}
+
+/// The bounds that hold at one moment: a policy's own, and what is in force beside them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BoundsInForce<'a> {
+    /// The policy's own.
+    pub own: OwnBounds,
+    /// What is in force beside them.
+    pub active: &'a ActiveBounds,
+}
+
 /// One bound in force: from 1 to [`Replicas::LIMIT`] replicas, and what set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -55,6 +74,21 @@ pub struct Operator {
     pub by: Option<Arc<str>>,
     /// Why, in their words.
     pub reason: Option<Arc<str>>,
+}
+
+impl BoundsInForce<'_> {
+    /// The bounds that hold.
+    #[must_use]
+    pub fn bounds(&self) -> ReplicaBounds {
+        self.active.over(self.own.bounds)
+    }
+
+    /// Whether a decision may come to `count`.
+    #[must_use]
+    pub fn allow(&self, count: Replicas) -> bool {
+        let rests = count == Replicas::ZERO && self.own.zero && self.active.floor.is_none();
+        rests || self.bounds().contains(count)
+    }
 }
 
 impl ActiveBounds {

@@ -22,7 +22,9 @@ pub mod testing;
 mod time;
 mod workload;
 
-pub use active_bounds::{ActiveBound, ActiveBounds, BoundSource, Operator, ScheduleName};
+pub use active_bounds::{
+    ActiveBound, ActiveBounds, BoundSource, BoundsInForce, Operator, OwnBounds, ScheduleName,
+};
 pub use condition::RaisedCondition;
 pub use decision::{Decision, Direction, Outcome, Reason};
 pub use evaluate::{Arithmetic, Inexact, Terms, Values, evaluate};
@@ -42,6 +44,9 @@ pub use policy::{
     Target, TargetUtilization, Tolerance, Votes, Watermarks, WorkloadPolicy,
 };
 pub use replicas::{BoundsError, ReplicaBounds, Replicas};
-pub use step::{Easing, End, Explanation, NoSteps, Pending, Proposal, Stabilizing, Step, StepSink};
+pub use step::{
+    Asks, Bound, Easing, End, Explanation, MetricNeed, NeededValues, NoSteps, Obstacle, Pending, Proposal,
+    Stabilizing, Step, StepSink, WhyNot,
+};
 pub use time::Timestamp;
 pub use workload::{CountOrigin, Readiness, Workload};

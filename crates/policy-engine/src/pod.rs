@@ -3,7 +3,7 @@
 //! Names are compared once, by whoever reads them: here a container is a number, and a sample stands in the place of
 //! its pod. Quantities are whole thousandths, as Kubernetes has them.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::Timestamp;
 
@@ -199,6 +199,13 @@ pub enum ConditionStatus {
     False,
     /// Nobody can tell.
     Unknown,
+}
+
+impl fmt::Display for ConditionStatus {
+    /// As Kubernetes writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
 }
 
 /// The Ready condition of a pod.

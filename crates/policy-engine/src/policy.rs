@@ -23,7 +23,7 @@ pub use self::{
     zero::ScaleToZero,
 };
 use crate::{
-    ReplicaBounds,
+    OwnBounds, ReplicaBounds,
     hpa::{HpaSettings, MetricKind},
 };
 
@@ -129,6 +129,15 @@ impl WorkloadPolicy {
             fallback: None,
             guards: Guards::NONE,
             interval,
+        }
+    }
+
+    /// The bounds of this policy alone, for a record.
+    #[must_use]
+    pub const fn own_bounds(&self) -> OwnBounds {
+        OwnBounds {
+            bounds: self.bounds,
+            zero: self.zero.is_some(),
         }
     }
 }

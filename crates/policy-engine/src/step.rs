@@ -5,12 +5,16 @@
 
 mod ends;
 mod lines;
+mod why_not;
 mod words;
 
 use std::time::Duration;
 
-pub use self::ends::End;
 pub(crate) use self::words::Span;
+pub use self::{
+    ends::End,
+    why_not::{Asks, Bound, MetricNeed, NeededValues, Obstacle, WhyNot},
+};
 use crate::{
     BoundSource, ChangeLimit, Direction, FallbackAction, GroupName, Hold, MetricName, Observation,
     ReplicaBounds, Replicas, SelectorState, StabilizationWindow, Terms,

@@ -16,6 +16,7 @@ mod properties {
     pub mod invariants;
     pub mod rebuilding;
     pub mod sequences;
+    pub mod why_not;
     pub mod world;
     pub mod zero;
 }

@@ -18,12 +18,12 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-pub use self::reference::suite_reference;
 use self::{
     case::{Around, Policy},
     raw::RawSuite,
     recordings::Recordings,
 };
+pub use self::{codes::variants, reference::suite_reference};
 use super::{
     Environment, LoadOptions, Loading,
     at::At,

@@ -61,6 +61,7 @@ pub(crate) fn decide(
         metrics: Vec::new(),
         // Of equal bounds the first is named, and people come before the calendar.
         in_force: found.overrides.into_iter().chain(scheduled).collect(),
+        bounds: Some(settings.policy.own_bounds()),
         verdict: Verdict::Unreadable { error },
         round: None,
         conditions: Vec::new(),

@@ -1,8 +1,9 @@
 //! Decisions that are kept: one row for as long as nothing changes, so many days, so many bytes.
 
 use crate::world::*;
-use headroom_autoscaler::{HistoryQuery, Mode, Pause, Store, Which};
+use headroom_autoscaler::{DecisionRecord, HistoryQuery, Mode, Pause, Store, Which};
 use headroom_metrics_source::ObserveError;
+use headroom_policy_engine::Obstacle;
 
 #[tokio::test]
 async fn the_same_decision_again_extends_its_row_with_the_latest_inputs() {
@@ -94,6 +95,31 @@ async fn the_same_result_for_the_same_reason_by_other_steps_is_another_row() {
     }
     let counts: Vec<_> = world.rows("web").iter().map(|row| row.count).collect();
     assert_eq!(counts, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_record_that_was_written_without_the_policy_s_bounds_is_read_without_them() {
+    let world = World::new(&["web"]);
+    world.load("web", 200.0);
+    let pass = pass(&world.start(), at(0)).await;
+    let record = about(&pass, "web");
+    let mut written = serde_json::to_value(record).unwrap();
+    let bounds = written.as_object_mut().unwrap().remove("bounds");
+    assert!(bounds.is_some(), "{written}");
+    let read: DecisionRecord = serde_json::from_value(written).unwrap();
+    let without = DecisionRecord {
+        bounds: None,
+        ..record.clone()
+    };
+    assert_eq!(read, without);
+    // Without them, only what the steps say stands in the way.
+    let in_the_way = |record: &DecisionRecord| {
+        let answer = record.why_not(replicas(1_000)).unwrap();
+        let places = answer.in_the_way.iter().map(Obstacle::index);
+        places.collect::<Vec<_>>()
+    };
+    assert_eq!(in_the_way(record), [Some(1), None]);
+    assert_eq!(in_the_way(&read), [Some(1)]);
 }
 
 #[tokio::test]

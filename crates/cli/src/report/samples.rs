@@ -5,8 +5,8 @@ use std::time::Duration;
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, PassRecord, Verdict};
 use headroom_policy_engine::{
     Arithmetic, CountOrigin, Coverage, Decision, Direction, Easing, Explanation, MetricName, MetricRule,
-    MissingCause, Observation, Outcome, Proposal, Readiness, Reason, ReplicaBounds, Replicas, Sample,
-    StabilizationWindow, Stabilizing, Step, Target, Terms, Timestamp, Tolerance, Votes, Workload,
+    MissingCause, Observation, Outcome, OwnBounds, Proposal, Readiness, Reason, ReplicaBounds, Replicas,
+    Sample, StabilizationWindow, Stabilizing, Step, Target, Terms, Timestamp, Tolerance, Votes, Workload,
 };
 
 /// When everything here was decided: 2026-05-01 08:30 UTC.
@@ -19,6 +19,10 @@ fn record(workload: &str, metrics: Vec<MetricRecord>, verdict: Verdict) -> Decis
         mode: Mode::Apply,
         metrics,
         in_force: Vec::new(),
+        bounds: Some(OwnBounds {
+            bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(6)).unwrap(),
+            zero: false,
+        }),
         verdict,
         round: None,
         conditions: Vec::new(),

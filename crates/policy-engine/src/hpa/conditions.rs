@@ -1,6 +1,6 @@
 //! The conditions of an HPA's status (`hpa-semantics` §11), and what a round leaves in them.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{ConditionStatus, MetricName, Replicas, Timestamp};
 
@@ -140,6 +140,20 @@ impl Conditions {
     }
 }
 
+impl fmt::Display for ConditionType {
+    /// The name that the HPA has for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Display for ConditionReason {
+    /// The name that the HPA has for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
 impl From<StabilizeReason> for ConditionReason {
     fn from(reason: StabilizeReason) -> Self {
         match reason {
@@ -210,4 +224,16 @@ pub enum RoundError {
     NoMetrics,
     /// The new count could not be written.
     NotWritten,
+}
+
+impl fmt::Display for RoundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TargetUnreadable => f.write_str("the target could not be read"),
+            Self::Selector(selector) => write!(f, "the target's selector is {selector}"),
+            Self::Metric { metric, error } => write!(f, "{metric} has no value: {error}"),
+            Self::NoMetrics => f.write_str("there is no metric"),
+            Self::NotWritten => f.write_str("the new count could not be written"),
+        }
+    }
 }

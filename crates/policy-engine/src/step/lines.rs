@@ -3,11 +3,14 @@
 //! For somebody who has just been woken and does not know how the engine works.
 
 mod recommended;
+mod why_not;
 
 use std::{fmt, time::Duration};
 
-use super::{Stabilizing, Step, words::Span};
-use crate::{ChangeAmount, ChangeLimit, Direction, FallbackAction, Observation, Replicas, hold::Ending};
+use super::{Bound, Stabilizing, Step, words::Span};
+use crate::{
+    BoundSource, ChangeAmount, ChangeLimit, Direction, FallbackAction, Observation, Replicas, hold::Ending,
+};
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,14 +212,20 @@ impl fmt::Display for Step {
                 bounds,
                 by,
             } => {
-                f.write_str(&asked(*wanted, *bounded))?;
-                match (by, bounds.min() == bounds.max(), wanted > bounded) {
-                    (None, _, true) => write!(f, ", and the maximum is {bounded}"),
-                    (None, _, false) => write!(f, ", and the minimum is {bounded}"),
-                    (Some(by), true, true) => write!(f, ", and {by} keeps it at {bounded}"),
-                    (Some(by), false, true) => write!(f, ", and {by} allows at most {bounded}"),
-                    (Some(by), _, false) => write!(f, ", and {by} asks for at least {bounded}"),
-                }
+                let (asked, bound) = (
+                    asked(*wanted, *bounded),
+                    if wanted > bounded {
+                        Bound::Maximum
+                    } else {
+                        Bound::Minimum
+                    },
+                );
+                let only_one = bounds.min() == bounds.max();
+                write!(
+                    f,
+                    "{asked}, and {}",
+                    bound_says(bound, *bounded, by.as_ref(), only_one)
+                )
             }
             Self::Forbidden {
                 wanted,
@@ -298,6 +307,17 @@ fn stabilized(
             Span(*ago),
             Span(window.saturating_sub(*ago))
         ),
+    }
+}
+
+/// What a bound says, which is the only count allowed where it is the other one too.
+fn bound_says(bound: Bound, replicas: Replicas, by: Option<&BoundSource>, is_only_one: bool) -> String {
+    match (by, bound) {
+        (None, Bound::Maximum) => format!("the maximum is {replicas}"),
+        (None, Bound::Minimum) => format!("the minimum is {replicas}"),
+        (Some(by), Bound::Maximum) if is_only_one => format!("{by} keeps it at {replicas}"),
+        (Some(by), Bound::Maximum) => format!("{by} allows at most {replicas}"),
+        (Some(by), Bound::Minimum) => format!("{by} asks for at least {replicas}"),
     }
 }
 

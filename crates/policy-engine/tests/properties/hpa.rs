@@ -180,20 +180,20 @@ pub fn any_hpa_policy() -> impl Strategy<Value = WorkloadPolicy> {
 
 /// One round, with everything that led to it.
 #[derive(Clone, Debug, PartialEq)]
-struct Round {
+pub struct Round {
     now: Timestamp,
-    workload: Workload,
+    pub workload: Workload,
     seen: Observations,
-    decision: Decision,
-    steps: Explanation,
+    pub decision: Decision,
+    pub steps: Explanation,
     status: RoundStatus,
     begun: Memory,
     after: Memory,
 }
 
-type Happening = (Event, Pods, u32, SelectorState);
+pub type Happening = (Event, Pods, u32, SelectorState);
 
-fn any_rounds() -> impl Strategy<Value = Vec<Happening>> {
+pub fn any_rounds() -> impl Strategy<Value = Vec<Happening>> {
     let selector = prop_oneof![
         8 => Just(SelectorState::Usable),
         1 => Just(SelectorState::Missing),
@@ -209,7 +209,7 @@ fn any_rounds() -> impl Strategy<Value = Vec<Happening>> {
     })
 }
 
-fn run(
+pub fn run(
     policy: &WorkloadPolicy,
     mut current: u32,
     rounds: &[Happening],

@@ -20,8 +20,9 @@ pub(super) fn steps() -> &'static [&'static str] {
     variants::<Step>()
 }
 
-/// The names by which serde knows the variants of an enum; none of a type that is none.
-fn variants<T: Deserialize<'static>>() -> &'static [&'static str] {
+/// The names by which serde knows the variants of an enum, such as the codes of reasons; none of a type that is none.
+#[must_use]
+pub fn variants<T: Deserialize<'static>>() -> &'static [&'static str] {
     let mut names: &[&str] = &[];
     // It always fails: all it does is to ask for the names.
     let _ = T::deserialize(Names(&mut names));

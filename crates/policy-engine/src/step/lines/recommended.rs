@@ -85,9 +85,35 @@ enum Unit {
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.unit {
-            Unit::Percent => write!(f, "{} %", Number(self.value * 100.0)),
-            Unit::Plain => Number(self.value).fmt(f),
+            Unit::Percent => write!(f, "{} %", Number(self.number())),
+            Unit::Plain => Number(self.number()).fmt(f),
         }
+    }
+}
+
+impl Quantity {
+    /// Whether the number that is shown is below the value.
+    pub(super) fn is_said_as_less(self) -> bool {
+        self.said() < self.number()
+    }
+
+    /// Whether the number that is shown is above the value.
+    pub(super) fn is_said_as_more(self) -> bool {
+        self.said() > self.number()
+    }
+
+    /// The value as it is counted in its unit.
+    fn number(self) -> f64 {
+        match self.unit {
+            Unit::Percent => self.value * 100.0,
+            Unit::Plain => self.value,
+        }
+    }
+
+    /// The number that is shown for it.
+    fn said(self) -> f64 {
+        let shown = Number(self.number()).to_string();
+        shown.parse().unwrap_or(self.number())
     }
 }
 
