@@ -64,7 +64,7 @@ enum Task {
         cases: std::num::NonZeroU32,
     },
 
-    /// Write the generated pages of the book: settings, commands, and the schema of the configuration
+    /// Write the generated pages of the book: settings, commands, lints, and the schemas
     Reference {
         /// Change nothing, and fail where a page is not current
         #[arg(long)]

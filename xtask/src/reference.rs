@@ -10,7 +10,7 @@ struct Page {
     arguments: &'static [&'static str],
 }
 
-const PAGES: [Page; 6] = [
+const PAGES: [Page; 7] = [
     Page {
         file: "configuration.md",
         arguments: &["reference", "config"],
@@ -34,6 +34,10 @@ const PAGES: [Page; 6] = [
     Page {
         file: "headroom.test.schema.json",
         arguments: &["schema", "tests"],
+    },
+    Page {
+        file: "headroom.decision.schema.json",
+        arguments: &["schema", "decision"],
     },
 ];
 

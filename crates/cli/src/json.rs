@@ -4,7 +4,15 @@
 
 mod decision;
 mod in_force;
+mod observation;
+mod round;
+mod schema;
+mod source;
+mod step;
 mod tests_of_policies;
+mod want;
+
+use std::time::Duration;
 
 use headroom_autoscaler::{Notice, PassRecord, Remark, config::Problems};
 use serde::Serialize;
@@ -12,12 +20,19 @@ use serde::Serialize;
 pub(crate) use self::{
     decision::{Decision, mode},
     in_force::InForceObject,
+    schema::decision_schema,
+    source::SourceObject,
     tests_of_policies::{TestDecisions, Tests},
 };
 use crate::{error::CliError, moment, report::pass::Counts};
 
 /// The version of every object here.
 pub(crate) const VERSION: u32 = 1;
+
+/// A span as every object has it: in seconds.
+fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64()
+}
 
 /// A command that could not do what it was asked to.
 #[derive(Debug, Serialize)]

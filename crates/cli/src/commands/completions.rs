@@ -7,6 +7,7 @@ use crate::{
     args::{Cli, OutputArgs},
     error::CliError,
     exit::ExitCode,
+    json,
     output::Output,
 };
 
@@ -25,30 +26,37 @@ pub(crate) struct CompletionsArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Prints the JSON schema of the configuration, or of files of tests, for editors.
+/// Prints a JSON schema: of the configuration or of files of tests, for editors; of a decision, for programs.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   headroom schema > headroom.schema.json
   headroom schema tests > headroom.test.schema.json
+  headroom schema decision > headroom.decision.schema.json
+
+A decision is what `explain --format json` prints, each line of `run --format json`, and each of
+`decisions` of `plan` and `run --once`; `history`, `status` and `explain --last` have
+it as `decision`.
 
 An editor with the Even Better TOML extension takes it from a comment in the first line of the file:
   #:schema ./headroom.schema.json")]
 pub(crate) struct SchemaArgs {
-    /// What kind of file.
+    /// What the schema describes.
     #[arg(value_name = "KIND", default_value = "config")]
     kind: SchemaKind,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
-/// Kinds of files that have a schema.
+/// What has a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SchemaKind {
     /// The configuration.
     Config,
     /// Files of tests.
     Tests,
+    /// A decision, as programs read it.
+    Decision,
 }
 
 pub(crate) fn run(args: &CompletionsArgs, output: &Output) -> Result<ExitCode, CliError> {
@@ -62,6 +70,7 @@ pub(crate) fn schema(args: &SchemaArgs, output: &Output) -> Result<ExitCode, Cli
     output.object(&match args.kind {
         SchemaKind::Config => headroom_autoscaler::config::schema(),
         SchemaKind::Tests => headroom_autoscaler::config::suite_schema(),
+        SchemaKind::Decision => json::decision_schema(),
     });
     Ok(ExitCode::Done)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use headroom_autoscaler::{DecisionRecord, HistoryQuery, HistoryRow, config::SecretCheck};
-use headroom_policy_engine::{Timestamp, WorkloadId};
+use headroom_policy_engine::{Replicas, Timestamp, WorkloadId};
 
 use super::{
     block_on,
@@ -22,7 +22,9 @@ use crate::{
 /// Explains one decision, step by step: what was seen, what each metric asks for, and every limit that applied.
 ///
 /// Without options, reads targets and load now and decides as a pass would, touching nothing. With --last or --at, shows
-/// a decision from history.
+/// a decision from history. With --want, also says why it is not another count: every rule that stands in the way of that,
+/// the first one first, what each would need (which values of a metric, until when, what has to be done), and whether the
+/// bounds allow it.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +32,11 @@ Examples:
   headroom explain shop/api --last            the last decision of a pass
   headroom explain shop/api --at 10:30        the one that was in force at half past ten today
   headroom explain shop/api --at 2h           the one two hours ago
-  headroom explain shop/api --format json")]
+  headroom explain shop/api --want 6          why not 6?
+  headroom explain shop/api --at 10:30 --want 6
+  headroom explain shop/api --format json
+
+`headroom schema decision` says what the JSON has.")]
 pub(crate) struct ExplainArgs {
     /// The workload, as `namespace/name`, or as `name` where only one has it.
     #[arg(value_name = "WORKLOAD")]
@@ -41,6 +47,9 @@ pub(crate) struct ExplainArgs {
     /// The decision in force at a moment: RFC 3339, a local date and time, a time of today, or a span before now.
     #[arg(long, value_name = "MOMENT", conflicts_with = "last", value_parser = moment::read_moment)]
     at: Option<Timestamp>,
+    /// Says why the decision is not so many replicas.
+    #[arg(long, value_name = "REPLICAS", value_parser = clap::value_parser!(u32).range(..=i64::from(Replicas::LIMIT.get())))]
+    want: Option<u32>,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -54,18 +63,19 @@ pub(crate) fn run(args: &ExplainArgs, common: &CommonArgs, output: &Output) -> R
     };
     let chosen = Chosen::load(common, &[], secrets)?;
     let workload = chosen.one(&args.workload, &common.select)?;
+    let want = args.want.map(Replicas::new);
     if is_now {
         let record = decide_now(&chosen, &workload, output)?;
         match output.format() {
-            Format::Json => output.object(&json::Decision::new(&record)),
-            Format::Human => show(&record, output),
+            Format::Json => output.object(&json::Decision::with(&record, want)),
+            Format::Human => show(&record, want, output),
         }
     } else {
         let row = recall(&chosen, &workload, args.at, output)?;
         match output.format() {
-            Format::Json => output.object(&RowObject::new(&row)),
+            Format::Json => output.object(&RowObject::with(&row, want)),
             Format::Human => {
-                show(&row.record, output);
+                show(&row.record, want, output);
                 if row.count > 1 {
                     output.line(format_args!(
                         "\nDecided {} times in a row, from {} to {}.",
@@ -80,9 +90,10 @@ pub(crate) fn run(args: &ExplainArgs, common: &CommonArgs, output: &Output) -> R
     Ok(ExitCode::Done)
 }
 
-fn show(record: &DecisionRecord, output: &Output) {
+fn show(record: &DecisionRecord, want: Option<Replicas>, output: &Output) {
     output.text(Explained {
         record,
+        want,
         now: moment::now(),
         paint: output.paint(),
     });

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use headroom_autoscaler::{HistoryQuery, HistoryRow, config::SecretCheck};
-use headroom_policy_engine::{Timestamp, WorkloadId};
+use headroom_policy_engine::{Replicas, Timestamp, WorkloadId};
 use serde::Serialize;
 
 use super::state::Chosen;
@@ -66,11 +66,16 @@ pub(crate) struct RowObject<'a> {
 impl<'a> RowObject<'a> {
     /// Of one row.
     pub(crate) fn new(row: &'a HistoryRow) -> Self {
+        Self::with(row, None)
+    }
+
+    /// The same, and why the decision is not `want`.
+    pub(crate) fn with(row: &'a HistoryRow, want: Option<Replicas>) -> Self {
         Self {
             first_at: moment::rfc3339(row.first_at),
             last_at: moment::rfc3339(row.last_at),
             count: row.count,
-            decision: json::Decision::new(&row.record),
+            decision: json::Decision::with(&row.record, want),
         }
     }
 }

@@ -236,6 +236,7 @@ fn explain(chosen: &[(&Suite, &Case)], at: Duration, output: &Output) {
         match decision {
             Some(record) => output.text(Explained {
                 record,
+                want: None,
                 now: record.at,
                 paint: output.paint(),
             }),

@@ -2,58 +2,92 @@
 
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
 use headroom_policy_engine::{
-    Coverage, MissingCause, Observation, Outcome, Proposal, RaisedCondition, Readiness, Sample, Step,
-    Timestamp,
+    BoundsInForce, Outcome, RaisedCondition, Readiness, Reason, Replicas, Timestamp,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{InForceObject, VERSION};
+use super::{
+    InForceObject, VERSION,
+    observation::ObservationObject,
+    round::HpaObject,
+    schema,
+    source::{BoundsObject, HoldObject},
+    step::StepObject,
+    want::WantObject,
+};
 use crate::{moment, report::decision::Course};
 
-/// One decision, with everything it was based on.
-#[derive(Debug, Serialize)]
+/// One decision, with everything it was based on. Fields may be added without another version.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Decision")]
 pub(crate) struct Decision<'a> {
+    #[schemars(schema_with = "schema::version")]
     version: u32,
+    /// When it was decided.
+    #[schemars(schema_with = "schema::moment")]
     at: String,
+    /// About which workload, as `namespace/name`.
     workload: &'a str,
+    #[schemars(schema_with = "modes")]
     mode: &'static str,
-    /// `scale_up`, `scale_down`, `hold`, or `unknown` where the target or its whole load is not known.
+    /// Which way the count goes; `unknown` where the target or its whole load is not known.
+    #[schemars(schema_with = "actions")]
     action: &'static str,
-    /// The count that was wanted before.
+    /// The count that was wanted before; `null` where the target could not be read.
     current: Option<u32>,
-    /// The count that is wanted from now on.
+    /// The count that is wanted from now on; `null` where the target could not be read.
     desired: Option<u32>,
     /// Replicas that can serve; `null` where the target does not tell.
     ready: Option<u32>,
+    #[schemars(schema_with = "schema::code_or_null::<Reason>")]
     reason: Option<&'static str>,
-    /// `written`, `failed`, `conflict`, or `not_attempted`.
+    /// What became of it; `null` where there was nothing to decide on.
+    #[schemars(schema_with = "schema::code_or_null::<Outcome>")]
     outcome: Option<&'static str>,
+    /// What went wrong in reading or writing the target; `null` when nothing did.
     error: Option<&'a str>,
+    /// The inputs, one for each metric of the policy, in its order.
     metrics: Vec<Metric<'a>>,
+    /// What held the workload from outside.
+    holds: Vec<HoldObject<'a>>,
+    /// The bounds that held; `null` where they are not known.
+    bounds: Option<BoundsObject<'a>>,
     /// The schedules and overrides that were in force.
     in_force: Vec<InForceObject<'a>>,
-    /// What is wrong with the workload beyond its load. Empty for most.
+    /// What is wrong with the workload beyond its load, and somebody has to look at. Empty for most.
     conditions: Vec<ConditionObject>,
     /// What was made of the past, where nothing was remembered; `null` where something was.
     rebuilt: Option<RebuiltObject<'a>>,
-    steps: Vec<StepObject>,
+    /// What the HPA would have in its status after it; `null` under headroom's own semantics.
+    hpa: Option<HpaObject>,
+    /// How it came about: the steps in their order.
+    steps: Vec<StepObject<'a>>,
+    /// Why it is not another count. There only where that was asked, and something was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    want: Option<WantObject<'a>>,
 }
 
 /// Something about a workload that somebody has to look at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Condition")]
 struct ConditionObject {
-    /// `not_becoming_ready`, `failing_to_start`, `flapping`, `second_scaler`, `contested` or `fleet_brake`.
+    #[schemars(schema_with = "schema::code::<RaisedCondition>")]
     code: &'static str,
+    /// The same for people.
     text: String,
 }
 
 /// What was made of the past of a workload of which nothing was remembered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Rebuilt")]
 struct RebuiltObject<'a> {
     /// The first moment that was asked about; `null` where the memory could not be rebuilt.
+    #[schemars(schema_with = "schema::moment_or_null")]
     since: Option<String>,
+    /// How many moments were asked about.
     moments: Option<u32>,
-    /// At how many of the moments every metric was known.
+    /// At how many of them every metric was known.
     known: Option<u32>,
     /// Whether that is enough to scale down by.
     enough: bool,
@@ -62,49 +96,43 @@ struct RebuiltObject<'a> {
 }
 
 /// One metric as it was seen.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Metric<'a> {
+    /// Its name in the policy.
     name: &'a str,
-    /// `fresh`, `partial`, `stale` or `missing`.
-    state: &'static str,
-    value: Option<f64>,
-    measured_at: Option<String>,
-    age_seconds: Option<f64>,
-    replicas_covered: Option<f64>,
-    window_covered: Option<f64>,
-    cause: Option<&'static str>,
+    #[serde(flatten)]
+    seen: ObservationObject,
+    /// Why there is no value, in the source's words; `null` when there is one.
     error: Option<&'a str>,
+    /// What the source remarked along the way.
     remarks: &'a [String],
-}
-
-/// One stage that had a say.
-#[derive(Debug, Serialize)]
-struct StepObject {
-    stage: &'static str,
-    metric: Option<String>,
-    /// The number that came in; of a metric, what it asks for.
-    wanted: Option<u32>,
-    /// The number that went on.
-    result: Option<u32>,
-    text: String,
 }
 
 impl<'a> Decision<'a> {
     /// Of one record.
     pub(crate) fn new(record: &'a DecisionRecord) -> Self {
+        Self::with(record, None)
+    }
+
+    /// The same, and why it is not `want`.
+    pub(crate) fn with(record: &'a DecisionRecord, want: Option<Replicas>) -> Self {
         let decision = record.decision();
-        let (ready, steps) = match &record.verdict {
-            Verdict::Unreadable { .. } => (None, Vec::new()),
-            Verdict::Decided {
-                target, explanation, ..
-            } => {
-                let ready = match target.readiness {
-                    Readiness::Unknown => None,
-                    Readiness::Known { ready, .. } => Some(ready.get()),
-                };
-                (ready, explanation.0.iter().map(StepObject::new).collect())
-            }
-        };
+        let (mut ready, mut holds, mut bounds, mut steps) = (None, Vec::new(), None, Vec::new());
+        if let Verdict::Decided {
+            target, explanation, ..
+        } = &record.verdict
+        {
+            ready = match target.readiness {
+                Readiness::Unknown => None,
+                Readiness::Known { ready, .. } => Some(ready.get()),
+            };
+            holds = target.holds.iter().map(HoldObject::from).collect();
+            let active = &target.bounds;
+            bounds = record.bounds.map(|own| BoundsInForce { own, active }.into());
+            let each = explanation.0.iter();
+            steps = each.map(|step| StepObject::new(step, record.at)).collect();
+        }
+        let want = want.and_then(|want| record.why_not(want));
         Self {
             version: VERSION,
             at: moment::rfc3339(record.at),
@@ -122,12 +150,26 @@ impl<'a> Decision<'a> {
                 .iter()
                 .map(|metric| Metric::new(metric, record.at))
                 .collect(),
+            holds,
+            bounds,
             in_force: record.in_force.iter().map(InForceObject::new).collect(),
             conditions: record.conditions.iter().map(ConditionObject::new).collect(),
             rebuilt: record.rebuilt.as_ref().map(RebuiltObject::new),
+            hpa: record.round.as_ref().map(HpaObject::from),
             steps,
+            want: want.map(|answer| WantObject::new(&answer, record.at)),
         }
     }
+}
+
+fn modes(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let modes = [Mode::Apply, Mode::Preview, Mode::Shadow];
+    schemars::json_schema!({ "type": "string", "enum": modes.map(mode) })
+}
+
+fn actions(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let courses = [Course::Up, Course::Down, Course::Hold, Course::Unknown];
+    schemars::json_schema!({ "type": "string", "enum": courses.map(Course::code) })
 }
 
 /// The mode as the configuration has it.
@@ -150,23 +192,9 @@ const fn outcome(outcome: Outcome) -> &'static str {
 
 impl<'a> Metric<'a> {
     fn new(record: &'a MetricRecord, at: Timestamp) -> Self {
-        let (state, sample, cause): (_, Option<&Sample>, _) = match &record.observation {
-            Observation::Fresh(sample) => ("fresh", Some(sample), None),
-            Observation::Partial(sample) => ("partial", Some(sample), None),
-            Observation::Stale { sample, .. } => ("stale", Some(sample), None),
-            Observation::Missing { cause } => ("missing", None, Some(missing(*cause))),
-        };
-        let measured_at = sample.and_then(|sample| sample.measured_at);
-        let coverage = sample.map_or_else(Coverage::default, |sample| sample.coverage);
         Self {
             name: record.name.as_str(),
-            state,
-            value: sample.map(|sample| sample.value),
-            measured_at: measured_at.map(moment::rfc3339),
-            age_seconds: measured_at.map(|measured| at.since(measured).as_secs_f64()),
-            replicas_covered: coverage.replicas.filter(|count| count.is_finite()),
-            window_covered: coverage.window.filter(|share| share.is_finite()),
-            cause,
+            seen: ObservationObject::new(&record.observation, at),
             error: record.error.as_deref(),
             remarks: &record.remarks,
         }
@@ -204,50 +232,6 @@ impl<'a> RebuiltObject<'a> {
                 enough: false,
                 refused: Some(reason),
             },
-        }
-    }
-}
-
-const fn missing(cause: MissingCause) -> &'static str {
-    match cause {
-        MissingCause::NotAsked => "not_asked",
-        MissingCause::NoData => "no_data",
-        MissingCause::Ambiguous { .. } => "ambiguous",
-        MissingCause::WrongType => "wrong_type",
-        MissingCause::NotANumber => "not_a_number",
-        MissingCause::Infinite => "infinite",
-        MissingCause::Negative => "negative",
-        MissingCause::TimedOut => "timed_out",
-        MissingCause::Unreachable => "unreachable",
-        MissingCause::Rejected { .. } => "rejected",
-        MissingCause::Malformed => "malformed",
-        MissingCause::TooLarge => "too_large",
-        MissingCause::ClockSkew => "clock_skew",
-        MissingCause::NoRateYet => "no_rate_yet",
-        MissingCause::NoReplicas => "no_replicas",
-        MissingCause::Unusable { .. } => "unusable",
-    }
-}
-
-impl StepObject {
-    fn new(step: &Step) -> Self {
-        let (mut wanted, mut result) = step.change().unzip();
-        if let Step::Recommended {
-            proposal: Proposal::Replicas(replicas),
-            ..
-        } = step
-        {
-            wanted = Some(*replicas);
-        }
-        if let Step::Combined { replicas, .. } = step {
-            result = Some(*replicas);
-        }
-        Self {
-            stage: step.code(),
-            metric: step.metric().map(ToString::to_string),
-            wanted: wanted.map(|replicas| replicas.get()),
-            result: result.map(|replicas| replicas.get()),
-            text: step.to_string(),
         }
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
 use headroom_policy_engine::{
-    Explanation, Hold, HoldSource, Observation, RaisedCondition, Readiness, Sample, Timestamp, Workload,
+    Explanation, Hold, HoldSource, Observation, RaisedCondition, Readiness, Replicas, RoundStatus, Sample,
+    Timestamp, WhyNot, Workload, hpa::Condition,
 };
 
 use super::decision::{Course, outcome_words};
@@ -19,12 +20,19 @@ pub(crate) struct Explained<'a> {
     pub(crate) record: &'a DecisionRecord,
     /// From when it is looked at.
     pub(crate) now: Timestamp,
+    /// The count of which is said why it was not decided.
+    pub(crate) want: Option<Replicas>,
     pub(crate) paint: Paint,
 }
 
 impl fmt::Display for Explained<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { record, now, paint } = *self;
+        let Self {
+            record,
+            now,
+            want,
+            paint,
+        } = *self;
         let heading = |title| paint.paint(Tone::Strong, title);
         write!(f, "{}  ", heading(record.workload.as_str()))?;
         let (target, explanation) = match &record.verdict {
@@ -35,7 +43,19 @@ impl fmt::Display for Explained<'_> {
                     paint.paint(Tone::Error, "unknown: the target could not be read")
                 )?;
                 writeln!(f, "{}", decided(record, now))?;
-                return writeln!(f, "\n{error}");
+                writeln!(f, "\n{error}")?;
+                if let Some(round) = &record.round {
+                    writeln!(f, "\n{}", heading("The HPA's status"))?;
+                    hpa_status(f, round, record.at)?;
+                }
+                return match want {
+                    Some(want) => writeln!(
+                        f,
+                        "\n{}\n  nothing was decided",
+                        heading(&format!("Why not {want}"))
+                    ),
+                    None => Ok(()),
+                };
             }
             Verdict::Decided {
                 target,
@@ -97,12 +117,63 @@ impl fmt::Display for Explained<'_> {
         if let Some(rebuilt) = &record.rebuilt {
             writeln!(f, "  {:width$}  {}", "past", past(rebuilt))?;
         }
+        if let Some(round) = &record.round {
+            writeln!(f, "\n{}", heading("The HPA's status"))?;
+            hpa_status(f, round, record.at)?;
+        }
 
         writeln!(f, "\n{}", heading("Steps"))?;
         for (number, step) in explanation.0.iter().enumerate() {
             writeln!(f, "  {:2}. {step}", number + 1)?;
         }
-        Ok(())
+        match want.and_then(|want| record.why_not(want)) {
+            Some(answer) => {
+                writeln!(f, "\n{}", heading(&format!("Why not {}", answer.want)))?;
+                why_not(f, &answer)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What stands in the way of a count, each with the number of its step.
+fn why_not(f: &mut fmt::Formatter<'_>, answer: &WhyNot<'_>) -> fmt::Result {
+    writeln!(f, "  {answer}")?;
+    for obstacle in &answer.in_the_way {
+        match obstacle.index() {
+            Some(index) => writeln!(f, "  {:2}. {obstacle}", index + 1)?,
+            None => writeln!(f, "   –  {obstacle}")?,
+        }
+        for need in answer.needs(obstacle) {
+            writeln!(f, "      {need}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What the HPA would have in its status.
+fn hpa_status(f: &mut fmt::Formatter<'_>, round: &RoundStatus, at: Timestamp) -> fmt::Result {
+    for (kind, condition) in round.conditions.iter() {
+        let Condition {
+            status,
+            reason,
+            since,
+        } = condition;
+        let kind = kind.to_string();
+        let span = moment::span(at.since(since));
+        writeln!(f, "  {kind:14}  {status:7}  {reason}, for {span}")?;
+    }
+    if let Some(desired) = round.desired {
+        let rescaled = if round.rescaled {
+            ", written in this round"
+        } else {
+            ""
+        };
+        writeln!(f, "  desired         {desired}{rescaled}")?;
+    }
+    match &round.error {
+        Some(error) => writeln!(f, "  error           {error}"),
+        None => Ok(()),
     }
 }
 
@@ -206,9 +277,14 @@ mod tests {
     use crate::report::samples;
 
     fn explained(record: &DecisionRecord) -> String {
+        explained_against(record, None)
+    }
+
+    fn explained_against(record: &DecisionRecord, want: Option<Replicas>) -> String {
         let explained = Explained {
             record,
             now: samples::AT.plus(Duration::from_secs(12)),
+            want,
             paint: Paint::none(),
         };
         // The time of day depends on the zone of the machine.
@@ -254,6 +330,12 @@ mod tests {
         );
         assert_eq!(text.matches("scales it too").count(), 1);
         assert!(!text.contains("fleet"), "it is over: {text}");
+    }
+
+    #[test]
+    fn says_of_a_target_that_could_not_be_read_that_nothing_was_decided() {
+        let said = explained_against(&samples::unreadable(), Some(Replicas::new(3)));
+        assert!(said.ends_with("\n\nWhy not 3\n  nothing was decided\n"), "{said}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod bounding;
 mod checking;
 mod choosing;
 mod ends;
+mod explaining;
 mod help;
 mod pausing;
 mod planning;
@@ -28,6 +29,7 @@ macro_rules! assert_said {
                 (r#""age_seconds": \d+\.\d+"#, r#""age_seconds": [AGE]"#),
                 (r"\b\d+(\.\d)? (s|min|h|d)( \d+ (s|min|h))? (old|ago)", "[SPAN] $5"),
                 (r"\b(another|only|in) \d+(\.\d+)? (s|min|h)( \d+ (s|min))?\b", "$1 [SPAN]"),
+                (r"\bafter \d+ (s|min)( \d+ s)? at the earliest", "after [SPAN] at the earliest"),
                 (r"\(now\)|\(\[SPAN\] ago\)", "([AGE])"),
                 (r"process \d+ on [^)]+", "process [PID] on [HOST]"),
             ],
