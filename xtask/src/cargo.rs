@@ -39,6 +39,11 @@ pub(crate) fn bench(arguments: &[String], for_benches: &[String]) -> Result<(), 
     run(&all)
 }
 
+/// Builds what `arguments` name.
+pub(crate) fn build(arguments: &[&str]) -> Result<(), Problem> {
+    run(&[&["build"], arguments].concat())
+}
+
 /// The whole workspace, unless the arguments choose packages.
 fn scope(arguments: &[String]) -> Option<&'static str> {
     let chooses = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");

@@ -36,6 +36,12 @@ pub(crate) enum Problem {
     NoProperties,
     #[error("{failed} properties failed")]
     Properties { failed: u32 },
+    #[error("no cluster is running")]
+    NoCluster,
+    #[error("another `cargo xtask cluster up` is at work")]
+    ClusterBeingStarted,
+    #[error("the cluster ended while it was started: {status}\n{said}")]
+    ClusterEnded { status: ExitStatus, said: String },
     #[error("the engine's dependencies are not those in {}", .list.display())]
     Fence { list: PathBuf },
 }
@@ -56,8 +62,9 @@ impl Problem {
             Self::Properties { .. } => Some(
                 "the smallest failing input stands above: make a named test of it in tests/regressions.rs".to_owned(),
             ),
+            Self::NoCluster => Some("run `cargo xtask cluster up`".to_owned()),
             Self::NoProperties
-            | Self::Failed { .. } | Self::NotRun { .. } | Self::File { .. } | Self::EmptyPage { .. } | Self::NoTls => None,
+            | Self::Failed { .. } | Self::ClusterBeingStarted | Self::ClusterEnded { .. } | Self::NotRun { .. } | Self::File { .. } | Self::EmptyPage { .. } | Self::NoTls => None,
         }
     }
 

@@ -4,6 +4,8 @@
 //! test's own. Functions here fail the test by panicking, with the log of the process in question;
 //! [`servers`] alone returns errors, because `cargo xtask` uses it too.
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 #[cfg(feature = "harness")]
 mod leftovers;
 #[cfg(feature = "harness")]

@@ -3,8 +3,10 @@
 //! Owns starting, output, asking to stop and the end of it. What is started is the caller's business.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     net::TcpListener,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -29,8 +31,17 @@ pub struct Process {
     name: String,
     child: Child,
     watcher: Watcher,
-    output: TempDir,
+    output: Output,
     status: Option<ExitStatus>,
+}
+
+/// Where a process writes.
+#[derive(Debug)]
+struct Output {
+    stdout: PathBuf,
+    stderr: PathBuf,
+    /// Removed with the process, where the files are in one of its own.
+    _folder: Option<TempDir>,
 }
 
 impl Process {
@@ -39,20 +50,40 @@ impl Process {
     /// # Panics
     ///
     /// When it cannot be started.
-    #[expect(clippy::panic, reason = "a process that does not start fails the test")]
     pub fn start(name: &str, command: &mut Command) -> Self {
+        let folder = temp_dir();
+        let output = Output {
+            stdout: folder.path().join("stdout"),
+            stderr: folder.path().join("stderr"),
+            _folder: Some(folder),
+        };
+        Self::start_with(name, command, output)
+    }
+
+    /// [`Process::start`] with the output in `<name>.out` and `<name>.log` of a folder that outlives the process.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn start_in(folder: &Path, name: &str, command: &mut Command) -> Self {
+        let output = Output {
+            stdout: folder.join(format!("{name}.out")),
+            stderr: folder.join(format!("{name}.log")),
+            _folder: None,
+        };
+        Self::start_with(name, command, output)
+    }
+
+    #[expect(clippy::panic, reason = "a process that does not start fails the test")]
+    fn start_with(name: &str, command: &mut Command, output: Output) -> Self {
         use std::os::unix::process::CommandExt as _;
 
-        let output = temp_dir();
-        let file = |name| File::create(output.path().join(name)).unwrap_or_else(|error| panic!("{error}"));
+        let create = |path| File::create(path).unwrap_or_else(|error| panic!("{error}"));
         let child = command
             .stdin(Stdio::null())
-            .stdout(file("stdout"))
-            .stderr(file("stderr"))
+            .stdout(create(&output.stdout))
+            .stderr(create(&output.stderr))
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} could not be started: {error}"));
-        let watcher = Watcher::over(child.id());
+        let watcher = Watcher::over_group(child.id());
         Self {
             name: name.to_owned(),
             child,
@@ -69,17 +100,12 @@ impl Process {
 
     /// What it wrote to its standard output so far.
     pub fn stdout(&self) -> String {
-        self.written("stdout")
+        written(&self.output.stdout)
     }
 
     /// What it wrote to its standard error so far.
     pub fn stderr(&self) -> String {
-        self.written("stderr")
-    }
-
-    fn written(&self, file: &str) -> String {
-        let bytes = fs::read(self.output.path().join(file)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        written(&self.output.stderr)
     }
 
     /// Sends `signal` to the process alone. One that has ended already gets none.
@@ -205,31 +231,43 @@ impl Drop for Process {
     }
 }
 
-/// A shell that kills a process group when the process that started the shell dies, however it dies.
+fn written(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+}
+
+/// A shell that cleans up when the process that started the shell dies, however it dies.
 ///
 /// It waits at a pipe whose other end only this process holds: the kernel closes it with the process. (The kernel's
 /// own signal at the death of a parent follows the thread that started the child, and tests run in threads.)
 #[derive(Debug)]
-struct Watcher {
+pub(crate) struct Watcher {
     shell: Option<(Child, ChildStdin)>,
 }
 
 impl Watcher {
+    /// Kills a process group.
+    fn over_group(group: u32) -> Self {
+        Self::start(r#"kill -s KILL -- "-$1""#, group.to_string().as_ref())
+    }
+
+    /// Removes a folder, also while what is being killed still writes into it.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn over_folder(folder: &Path) -> Self {
+        let script = r#"{ n=0; until rm -rf -- "$1" 2>/dev/null || [ "$n" -ge 100 ]; do n=$((n + 1)); sleep 0.1; done; }"#;
+        Self::start(script, folder.as_os_str())
+    }
+
     #[expect(
         clippy::panic,
         reason = "without its watcher a process could outlive the test"
     )]
-    fn over(group: u32) -> Self {
+    fn start(script: &str, argument: &OsStr) -> Self {
         use std::os::unix::process::CommandExt as _;
 
         let mut shell = Command::new("/bin/sh")
             // A line says that all is well; the end of the pipe without one, that the process died.
-            .args([
-                "-c",
-                r#"read -r line || kill -s KILL -- "-$1""#,
-                "watcher",
-                &group.to_string(),
-            ])
+            .args(["-c", &format!("read -r line || {script}"), "watcher"])
+            .arg(argument)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -243,8 +281,8 @@ impl Watcher {
         }
     }
 
-    /// Lets the shell go without killing: the process has ended and its id may be another's soon.
-    fn dismiss(&mut self) {
+    /// Lets the shell go without a deed: the process has ended and its id may be another's soon.
+    pub(crate) fn dismiss(&mut self) {
         use std::io::Write as _;
 
         if let Some((mut shell, mut pipe)) = self.shell.take() {

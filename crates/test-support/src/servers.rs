@@ -24,9 +24,11 @@ mod tests;
 
 pub use self::{
     error::ServersError,
-    pins::{ALL, PROMETHEUS, Server},
+    pins::{ALL, ETCD, KUBERNETES, KWOK, METRICS_SERVER, PROMETHEUS, Server},
     progress::Progress,
 };
+
+use self::pins::ModuleFiles;
 
 /// How often a build that goes on says so.
 const SAY_SO_EVERY: Duration = Duration::from_secs(15);
@@ -81,6 +83,23 @@ impl Servers {
         }
     }
 
+    /// The path of a folder of files that is kept with a server's binaries.
+    ///
+    /// # Errors
+    ///
+    /// When it has not been built.
+    pub fn files(&self, server: &Server, name: &str) -> Result<PathBuf, ServersError> {
+        let path = self.directory(server).join(name);
+        if path.is_dir() {
+            Ok(path)
+        } else {
+            Err(ServersError::NotBuilt {
+                binary: name.to_owned(),
+                path,
+            })
+        }
+    }
+
     /// Builds `server` unless it is there. `report` hears what is being done while it is done.
     ///
     /// Two processes at once do not disturb each other: one builds, the other waits and finds it built. A build
@@ -112,7 +131,7 @@ impl Servers {
 
     fn is_built(&self, server: &Server) -> bool {
         let directory = self.directory(server);
-        server.binaries.iter().all(|name| directory.join(name).is_file())
+        server.products().all(|name| directory.join(name).exists())
     }
 
     /// Keeps other processes from building the same server. Released with the file.
@@ -164,7 +183,7 @@ impl Servers {
                 "-tags",
                 server.tags,
                 "-ldflags",
-                server.link_flags,
+                &server.link_flags(),
                 "tool",
             ])
             .env("GOBIN", &binaries)
@@ -175,7 +194,14 @@ impl Servers {
             .spawn()
             .map_err(at("run", Path::new(&self.go)))?;
         let said = follow(server, child, &log, started, report)?;
-        if let Some(missing) = server.binaries.iter().find(|name| !binaries.join(name).is_file()) {
+        for (built, name) in server.renames {
+            // One that is not there is found missing below.
+            drop(fs::rename(binaries.join(built), binaries.join(name)));
+        }
+        for files in server.files {
+            self.keep_files(server, files, &module, &binaries.join(files.name))?;
+        }
+        if let Some(missing) = server.products().find(|name| !binaries.join(name).exists()) {
             return Err(ServersError::Failed {
                 server: server.name,
                 said: format!("{said}\nno {missing} came of it"),
@@ -192,6 +218,40 @@ impl Servers {
             directory: directory.to_owned(),
             elapsed: started.elapsed(),
         });
+        Ok(())
+    }
+
+    /// Copies a folder of one of the server's modules, as flat as it is, into `to`.
+    fn keep_files(
+        &self,
+        server: &Server,
+        files: &ModuleFiles,
+        module: &Path,
+        to: &Path,
+    ) -> Result<(), ServersError> {
+        let output = self
+            .go(module)
+            .args(["list", "-m", "-f", "{{.Dir}}", files.module])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(at("run", Path::new(&self.go)))?;
+        if !output.status.success() {
+            return Err(ServersError::Failed {
+                server: server.name,
+                said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            });
+        }
+        let from = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()).join(files.path);
+        fs::create_dir(to).map_err(at("create", to))?;
+        for entry in fs::read_dir(&from).map_err(at("read", &from))? {
+            let path = entry.map_err(at("read", &from))?.path();
+            let Some(name) = path.file_name().filter(|_| path.is_file()) else {
+                continue;
+            };
+            let content = fs::read(&path).map_err(at("read", &path))?;
+            let copy = to.join(name);
+            fs::write(&copy, content).map_err(at("write", &copy))?;
+        }
         Ok(())
     }
 

@@ -15,11 +15,79 @@ pub const PROMETHEUS: Server = Server {
     tags: "netgo,remove_all_sd",
     link_flags: "-s -w",
     binaries: &["prometheus", "promtool"],
+    renames: &[],
+    files: &[],
     minutes: 4,
 };
 
-/// Every server that tests use.
-pub const ALL: &[Server] = &[PROMETHEUS];
+/// etcd, where the API server keeps its objects.
+pub const ETCD: Server = Server {
+    name: "etcd",
+    go_mod: include_str!("../../servers/etcd/go.mod"),
+    go_sum: include_str!("../../servers/etcd/go.sum"),
+    version_of: "go.etcd.io/etcd/server/v3",
+    tags: "",
+    link_flags: "-s -w",
+    binaries: &["etcd"],
+    // Go names a binary after the last word of its package's path.
+    renames: &[("server", "etcd")],
+    files: &[],
+    minutes: 1,
+};
+
+/// kwok, which plays nodes and pods without a kubelet, and the definitions of its own resources.
+pub const KWOK: Server = Server {
+    name: "kwok",
+    go_mod: include_str!("../../servers/kwok/go.mod"),
+    go_sum: include_str!("../../servers/kwok/go.sum"),
+    version_of: "sigs.k8s.io/kwok",
+    tags: "",
+    link_flags: "-s -w",
+    binaries: &["kwok"],
+    renames: &[],
+    files: &[ModuleFiles {
+        module: "sigs.k8s.io/kwok",
+        path: "kustomize/crd/bases",
+        name: "crds",
+    }],
+    minutes: 2,
+};
+
+/// metrics-server, which serves metrics.k8s.io.
+pub const METRICS_SERVER: Server = Server {
+    name: "metrics-server",
+    go_mod: include_str!("../../servers/metrics-server/go.mod"),
+    go_sum: include_str!("../../servers/metrics-server/go.sum"),
+    version_of: "sigs.k8s.io/metrics-server",
+    tags: "",
+    link_flags: "-s -w",
+    binaries: &["metrics-server"],
+    renames: &[],
+    files: &[],
+    minutes: 3,
+};
+
+/// The API server, the controllers and the scheduler of Kubernetes.
+///
+/// Without the version linked in, the API server says a template of one, which clients refuse to parse.
+pub const KUBERNETES: Server = Server {
+    name: "kubernetes",
+    go_mod: include_str!("../../servers/kubernetes/go.mod"),
+    go_sum: include_str!("../../servers/kubernetes/go.sum"),
+    version_of: "k8s.io/kubernetes",
+    tags: "",
+    link_flags: "-s -w -X k8s.io/component-base/version.gitVersion={version} \
+                 -X k8s.io/component-base/version.gitMajor={major} \
+                 -X k8s.io/component-base/version.gitMinor={minor} \
+                 -X k8s.io/component-base/version.gitTreeState=clean",
+    binaries: &["kube-apiserver", "kube-controller-manager", "kube-scheduler"],
+    renames: &[],
+    files: &[],
+    minutes: 9,
+};
+
+/// Every server that tests use, in the order in which they are built.
+pub const ALL: &[Server] = &[PROMETHEUS, ETCD, KWOK, METRICS_SERVER, KUBERNETES];
 
 /// One pinned Go module, and what becomes of it.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +98,25 @@ pub struct Server {
     /// The module whose version is the server's.
     pub(super) version_of: &'static str,
     pub(super) tags: &'static str,
+    /// For the linker; `{version}`, `{major}` and `{minor}` stand for the parts of the version.
     pub(super) link_flags: &'static str,
     pub(super) binaries: &'static [&'static str],
+    /// Binaries that Go builds under another name: that one, and the one in `binaries`.
+    pub(super) renames: &'static [(&'static str, &'static str)],
+    /// What is kept beside the binaries.
+    pub(super) files: &'static [ModuleFiles],
     /// How long the first build takes on two cores, to tell people.
     pub(super) minutes: u32,
+}
+
+/// Files of a Go module that are kept with the server's binaries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ModuleFiles {
+    pub(super) module: &'static str,
+    /// Their folder in the module.
+    pub(super) path: &'static str,
+    /// Their folder beside the binaries.
+    pub(super) name: &'static str,
 }
 
 impl Server {
@@ -52,19 +135,44 @@ impl Server {
         directive(self.go_mod, "go").unwrap_or("unknown")
     }
 
+    /// What the linker is told.
+    pub(super) fn link_flags(&self) -> String {
+        let version = self.version();
+        let mut parts = version.trim_start_matches('v').split('.');
+        let mut part = || parts.next().unwrap_or_default();
+        let (major, minor) = (part(), part());
+        self.link_flags
+            .replace("{version}", version)
+            .replace("{major}", major)
+            .replace("{minor}", minor)
+    }
+
+    /// What there is to be built and kept, binaries and folders of files.
+    pub(super) fn products(&self) -> impl Iterator<Item = &'static str> {
+        let files = self.files.iter().map(|files| files.name);
+        self.binaries.iter().copied().chain(files)
+    }
+
     /// Names the folder of the binaries: other pins, flags or machines give another hash.
     pub(super) fn hash(&self) -> String {
         let mut hash = Sha256::new();
+        let link_flags = self.link_flags();
+        let files: String = self
+            .files
+            .iter()
+            .map(|files| format!("{}/{} {}\n", files.module, files.path, files.name))
+            .collect();
         let parts = [
             ("name", self.name),
             ("go.mod", self.go_mod),
             ("go.sum", self.go_sum),
             ("tags", self.tags),
-            ("ldflags", self.link_flags),
+            ("ldflags", &link_flags),
             ("os", env::consts::OS),
             ("arch", env::consts::ARCH),
         ];
-        for (name, content) in parts {
+        let files = (!files.is_empty()).then_some(("files", files.as_str()));
+        for (name, content) in parts.into_iter().chain(files) {
             // Lengths keep two neighbours from trading characters.
             hash.update(format!("{name} {}\n{content}\n", content.len()));
         }

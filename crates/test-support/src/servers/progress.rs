@@ -67,10 +67,13 @@ impl fmt::Display for Progress {
             }
             Self::Building { server } => write!(
                 f,
-                "building {} {} (about {} minutes the first time) …",
-                server.binaries.join(" and "),
+                "building {} {} (about {} the first time) …",
+                listed(server.binaries),
                 server.version(),
-                server.minutes
+                match server.minutes {
+                    1 => "a minute".to_owned(),
+                    minutes => format!("{minutes} minutes"),
+                }
             ),
             Self::Still {
                 server,
@@ -103,5 +106,16 @@ impl fmt::Display for Progress {
                 )
             }
         }
+    }
+}
+
+/// Names as people list them.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [first @ .., second_last, last] => {
+            let first: String = first.iter().map(|name| format!("{name}, ")).collect();
+            format!("{first}{second_last} and {last}")
+        }
+        names => names.concat(),
     }
 }

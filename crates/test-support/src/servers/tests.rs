@@ -6,11 +6,14 @@ use super::*;
 const FAKE_GO: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 case "$1" in
-  list) if [ -f "$here/too-old" ]; then echo "go: go.mod requires go >= 1.26.7 (running go 1.20)" >&2; exit 1; fi ;;
+  list)
+    if [ "$5" = sigs.k8s.io/kwok ]; then echo "$here/module"; exit 0; fi
+    if [ -f "$here/too-old" ]; then echo "go: go.mod requires go >= 1.26.7 (running go 1.20)" >&2; exit 1; fi ;;
   install)
     echo "$*" >>"$here/builds"
     mkdir -p "$GOBIN"
     echo half >"$GOBIN/prometheus"
+    for name in server kwok; do echo whole >"$GOBIN/$name"; done
     if [ -f "$here/broken" ]; then echo "cmd/prometheus: no such thing" >&2; exit 1; fi
     echo whole >"$GOBIN/promtool" ;;
 esac
@@ -47,9 +50,13 @@ impl World {
     }
 
     fn ensure(&self) -> Result<Vec<String>, ServersError> {
+        self.ensure_one(&PROMETHEUS)
+    }
+
+    fn ensure_one(&self, server: &Server) -> Result<Vec<String>, ServersError> {
         let mut said = Vec::new();
         self.servers
-            .ensure(&PROMETHEUS, |progress| said.push(progress.to_string()))?;
+            .ensure(server, |progress| said.push(progress.to_string()))?;
         Ok(said)
     }
 }
@@ -119,6 +126,62 @@ fn what_killed_builds_left_is_removed_and_built_anew() {
     world.ensure().unwrap();
     assert!(!stale.exists());
     assert!(half.join("promtool").is_file());
+}
+
+#[test]
+fn a_binary_has_the_name_of_its_server() {
+    let world = World::new();
+    let said = world.ensure_one(&ETCD).unwrap();
+    assert!(said[0].starts_with("building etcd v"), "{said:?}");
+    assert!(world.servers.binary(&ETCD, "etcd").is_ok());
+    assert!(world.servers.binary(&ETCD, "server").is_err());
+}
+
+#[test]
+fn files_of_the_module_are_kept_beside_the_binaries() {
+    let world = World::new();
+    assert!(world.servers.files(&KWOK, "crds").is_err());
+    let definitions = world.folder.path().join("module/kustomize/crd/bases");
+    fs::create_dir_all(definitions.join("testdata")).unwrap();
+    fs::write(definitions.join("stages.yaml"), "kind: CustomResourceDefinition").unwrap();
+    world.ensure_one(&KWOK).unwrap();
+    // The modules' own cache may be emptied at any time.
+    fs::remove_dir_all(world.folder.path().join("module")).unwrap();
+    let kept = world.servers.files(&KWOK, "crds").unwrap();
+    assert_eq!(
+        fs::read_to_string(kept.join("stages.yaml")).unwrap(),
+        "kind: CustomResourceDefinition"
+    );
+    // Without them it is not whole.
+    fs::remove_dir_all(kept).unwrap();
+    assert!(!world.servers.is_built(&KWOK));
+}
+
+#[test]
+fn files_that_are_not_there_leave_nothing_behind() {
+    let world = World::new();
+    let error = world.ensure_one(&KWOK).unwrap_err();
+    assert!(error.to_string().contains("kustomize/crd/bases"), "{error}");
+    assert!(!world.servers.directory(&KWOK).exists());
+}
+
+#[test]
+fn the_version_is_linked_into_kubernetes() {
+    let flags = KUBERNETES.link_flags();
+    let version = KUBERNETES.version();
+    assert!(flags.contains(&format!(".gitVersion={version} ")), "{flags}");
+    assert!(flags.contains(".gitMajor=1 "), "{flags}");
+    assert!(!flags.contains('{'), "{flags}");
+}
+
+#[test]
+fn several_binaries_are_listed_as_people_do() {
+    let server = KUBERNETES;
+    let line = Progress::Building { server }.to_string();
+    assert!(
+        line.starts_with("building kube-apiserver, kube-controller-manager and kube-scheduler v1."),
+        "{line}"
+    );
 }
 
 #[test]
