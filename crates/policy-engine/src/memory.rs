@@ -163,6 +163,14 @@ impl Memory {
         })
     }
 
+    /// When the last change was written, where it lowered the count and somebody else has raised it to `current` since.
+    pub(crate) fn undone_fall(&self, current: Replicas) -> Option<Timestamp> {
+        let fall = self
+            .last_change
+            .filter(|change| change.direction == Direction::Down && change.to < current);
+        fall.map(|change| change.at)
+    }
+
     /// Whether an earlier evaluation left a recommendation. Without one nothing scales down.
     #[must_use]
     pub fn has_history(&self) -> bool {

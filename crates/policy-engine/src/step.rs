@@ -115,6 +115,11 @@ pub enum Stabilizing {
         /// So long ago.
         ago: Duration,
     },
+    /// A fall was written within the window and somebody else has raised the count since, so it does not fall again.
+    Undone {
+        /// The fall was so long ago.
+        ago: Duration,
+    },
 }
 
 /// What a window allows later.

@@ -343,6 +343,7 @@ fn stabilized() -> Vec<Step> {
             },
         ),
         fall(4, Stabilizing::Raised { ago: seconds(180) }),
+        fall(4, Stabilizing::Undone { ago: seconds(180) }),
         Step::Stabilized {
             wanted: count(9),
             kept: count(5),

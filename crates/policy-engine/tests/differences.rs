@@ -247,6 +247,16 @@ fn history_never_raises() {
 }
 
 #[test]
+fn a_hand_that_raises() {
+    // The count has just been lowered to 5, and somebody sets it to 12.
+    let mut both = Both::new(policy(per_replica(1.0)), 9);
+    both.policy.scale_down = rules(60, &[(ChangeAmount::Percent(100), 15)]);
+    let mut rounds = steady(5.0, 75);
+    rounds.push((90, see(5.0), Some(12)));
+    both.check(&rounds, 5, 12);
+}
+
+#[test]
 fn unknown_time_covers_nothing() {
     // For most of the window nothing was known. The first values of a server that is back may be low.
     let mut policy = policy(per_replica(1.0));

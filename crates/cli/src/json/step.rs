@@ -216,6 +216,8 @@ enum StabilizingObject {
     Gaps { known_seconds: f64, needed_seconds: f64 },
     /// A rise was written within the window.
     Raised { ago_seconds: f64 },
+    /// A fall was written within the window, and somebody else has raised the count since.
+    Undone { ago_seconds: f64 },
 }
 
 /// What a window allows later.
@@ -518,6 +520,9 @@ impl From<&Stabilizing> for StabilizingObject {
                 needed_seconds: seconds(*needed),
             },
             Stabilizing::Raised { ago } => Self::Raised {
+                ago_seconds: seconds(*ago),
+            },
+            Stabilizing::Undone { ago } => Self::Undone {
                 ago_seconds: seconds(*ago),
             },
         }

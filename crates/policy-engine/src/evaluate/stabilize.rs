@@ -2,7 +2,7 @@
 //!
 //! Works on recommendations only. The value lies between the count and the recommendation, so history never pushes
 //! a count anywhere (I18; `hpa-semantics` §10.2). A fall also needs a window that is covered (I16, I19), history (I31),
-//! and no written rise within it (I24).
+//! no written rise within it (I24), and no written fall within it that somebody else has undone (I43).
 
 use std::time::Duration;
 
@@ -90,13 +90,11 @@ fn fall(
 ) {
     let window = policy.scale_down.stabilization;
     let covered = is_covered(memory, window, now, reach);
+    let within = |at: Timestamp| Some(now.since(at)).filter(|ago| *ago < window.get());
     // Also where a bound has lowered the count since.
-    let risen = memory
-        .increases
-        .newest()
-        .map(|rose| now.since(rose))
-        .filter(|ago| *ago < window.get());
-    let kept = if covered && risen.is_none() {
+    let risen = memory.increases.newest().and_then(within);
+    let undone = memory.undone_fall(course.current).and_then(within);
+    let kept = if covered && risen.is_none() && undone.is_none() {
         let highest = memory
             .recommendations
             .highest(now, window.get(), reach)
@@ -107,13 +105,14 @@ fn fall(
     };
     keep(course, kept, Direction::Down, window, steps, |wanted| {
         let log = &memory.recommendations;
-        match risen {
+        match (risen, undone) {
             _ if !covered => Stabilizing::Gaps {
                 known: log.known(now, window.get(), reach),
                 needed: Recommendations::needed(window.get()),
             },
-            Some(ago) => Stabilizing::Raised { ago },
-            None => {
+            (Some(ago), _) => Stabilizing::Raised { ago },
+            (None, Some(ago)) => Stabilizing::Undone { ago },
+            (None, None) => {
                 let leaving = log.leaving(now, window.get(), reach);
                 let highest = leaving.map(|leaving| (leaving.high, leaving.after));
                 Stabilizing::Recommendations {

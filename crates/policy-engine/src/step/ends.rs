@@ -41,7 +41,9 @@ impl Step {
                     }
                 }
                 Stabilizing::Gaps { known, needed } => End::NotBefore(needed.saturating_sub(*known)),
-                Stabilizing::Raised { ago } => End::NotBefore(window.get().saturating_sub(*ago)),
+                Stabilizing::Raised { ago } | Stabilizing::Undone { ago } => {
+                    End::NotBefore(window.get().saturating_sub(*ago))
+                }
             }),
             Self::Limited {
                 allowed, room_after, ..

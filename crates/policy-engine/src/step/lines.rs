@@ -307,6 +307,13 @@ fn stabilized(
             Span(*ago),
             Span(window.saturating_sub(*ago))
         ),
+        Stabilizing::Undone { ago } => write!(
+            f,
+            "{asked}, but the count was lowered {} ago and somebody else has raised it since, and it is not lowered again for \
+             {window_span} after that: stays at {kept} for at least another {}",
+            Span(*ago),
+            Span(window.saturating_sub(*ago))
+        ),
     }
 }
 

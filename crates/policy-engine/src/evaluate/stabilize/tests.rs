@@ -93,6 +93,36 @@ fn with_too_little_known_a_fall_comes_no_sooner_than_it_is_said_to() {
 }
 
 #[test]
+fn what_somebody_else_raised_is_lowered_once_in_a_window() {
+    let mut world = after(5, [2; 60]);
+    assert_eq!(world.workload.current, Replicas::new(2));
+    world.workload.current = Replicas::new(8);
+    world.pass(10, &[fresh(200.0)]);
+    let ago = world
+        .now
+        .since(world.memory.undone_fall(Replicas::new(8)).unwrap());
+    let (_, by, end) = held(&world, 2);
+    assert_eq!(
+        (by, end),
+        (Stabilizing::Undone { ago }, End::NotBefore(MINUTE - ago))
+    );
+    assert_eq!(until(&mut world, 2, 2), MINUTE - ago);
+    // It is lowered from what it is, not from what it was set to.
+    world.workload.current = Replicas::new(6);
+    assert_eq!(world.pass(1, &[fresh(200.0)]).current(), Replicas::new(6));
+    assert_eq!(until(&mut world, 2, 2), MINUTE - Duration::from_secs(1));
+}
+
+#[test]
+fn what_somebody_else_lowered_may_fall_further() {
+    let mut world = after(9, [2; 60]);
+    world.policy.scale_down = rules(0);
+    world.workload.current = Replicas::new(2);
+    world.pass(1, &[fresh(100.0)]);
+    assert_eq!(world.workload.current, Replicas::new(1));
+}
+
+#[test]
 fn after_a_rise_a_fall_comes_no_sooner_than_it_is_said_to() {
     let mut world = after(2, [2; 100]);
     // A bound raises the count: the load has asked for two all the time.
