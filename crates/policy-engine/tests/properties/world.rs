@@ -327,6 +327,16 @@ pub fn run(policy: &WorkloadPolicy, current: u32, events: &[Event]) -> Vec<Turn>
 /// The same, with something done to the memory between any two evaluations.
 pub fn run_with(
     policy: &WorkloadPolicy,
+    current: u32,
+    events: &[Event],
+    between: impl FnMut(Memory) -> Memory,
+) -> Vec<Turn> {
+    run_under(|_| policy, current, events, between)
+}
+
+/// The same, with a policy for each of `events` by its number.
+pub fn run_under<'a>(
+    policies: impl Fn(usize) -> &'a WorkloadPolicy,
     mut current: u32,
     events: &[Event],
     mut between: impl FnMut(Memory) -> Memory,
@@ -334,7 +344,8 @@ pub fn run_with(
     let mut memory = Memory::default();
     let mut now = BEGIN;
     let mut turns = Vec::new();
-    for event in events {
+    for (number, event) in events.iter().enumerate() {
+        let policy = policies(number);
         now = now.saturating_add(event.millis);
         current = event.external.unwrap_or(current);
         let workload = Workload {
