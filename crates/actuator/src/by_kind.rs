@@ -11,6 +11,8 @@ use crate::{Actuator, ScaleTarget, TargetError, TargetReader, TargetState};
 /// An adapter for each kind of target: `ByKind<dyn Actuator>` writes, `ByKind<dyn TargetReader>` only reads.
 #[derive(Debug)]
 pub struct ByKind<A: ?Sized> {
+    /// For objects in a cluster.
+    pub kubernetes: Arc<A>,
     /// For processes of this machine.
     pub process: Arc<A>,
     /// For the user's own commands.
@@ -20,6 +22,7 @@ pub struct ByKind<A: ?Sized> {
 impl<A: ?Sized> ByKind<A> {
     fn of(&self, target: &ScaleTarget) -> &A {
         match target {
+            ScaleTarget::Kubernetes(_) => &self.kubernetes,
             ScaleTarget::Process(_) => &self.process,
             ScaleTarget::Command(_) => &self.command,
         }

@@ -77,7 +77,7 @@ impl Actuator for CommandActuator {
 fn command(target: &ScaleTarget) -> Result<&CommandTarget, TargetError> {
     match target {
         ScaleTarget::Command(target) => Ok(target),
-        ScaleTarget::Process(_) => Err(TargetError::Unsupported),
+        ScaleTarget::Kubernetes(_) | ScaleTarget::Process(_) => Err(TargetError::Unsupported),
     }
 }
 

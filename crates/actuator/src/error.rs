@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
+use headroom_cluster::ClusterError;
 use headroom_policy_engine::Replicas;
 use thiserror::Error;
 
@@ -85,6 +86,9 @@ pub enum TargetError {
     /// The records of the replicas could not be read or written.
     #[error("the records of the replicas could not be used")]
     Records(#[source] BoxError),
+    /// The cluster could not be asked, or refused.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// Something on this machine failed.
     #[error("{what}")]
     Io {
@@ -107,6 +111,7 @@ impl TargetError {
     pub fn leaves_outcome_unknown(&self) -> bool {
         match self {
             Self::Unanswered { .. } | Self::TimedOut { .. } => true,
+            Self::Cluster(error) => error.leaves_outcome_unknown(),
             Self::Start { .. }
             | Self::Failed { .. }
             | Self::NotACount { .. }

@@ -199,7 +199,7 @@ impl Actuator for ProcessActuator {
 fn process(target: &ScaleTarget) -> Result<&Arc<ProcessTarget>, TargetError> {
     match target {
         ScaleTarget::Process(target) => Ok(target),
-        ScaleTarget::Command(_) => Err(TargetError::Unsupported),
+        ScaleTarget::Kubernetes(_) | ScaleTarget::Command(_) => Err(TargetError::Unsupported),
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use headroom_cluster::ObjectName;
 use headroom_policy_engine::WorkloadId;
 
 /// The thing whose replica count is set. Each adapter knows one kind, and refuses the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScaleTarget {
+    /// An object in a Kubernetes cluster.
+    Kubernetes(Arc<KubernetesTarget>),
     /// Copies of a command on this machine.
     Process(Arc<ProcessTarget>),
     /// Whatever the user's own commands scale.
@@ -18,10 +21,20 @@ impl ScaleTarget {
     #[must_use]
     pub fn workload(&self) -> &WorkloadId {
         match self {
+            Self::Kubernetes(target) => &target.workload,
             Self::Process(target) => &target.workload,
             Self::Command(target) => &target.workload,
         }
     }
+}
+
+/// An object in a Kubernetes cluster that has a scale subresource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesTarget {
+    /// Whose count it is.
+    pub workload: WorkloadId,
+    /// Which object.
+    pub object: ObjectName,
 }
 
 /// Copies of a command on this machine, each in a session of its own with its `PORT`.

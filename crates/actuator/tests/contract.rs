@@ -191,6 +191,7 @@ async fn each_kind_through_its_own_adapter() {
     let beside = temp_dir();
     let commands = with_commands(beside.path());
     let actuator = Box::new(ByKind::<dyn Actuator> {
+        kubernetes: Arc::new(ScriptedActuator::new()),
         process: processes.actuator.into(),
         command: commands.actuator.into(),
     });

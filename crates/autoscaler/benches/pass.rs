@@ -11,7 +11,7 @@ use divan::Bencher;
 use headroom_actuator::{Access, CommandTarget, ScaleTarget, testing::ScriptedActuator};
 use headroom_autoscaler::{
     Autoscaler, HistorySettings, Managed, MetricOrigin, MetricSettings, Mode, Parts, SourceId, Sources,
-    Store, TargetSettings, Which, WorkloadSettings,
+    Store, Which, WorkloadSettings,
 };
 use headroom_metrics_source::RecordedSource;
 use headroom_policy_engine::*;
@@ -73,12 +73,9 @@ fn autoscaler(state_dir: PathBuf) -> Autoscaler {
     let manage = |number| {
         let settings = settings(number);
         actuator.put(&settings.id, Replicas::new(8));
-        let TargetSettings::Scale(target) = settings.target.clone() else {
-            unreachable!("it is a command");
-        };
         Managed {
+            target: settings.target.clone(),
             settings,
-            target,
             access: Access::Write(Arc::clone(&actuator) as _),
         }
     };
@@ -167,6 +164,6 @@ fn settings(number: u32) -> WorkloadSettings {
             max_age: None,
         }],
         schedules: Vec::new(),
-        target: TargetSettings::Scale(ScaleTarget::Command(Arc::new(target))),
+        target: ScaleTarget::Command(Arc::new(target)),
     }
 }

@@ -11,8 +11,10 @@ use std::{
 };
 
 use headroom_actuator::{
-    Access, CommandActuator, CommandReader, ProcessActuator, ProcessReader, ProcessRecords, ScaleTarget,
+    Access, CommandActuator, CommandReader, KubernetesActuator, KubernetesReader, ProcessActuator,
+    ProcessReader, ProcessRecords, ScaleTarget,
 };
+use headroom_cluster::{ClusterError, ClusterView, Connection, ConnectionOptions, Filling};
 use headroom_metrics_source::{
     ClientCertificate, FirstRate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
     PrometheusSource, RecordedError, RecordedSource, ScrapeOptions, ScrapeSetupError, ScrapeSource,
@@ -22,9 +24,9 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::{
-    Autoscaler, Clock as _, Configuration, Credentials, Managed, MetricOrigin, Mode, Opened, Parts,
-    PlainSecret, PrometheusSettings, Secret, Settings, SourceId, Sources, Store, StoreError, SystemClock,
-    TargetSettings, WorkloadSettings,
+    Autoscaler, Clock as _, Configuration, Credentials, KubernetesSettings, Managed, MetricOrigin, Mode,
+    Opened, Parts, PlainSecret, PrometheusSettings, Secret, Settings, SourceId, Sources, Store, StoreError,
+    SystemClock, WorkloadSettings,
     config::{Environment, SecretError},
     pass::in_one_line,
 };
@@ -66,11 +68,14 @@ pub struct Assembly<'a> {
 /// Why the parts could not be put together.
 #[derive(Debug, Error)]
 pub enum AssemblyError {
-    /// Targets in Kubernetes, which this version does not scale.
-    #[error("this version does not scale targets in Kubernetes yet: {}", list(workloads))]
-    Kubernetes {
+    /// The cluster that targets are in cannot be reached as it is configured.
+    #[error("the cluster of {} cannot be asked", list(workloads))]
+    Cluster {
         /// Whose targets.
         workloads: Vec<WorkloadId>,
+        /// Why not.
+        #[source]
+        source: ClusterError,
     },
     /// Kubernetes' resource metrics, which this version does not read.
     #[error("this version does not read Kubernetes' resource metrics yet: {workload}, {metric}")]
@@ -130,9 +135,9 @@ impl AssemblyError {
     #[must_use]
     pub const fn help(&self) -> &'static str {
         match self {
-            Self::Kubernetes { .. } => {
-                "scale it by a command for now: command = { get = [\"kubectl\", \"get\", …], set = [\"kubectl\", \
-                 \"scale\", …] }, as examples/devtrip does; or leave it out by naming the other workloads"
+            Self::Cluster { .. } => {
+                "choose the cluster with --kubeconfig and --context, or KUBECONFIG, as for kubectl; `kubectl get pods` \
+                 with the same settings has to work"
             }
             Self::Resource { .. } => {
                 "read it from Prometheus for now: give the metric a query, as examples/devtrip does"
@@ -174,20 +179,20 @@ impl Assembly<'_> {
         let Configuration {
             settings, workloads, ..
         } = configuration;
-        refuse_kubernetes(&workloads)?;
         let assembly = Assembly {
             settings: &settings,
             environment,
             purpose,
         };
         // Before the state is touched: what cannot be asked leaves no trace.
+        let cluster = assembly.cluster(&workloads)?;
         let (sources, scrape) = assembly.sources(&workloads)?;
         let Opened { store, notices } = assembly.open_store()?;
         let store = Arc::new(store);
         if let Some(scrape) = &scrape {
             restore_readings(scrape, &store)?;
         }
-        let targets = Targets::new(&store, purpose);
+        let targets = Targets::new(&store, cluster, purpose);
         let workloads = workloads
             .into_iter()
             .filter_map(|settings| targets.manage(settings))
@@ -202,6 +207,37 @@ impl Assembly<'_> {
             command: this_command(),
             deadline: settings.deadline,
             pass_deadline: settings.pass_deadline,
+        }))
+    }
+
+    /// The cluster, where some target is in one.
+    fn cluster(&self, workloads: &[WorkloadSettings]) -> Result<Option<Cluster>, AssemblyError> {
+        let in_cluster = workloads.iter().filter(|workload| match workload.target {
+            ScaleTarget::Kubernetes(_) => true,
+            ScaleTarget::Process(_) | ScaleTarget::Command(_) => false,
+        });
+        let in_cluster: Vec<WorkloadId> = in_cluster.map(|workload| workload.id.clone()).collect();
+        if in_cluster.is_empty() {
+            return Ok(None);
+        }
+        let KubernetesSettings { kubeconfig, context } = self.settings.kubernetes.clone();
+        let options = ConnectionOptions {
+            kubeconfig,
+            context,
+            deadline: self.settings.deadline,
+        };
+        let connection = Connection::new(&options).map_err(|source| AssemblyError::Cluster {
+            workloads: in_cluster,
+            source,
+        })?;
+        let connection = Arc::new(connection);
+        let filling = match self.purpose {
+            Purpose::Apply => Filling::Watches,
+            Purpose::Once | Purpose::ReadOnly => Filling::Lists,
+        };
+        Ok(Some(Cluster {
+            view: Arc::new(ClusterView::new(Arc::clone(&connection), filling)),
+            connection,
         }))
     }
 
@@ -357,19 +393,6 @@ impl Assembly<'_> {
     }
 }
 
-fn refuse_kubernetes(workloads: &[WorkloadSettings]) -> Result<(), AssemblyError> {
-    let in_kubernetes = workloads.iter().filter(|workload| match workload.target {
-        TargetSettings::Kubernetes(_) => true,
-        TargetSettings::Scale(_) => false,
-    });
-    let workloads: Vec<_> = in_kubernetes.map(|workload| workload.id.clone()).collect();
-    if workloads.is_empty() {
-        Ok(())
-    } else {
-        Err(AssemblyError::Kubernetes { workloads })
-    }
-}
-
 /// Takes up the readings of the run before. Those that cannot be read only cost a second reading.
 fn restore_readings(scrape: &ScrapeSource, store: &Store) -> Result<(), StoreError> {
     let Some(bytes) = store.readings()? else {
@@ -388,48 +411,59 @@ fn restore_readings(scrape: &ScrapeSource, store: &Store) -> Result<(), StoreErr
     Ok(())
 }
 
+/// The cluster that targets are in.
+struct Cluster {
+    connection: Arc<Connection>,
+    view: Arc<ClusterView>,
+}
+
 /// What reaches targets: readers always, and what writes only where something may be written.
 struct Targets {
+    kubernetes: Option<Arc<KubernetesReader>>,
     process: Arc<ProcessReader>,
     command: Arc<CommandReader>,
     actuators: Option<Actuators>,
 }
 
 struct Actuators {
+    kubernetes: Option<Arc<KubernetesActuator>>,
     process: Arc<ProcessActuator>,
     command: Arc<CommandActuator>,
 }
 
 impl Targets {
-    fn new(store: &Arc<Store>, purpose: Purpose) -> Self {
+    fn new(store: &Arc<Store>, cluster: Option<Cluster>, purpose: Purpose) -> Self {
         let records = || Arc::clone(store) as Arc<dyn ProcessRecords>;
+        let view = cluster.as_ref().map(|cluster| Arc::clone(&cluster.view));
         Self {
+            kubernetes: view.map(|view| Arc::new(KubernetesReader::new(view))),
             process: Arc::new(ProcessReader::new(records())),
             command: Arc::new(CommandReader),
             actuators: purpose.writes().then(|| Actuators {
+                kubernetes: cluster
+                    .map(|Cluster { connection, view }| Arc::new(KubernetesActuator::new(connection, view))),
                 process: Arc::new(ProcessActuator::new(records())),
                 command: Arc::new(CommandActuator),
             }),
         }
     }
 
-    /// The workload with its target; `None` for a target that is refused before.
+    /// The workload with its target; `None` where there is nothing that reaches it.
     fn manage(&self, settings: WorkloadSettings) -> Option<Managed> {
-        let TargetSettings::Scale(target) = &settings.target else {
-            return None;
-        };
         let writer = match settings.mode {
             Mode::Apply => self.actuators.as_ref(),
             Mode::Preview | Mode::Shadow => None,
         };
-        let access = match (target, writer) {
+        let access = match (&settings.target, writer) {
+            (ScaleTarget::Kubernetes(_), Some(write)) => Access::Write(write.kubernetes.clone()? as _),
+            (ScaleTarget::Kubernetes(_), None) => Access::ReadOnly(self.kubernetes.clone()? as _),
             (ScaleTarget::Process(_), Some(write)) => Access::Write(Arc::clone(&write.process) as _),
             (ScaleTarget::Process(_), None) => Access::ReadOnly(Arc::clone(&self.process) as _),
             (ScaleTarget::Command(_), Some(write)) => Access::Write(Arc::clone(&write.command) as _),
             (ScaleTarget::Command(_), None) => Access::ReadOnly(Arc::clone(&self.command) as _),
         };
         Some(Managed {
-            target: target.clone(),
+            target: settings.target.clone(),
             settings,
             access,
         })

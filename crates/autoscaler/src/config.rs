@@ -65,7 +65,7 @@ use self::{
     tree::{Entry, Node, Table, Value},
     variables::Variables,
 };
-use crate::{Configuration, HistorySettings, Remark, Settings};
+use crate::{Configuration, HistorySettings, KubernetesSettings, Remark, Settings};
 
 /// The built-in defaults as a commented file: all of them, written nowhere else.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -75,6 +75,8 @@ pub const DEFAULTS: &str = include_str!("config/defaults.toml");
 pub struct LoadOptions {
     /// Where state lives, before what the files say.
     pub state_dir: Option<PathBuf>,
+    /// Which cluster targets in Kubernetes are in.
+    pub kubernetes: KubernetesSettings,
     /// Which secrets have to be there.
     pub secrets: SecretCheck,
     /// Whether lints are wanted.
@@ -396,6 +398,7 @@ fn settings(
     Some(Settings {
         cluster,
         state_dir: state_dir.unwrap_or_default(),
+        kubernetes: options.kubernetes.clone(),
         prometheus: BTreeMap::new(),
         history: HistorySettings {
             keep_for: keep_for.unwrap_or_default(),

@@ -26,6 +26,8 @@ pub struct Settings {
     pub cluster: Option<String>,
     /// Where state, locks and logs of replicas live.
     pub state_dir: PathBuf,
+    /// Which cluster targets in Kubernetes are in.
+    pub kubernetes: KubernetesSettings,
     /// The Prometheus servers, by name.
     pub prometheus: BTreeMap<String, PrometheusSettings>,
     /// What is kept of past decisions.
@@ -34,6 +36,15 @@ pub struct Settings {
     pub deadline: Duration,
     /// The deadline of a whole one-shot pass.
     pub pass_deadline: Duration,
+}
+
+/// Which cluster, as kubectl is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubernetesSettings {
+    /// The kubeconfig; `None`: `KUBECONFIG`, else `~/.kube/config`, else the service account of the pod.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; `None`: its current one.
+    pub context: Option<String>,
 }
 
 /// What is kept of past decisions.
@@ -127,7 +138,7 @@ pub struct WorkloadSettings {
     /// When other bounds hold than the policy's own.
     pub schedules: Vec<Schedule>,
     /// What is scaled.
-    pub target: TargetSettings,
+    pub target: ScaleTarget,
 }
 
 /// Whether decisions are carried out.
@@ -189,28 +200,6 @@ pub enum MetricOrigin {
         /// One container, instead of the whole pod.
         container: Option<String>,
     },
-}
-
-/// What is scaled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TargetSettings {
-    /// Something this version can scale.
-    Scale(ScaleTarget),
-    /// An object in a Kubernetes cluster. Parsed and checked; not scaled by this version.
-    Kubernetes(KubernetesTarget),
-}
-
-/// An object with a scale subresource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KubernetesTarget {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its kind, as kubectl takes it, such as `deployment`.
-    pub kind: String,
-    /// Its API group, where the kind alone does not tell.
-    pub group: Option<String>,
-    /// Its name.
-    pub name: String,
 }
 
 /// Something the user should know that is no error.

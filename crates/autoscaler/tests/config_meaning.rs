@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use headroom_actuator::{ReadyCheck, ScaleTarget};
+use headroom_actuator::{KubernetesTarget, ReadyCheck, ScaleTarget};
 use headroom_autoscaler::{
-    Configuration, Credentials, KubernetesTarget, MetricOrigin, Mode, Schedule, Secret, TargetSettings,
-    Window, WorkloadSettings,
+    Configuration, Credentials, MetricOrigin, Mode, Schedule, Secret, Window, WorkloadSettings,
     config::{self, Environment, LoadOptions},
 };
+use headroom_cluster::{KindName, ObjectName};
 use headroom_metrics_source::Across;
 use headroom_policy_engine::{
     ActiveBound, ChangeAmount, Compared, ContainerId, FallbackAction, FallbackWhen, HpaPath, LimitSelection,
@@ -59,12 +59,18 @@ fn a_single_service_means_what_it_says() {
     assert_eq!(workload.mode, Mode::Apply);
     assert_eq!(workload.policy.bounds, bounds(2, 10));
     let target = KubernetesTarget {
-        namespace: "devtrip".to_owned(),
-        kind: "deployment".to_owned(),
-        group: None,
-        name: "api".to_owned(),
+        workload: workload.id.clone(),
+        object: ObjectName {
+            kind: KindName {
+                kind: "deployment".to_owned(),
+                version: None,
+                group: None,
+            },
+            namespace: "devtrip".to_owned(),
+            name: "api".to_owned(),
+        },
     };
-    assert_eq!(workload.target, TargetSettings::Kubernetes(target));
+    assert_eq!(workload.target, ScaleTarget::Kubernetes(target.into()));
     let names: Vec<&str> = workload
         .policy
         .metrics
@@ -164,7 +170,7 @@ fn defaults_are_those_of_the_hpa() {
 #[test]
 fn processes_get_their_directories_and_checks() {
     let configuration = load("tests/valid/process.toml");
-    let TargetSettings::Scale(ScaleTarget::Process(target)) = &configuration.workloads[0].target else {
+    let ScaleTarget::Process(target) = &configuration.workloads[0].target else {
         panic!("{configuration:#?}")
     };
     assert_eq!(target.command, ["./web"]);
@@ -197,7 +203,7 @@ fn processes_get_their_directories_and_checks() {
 #[test]
 fn commands_and_recordings_are_relative_to_their_file() {
     let configuration = load("tests/valid/command.toml");
-    let TargetSettings::Scale(ScaleTarget::Command(target)) = &configuration.workloads[0].target else {
+    let ScaleTarget::Command(target) = &configuration.workloads[0].target else {
         panic!("{configuration:#?}")
     };
     assert_eq!(

@@ -18,7 +18,7 @@ use crate::{
 /// Scales services by the load they carry, and says why.
 ///
 /// headroom reads what a service is carrying (from Prometheus, or from the service's own /metrics), decides how many
-/// replicas it needs, sets them (local processes, or your own commands), and records every decision with its reasons.
+/// replicas it needs, sets them (in Kubernetes, local processes, or by your own commands), and records every decision with its reasons.
 #[derive(Debug, Parser)]
 #[command(
     name = "headroom",

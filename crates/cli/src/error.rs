@@ -138,12 +138,13 @@ impl CliError {
             | Self::EmptyNamespace { .. }
             | Self::NothingChosen { .. }
             | Self::Override(_) => ExitCode::Refused,
-            Self::Assembly(AssemblyError::Secret { .. } | AssemblyError::UnknownServer { .. }) => {
-                ExitCode::Refused
-            }
             Self::Assembly(
-                AssemblyError::Kubernetes { .. }
-                | AssemblyError::Resource { .. }
+                AssemblyError::Secret { .. }
+                | AssemblyError::UnknownServer { .. }
+                | AssemblyError::Cluster { .. },
+            ) => ExitCode::Refused,
+            Self::Assembly(
+                AssemblyError::Resource { .. }
                 | AssemblyError::Prometheus { .. }
                 | AssemblyError::Recorded { .. }
                 | AssemblyError::Scrape(_)

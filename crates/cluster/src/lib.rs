@@ -29,4 +29,4 @@ pub use resource::{KindName, ObjectName, Resource};
 pub use scalable::Scalable;
 pub use scaled_object::ScaledObject;
 pub use view::{ClusterView, Filling, Objects};
-pub use write::{DryRun, ScaleWriter};
+pub use write::{FIELD_MANAGER, ScaleProbe, ScaleWriter};

@@ -24,8 +24,8 @@ pub struct Scalable {
     pub version: Box<str>,
     /// The count it wants; `None` where it does not say.
     pub replicas: Option<Replicas>,
-    /// The count that its controller has seen; `None` where that is not told.
-    pub observed: Option<Replicas>,
+    /// The count that its controller has seen: zero where the status does not say, as the scale subresource has it.
+    pub observed: Replicas,
     /// The selector of its pods, in text; `None` where it has none.
     pub selector: Option<Box<str>>,
     /// Who wrote the count it wants; `None` where nobody says that it did.
@@ -41,6 +41,8 @@ pub(crate) struct ScalePaths {
     pub(crate) observed: Vec<String>,
     /// `None`: the kind has no selector.
     pub(crate) selector: Option<Vec<String>>,
+    /// What it means that the wanted count is absent: nothing is known, but for the Scale object, which leaves out a zero.
+    pub(crate) absent: Option<Replicas>,
 }
 
 impl ScalePaths {
@@ -50,6 +52,7 @@ impl ScalePaths {
             replicas: path(".spec.replicas"),
             observed: path(".status.replicas"),
             selector: Some(path(".spec.selector")),
+            absent: None,
         }
     }
 
@@ -59,12 +62,16 @@ impl ScalePaths {
             replicas: path(replicas),
             observed: path(observed),
             selector: selector.map(path),
+            absent: None,
         }
     }
 
     /// Of the Scale object itself.
     pub(crate) fn of_scale() -> Self {
-        Self::of_definition(".spec.replicas", ".status.replicas", Some(".status.selector"))
+        Self {
+            absent: Some(Replicas::ZERO),
+            ..Self::of_definition(".spec.replicas", ".status.replicas", Some(".status.selector"))
+        }
     }
 }
 
@@ -124,13 +131,15 @@ impl Kept for Scalable {
             rest.iter().try_fold(tree, |tree, part| tree.get(part))
         };
         let count = |path: &[String]| {
-            at(path)
-                .and_then(Value::as_u64)
-                .and_then(|count| u32::try_from(count).ok())
+            let count = at(path).filter(|value| !value.is_null());
+            count.map(|value| {
+                let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+                count.map(Replicas::new)
+            })
         };
         Self {
-            replicas: count(&paths.replicas).map(Replicas::new),
-            observed: count(&paths.observed).map(Replicas::new),
+            replicas: count(&paths.replicas).unwrap_or(paths.absent),
+            observed: count(&paths.observed).flatten().unwrap_or_default(),
             selector: paths
                 .selector
                 .as_deref()

@@ -85,6 +85,15 @@ impl<K> Objects<K> {
     }
 }
 
+impl<K: Kept> FromIterator<K> for Objects<K> {
+    fn from_iter<I: IntoIterator<Item = K>>(objects: I) -> Self {
+        let named = objects
+            .into_iter()
+            .map(|object| (object.name().into(), Arc::new(object)));
+        Self::new(&named.collect())
+    }
+}
+
 #[expect(private_bounds, reason = "the kinds are this crate's")]
 impl<K: Kept> Objects<K> {
     /// The one with this name.

@@ -14,16 +14,7 @@ use crate::{
 };
 
 /// The name under which headroom's writes stand in managed fields.
-pub(crate) const FIELD_MANAGER: &str = "headroom";
-
-/// Whether the API server keeps what it was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DryRun {
-    /// It does.
-    No,
-    /// It checks everything, permissions and admission too, and keeps nothing.
-    Yes,
-}
+pub const FIELD_MANAGER: &str = "headroom";
 
 /// Sets counts.
 #[derive(Debug)]
@@ -44,6 +35,13 @@ struct ScaleMeta {
     resource_version: String,
 }
 
+/// Finds out whether a count may be set. Whatever is asked of it, the API server keeps nothing.
+#[derive(Debug)]
+pub struct ScaleProbe {
+    connection: SharedConnection,
+    view: Arc<ClusterView>,
+}
+
 impl ScaleWriter {
     /// Writes over `connection`, and lets `view` know.
     #[must_use]
@@ -62,28 +60,71 @@ impl ScaleWriter {
         name: &ObjectName,
         decided_on: &Scalable,
         to: Replicas,
-        dry_run: DryRun,
     ) -> Result<(), ClusterError> {
-        let kind = self.view.kind(&name.kind).await?;
-        let object = kind.resource.object(&name.namespace, &name.name);
-        let dry = match dry_run {
-            DryRun::No => "",
-            DryRun::Yes => "&dryRun=All",
-        };
-        let path = format!("{object}/scale?fieldManager={FIELD_MANAGER}{dry}");
-        let patch = json!({
-            "metadata": { "uid": decided_on.uid, "resourceVersion": decided_on.version },
-            "spec": { "replicas": to.get() },
-        });
-        let action = Action::on_scale("patch", &kind.resource, &name.namespace, &name.name);
+        let request = Request::new(&self.view, name, decided_on, to).await?;
+        // What was listed is old as soon as the request is sent, whatever becomes of the answer.
         self.view.forget(name).await;
-        let until = self.connection.until();
-        let written: Scale = self.connection.merge_patch(&path, &patch, &action, until).await?;
-        if dry_run == DryRun::No {
-            self.view.forget(name).await;
-            self.view.note_written(name, left(decided_on, to, written));
-        }
+        let written = request.send(&self.connection, "").await?;
+        self.view.forget(name).await;
+        self.view.note_written(name, left(decided_on, to, written));
         Ok(())
+    }
+}
+
+impl ScaleProbe {
+    /// Asks over `connection` about objects that `view` knows.
+    #[must_use]
+    pub const fn new(connection: Arc<Connection>, view: Arc<ClusterView>) -> Self {
+        Self { connection, view }
+    }
+
+    /// Has the API server check what [`ScaleWriter::set`] would ask, permissions and admission too, and keep nothing
+    /// (a server-side dry run).
+    ///
+    /// # Errors
+    /// As [`ScaleWriter::set`].
+    pub async fn try_set(
+        &self,
+        name: &ObjectName,
+        known: &Scalable,
+        to: Replicas,
+    ) -> Result<(), ClusterError> {
+        let request = Request::new(&self.view, name, known, to).await?;
+        request.send(&self.connection, "&dryRun=All").await.map(drop)
+    }
+}
+
+/// A write of one count.
+struct Request {
+    scale: String,
+    patch: serde_json::Value,
+    action: Action,
+}
+
+impl Request {
+    async fn new(
+        view: &ClusterView,
+        name: &ObjectName,
+        seen: &Scalable,
+        to: Replicas,
+    ) -> Result<Self, ClusterError> {
+        let resource = view.kind(&name.kind).await?.resource;
+        Ok(Self {
+            scale: format!("{}/scale", resource.object(&name.namespace, &name.name)),
+            patch: json!({
+                "metadata": { "uid": seen.uid, "resourceVersion": seen.version },
+                "spec": { "replicas": to.get() },
+            }),
+            action: Action::on_scale("patch", &resource, &name.namespace, &name.name),
+        })
+    }
+
+    async fn send(&self, connection: &Connection, how: &str) -> Result<Scale, ClusterError> {
+        let path = format!("{}?fieldManager={FIELD_MANAGER}{how}", self.scale);
+        let until = connection.until();
+        connection
+            .merge_patch(&path, &self.patch, &self.action, until)
+            .await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is read and checked, and not carried out by this version: one line for each kind.
 
-use crate::{MetricOrigin, Remark, RemarkKind, TargetSettings, WorkloadSettings};
+use crate::{MetricOrigin, Remark, RemarkKind, WorkloadSettings};
 
 /// One line for each thing that is read and checked and not carried out.
 pub(super) fn not_carried_out(workloads: &[WorkloadSettings], channels: usize, remarks: &mut Vec<Remark>) {
@@ -16,20 +16,6 @@ pub(super) fn not_carried_out(workloads: &[WorkloadSettings], channels: usize, r
         say(format!(
             "notify: {} read and checked; this version sends nothing",
             counted(channels, "channel is", "channels are")
-        ));
-    }
-    let in_cluster = |one: &&WorkloadSettings| matches!(one.target, TargetSettings::Kubernetes(_));
-    let kubernetes: Vec<&str> = workloads
-        .iter()
-        .filter(in_cluster)
-        .map(|one| one.id.as_str())
-        .collect();
-    if !kubernetes.is_empty() {
-        say(format!(
-            "scale_target: {} in Kubernetes ({}), read and checked; this version cannot scale there, a command target with \
-             kubectl can",
-            counted(kubernetes.len(), "workload is", "workloads are"),
-            some_of(&kubernetes)
         ));
     }
     let by_resource = |one: &&WorkloadSettings| {

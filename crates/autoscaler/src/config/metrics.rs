@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use headroom_actuator::ScaleTarget;
 use headroom_metrics_source::{Across, PromqlQuery};
 use headroom_policy_engine::{
     ContainerId, Freshness, GroupName, MetricKind, MetricName, MetricPolicy, MetricRule, OnMissing, Resource,
@@ -22,7 +23,7 @@ use super::{
     words::{self, PromqlText},
     zero,
 };
-use crate::{MetricOrigin, MetricSettings, TargetSettings};
+use crate::{MetricOrigin, MetricSettings};
 
 /// What a metric needs to know of its workload.
 #[derive(Debug)]
@@ -59,12 +60,12 @@ pub(super) enum TargetKind {
     Kubernetes,
 }
 
-impl From<&TargetSettings> for TargetKind {
-    fn from(target: &TargetSettings) -> Self {
+impl From<&ScaleTarget> for TargetKind {
+    fn from(target: &ScaleTarget) -> Self {
         match target {
-            TargetSettings::Scale(headroom_actuator::ScaleTarget::Process(_)) => Self::Process,
-            TargetSettings::Scale(headroom_actuator::ScaleTarget::Command(_)) => Self::Command,
-            TargetSettings::Kubernetes(_) => Self::Kubernetes,
+            ScaleTarget::Process(_) => Self::Process,
+            ScaleTarget::Command(_) => Self::Command,
+            ScaleTarget::Kubernetes(_) => Self::Kubernetes,
         }
     }
 }

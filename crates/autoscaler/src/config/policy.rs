@@ -4,6 +4,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use headroom_actuator::ScaleTarget;
 use headroom_policy_engine::{
     ChangeLimits, Direction, EvaluationInterval, Guards, HpaSettings, LimitSelection, PolicyError,
     ReplicaBounds, Replicas, ScalingRules, Semantics, StabilizationWindow, Tolerance, WorkloadId,
@@ -22,7 +23,7 @@ use super::{
     servers::Servers,
     targets, words, zero,
 };
-use crate::{Mode, TargetSettings, WorkloadSettings};
+use crate::{Mode, WorkloadSettings};
 
 /// What holds for all workloads.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(super) struct Common<'a> {
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) settings: Option<(WorkloadSettings, Vec<Queries>)>,
-    pub(super) target: Option<At<TargetSettings>>,
+    pub(super) target: Option<At<ScaleTarget>>,
 }
 
 /// Reads one workload; settings are `None` after reporting what is wrong with it.
@@ -65,7 +66,7 @@ fn policy(
     id: &WorkloadId,
     named_at: Place,
     raw: &RawWorkload,
-    target: Option<&At<TargetSettings>>,
+    target: Option<&At<ScaleTarget>>,
     common: &Common<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<(WorkloadSettings, Vec<Queries>)> {

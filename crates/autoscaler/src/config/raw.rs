@@ -201,8 +201,8 @@ pub(super) struct RawWorkload {
     pub(super) lints: Option<Named<At<String>>>,
     /// The channels that are told, such as `["slack.ops"]`. Read and checked; this version sends nothing.
     pub(super) notify: Option<At<Vec<At<String>>>>,
-    /// An object in a Kubernetes cluster, as kubectl writes it: `KIND[.GROUP]/NAME`. Read and checked; not scaled by
-    /// this version.
+    /// An object in a Kubernetes cluster that has a scale subresource, as kubectl writes it: `KIND[.GROUP]/NAME`, or
+    /// `KIND.VERSION.GROUP/NAME`. Its namespace is the workload's.
     #[schemars(example = "deployment/api")]
     pub(super) scale_target: Option<At<TargetText>>,
     /// Copies of a command on this machine, each with its own `PORT`.

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use headroom_actuator::{CommandTarget, ProcessTarget, ReadyCheck, ScaleTarget};
+use headroom_actuator::{CommandTarget, KubernetesTarget, ProcessTarget, ReadyCheck, ScaleTarget};
+use headroom_cluster::{KindName, ObjectName};
 use headroom_policy_engine::WorkloadId;
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
     reader::{Reader, absent, conflict},
     words::{self, PathText, TargetText},
 };
-use crate::{KubernetesTarget, TargetSettings};
 
 /// Reads the target with its place; `None` after reporting what is wrong with it.
 pub(super) fn target(
@@ -23,7 +23,7 @@ pub(super) fn target(
     state_dir: &Path,
     deadline: Duration,
     reader: &mut Reader<'_>,
-) -> Option<At<TargetSettings>> {
+) -> Option<At<ScaleTarget>> {
     let targets: Vec<(&str, Place)> = [
         ("scale_target", raw.scale_target.as_ref().map(|at| at.place)),
         ("process", raw.process.as_ref().map(|at| at.place)),
@@ -47,14 +47,14 @@ pub(super) fn target(
     if let Some(process) = &raw.process {
         let target = self::process(id, process, state_dir, reader)?;
         return Some(At {
-            value: TargetSettings::Scale(ScaleTarget::Process(Arc::new(target))),
+            value: ScaleTarget::Process(Arc::new(target)),
             place: process.place,
         });
     }
     if let Some(command) = &raw.command {
         let target = self::command(id, command, deadline, reader)?;
         return Some(At {
-            value: TargetSettings::Scale(ScaleTarget::Command(Arc::new(target))),
+            value: ScaleTarget::Command(Arc::new(target)),
             place: command.place,
         });
     }
@@ -69,7 +69,7 @@ fn kubernetes(
     named_at: Place,
     text: &At<TargetText>,
     reader: &mut Reader<'_>,
-) -> Option<At<TargetSettings>> {
+) -> Option<At<ScaleTarget>> {
     let words = reader.word(words::target(&text.value.0), text.place);
     let Some(namespace) = id.namespace() else {
         let finding = Finding::new(ProblemKind::Absent, "a target in Kubernetes needs a namespace")
@@ -80,12 +80,18 @@ fn kubernetes(
     };
     let words = words?;
     Some(At {
-        value: TargetSettings::Kubernetes(KubernetesTarget {
-            namespace: namespace.to_owned(),
-            kind: words.kind,
-            group: words.group,
-            name: words.name,
-        }),
+        value: ScaleTarget::Kubernetes(Arc::new(KubernetesTarget {
+            workload: id.clone(),
+            object: ObjectName {
+                kind: KindName {
+                    kind: words.kind,
+                    version: words.version,
+                    group: words.group,
+                },
+                namespace: namespace.to_owned(),
+                name: words.name,
+            },
+        })),
         place: text.place,
     })
 }
@@ -247,7 +253,7 @@ fn arguments(
 }
 
 /// Reports workloads that scale the same thing: they would undo each other's work.
-pub(super) fn check_distinct(targets: &[(&WorkloadId, At<TargetSettings>)], reader: &mut Reader<'_>) {
+pub(super) fn check_distinct(targets: &[(&WorkloadId, At<ScaleTarget>)], reader: &mut Reader<'_>) {
     let mut seen: BTreeMap<String, (&WorkloadId, Place)> = BTreeMap::new();
     for (id, target) in targets {
         // Each process target has replicas of its own.
@@ -270,18 +276,19 @@ pub(super) fn check_distinct(targets: &[(&WorkloadId, At<TargetSettings>)], read
     }
 }
 
-fn identity_of(target: &TargetSettings) -> Option<String> {
+fn identity_of(target: &ScaleTarget) -> Option<String> {
     match target {
-        TargetSettings::Kubernetes(target) => Some(format!(
-            "{}/{}.{}/{}",
-            target.namespace,
-            target.kind,
-            target.group.as_deref().unwrap_or_default(),
-            target.name
-        )),
-        TargetSettings::Scale(ScaleTarget::Command(target)) => {
-            Some(format!("{:?} in {:?}", target.set, target.directory))
+        // One object has one count, in whatever version it is written.
+        ScaleTarget::Kubernetes(target) => {
+            let ObjectName {
+                kind,
+                namespace,
+                name,
+            } = &target.object;
+            let group = kind.group.as_deref().unwrap_or_default();
+            Some(format!("{namespace}/{}.{group}/{name}", kind.kind))
         }
-        TargetSettings::Scale(ScaleTarget::Process(_)) => None,
+        ScaleTarget::Command(target) => Some(format!("{:?} in {:?}", target.set, target.directory)),
+        ScaleTarget::Process(_) => None,
     }
 }

@@ -318,6 +318,7 @@ pub(super) fn change(text: &str) -> Result<ChangeLimit, WordError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TargetWords {
     pub(super) kind: String,
+    pub(super) version: Option<String>,
     pub(super) group: Option<String>,
     pub(super) name: String,
 }
@@ -330,7 +331,19 @@ const KINDS: [(&str, &str, &[&str]); 4] = [
     ("replicationcontroller", "", &["replicationcontrollers", "rc"]),
 ];
 
-/// A scale target `KIND[.GROUP]/NAME`. Kinds that kubectl knows by several words become one, so that two ways of
+/// Whether `label` is a version of an API as Kubernetes has them: `v1`, `v2beta1`, `v1alpha1`.
+fn is_version(label: &str) -> bool {
+    let Some(rest) = label.strip_prefix('v') else {
+        return false;
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let stages = ["alpha", "beta"]
+        .into_iter()
+        .find_map(|stage| rest.split_once(stage));
+    stages.map_or_else(|| digits(rest), |(major, minor)| digits(major) && digits(minor))
+}
+
+/// A scale target `KIND[[.VERSION].GROUP]/NAME`. Kinds that kubectl knows by several words become one, so that two ways of
 /// writing one target are equal.
 pub(super) fn target(text: &str) -> Result<TargetWords, WordError> {
     let bad = || WordError::Target {
@@ -344,6 +357,10 @@ pub(super) fn target(text: &str) -> Result<TargetWords, WordError> {
     if kind.is_empty() || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric()) || group == Some("") {
         return Err(bad());
     }
+    let (version, group) = match group.and_then(|group| group.split_once('.')) {
+        Some((first, rest)) if is_version(first) => (Some(first), Some(rest)),
+        Some(_) | None => (None, group),
+    };
     let labels = group.into_iter().flat_map(|group| group.split('.'));
     // An object's name may be a DNS subdomain: labels with points between.
     if let Some(part) = labels
@@ -358,15 +375,19 @@ pub(super) fn target(text: &str) -> Result<TargetWords, WordError> {
     let known = KINDS
         .iter()
         .find(|(one, _, others)| *one == kind || others.contains(&kind.as_str()));
-    let usual = known.is_some_and(|(_, usual, _)| group.is_none_or(|group| group == *usual));
+    let usual = known.is_some_and(|(_, usual, _)| {
+        group.is_none_or(|group| group == *usual) && version.is_none_or(|version| version == "v1")
+    });
     Ok(match known {
         Some((one, _, _)) if usual => TargetWords {
             kind: (*one).to_owned(),
+            version: None,
             group: None,
             name: name.to_owned(),
         },
         Some(_) | None => TargetWords {
             kind,
+            version: version.map(str::to_owned),
             group: group.map(str::to_owned),
             name: name.to_owned(),
         },

@@ -94,7 +94,7 @@ async fn read_one(managed: &Managed, patience: Duration, now: Timestamp) -> Resu
 /// How long is waited for `target`: its commands have deadlines of their own, which the user has set.
 pub(super) fn patience(target: &ScaleTarget, deadline: Duration) -> Duration {
     match target {
-        ScaleTarget::Process(_) => deadline,
+        ScaleTarget::Kubernetes(_) | ScaleTarget::Process(_) => deadline,
         ScaleTarget::Command(command) => {
             let commands = if command.ready.is_some() { 2 } else { 1 };
             deadline.max(command.timeout.saturating_mul(commands).saturating_add(GRACE))

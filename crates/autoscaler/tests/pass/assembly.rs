@@ -100,17 +100,24 @@ fn check_refused(text: &str, words: &str, help: &str) {
 }
 
 #[test]
-fn targets_in_kubernetes_are_refused_with_a_way_out() {
+fn a_cluster_that_is_not_there_is_refused_with_a_way_out() {
     let text = r#"
         prometheus.main.url = "http://127.0.0.1:9"
         [workload."shop/api"]
         scale_target = "deployment/api"
         max_replicas = 4
         metrics.rps = { query = "rps", per_replica = 100 }"#;
-    check_refused(
-        text,
-        "targets in Kubernetes yet: shop/api",
-        "scale it by a command",
+    let dir = tempfile::tempdir().unwrap();
+    let mut configuration = configured(dir.path(), text);
+    configuration.settings.kubernetes.kubeconfig = Some(dir.path().join("none"));
+    let refused = Assembly::build(configuration, &Environment::default(), Purpose::Once).unwrap_err();
+    assert_eq!(refused.to_string(), "the cluster of shop/api cannot be asked");
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(cause.contains("none cannot be used: No such file"), "{cause}");
+    assert!(refused.help().contains("--kubeconfig"), "{}", refused.help());
+    assert!(
+        !dir.path().join(".headroom").exists(),
+        "a refusal leaves no trace"
     );
 }
 

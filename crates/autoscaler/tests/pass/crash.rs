@@ -189,9 +189,7 @@ async fn a_run_that_is_cut_after_each_write_decides_as_one_that_is_not() {
 #[tokio::test(start_paused = true)]
 async fn a_pass_beyond_its_deadline_is_given_up_and_the_next_one_goes_on() {
     let mut world = limited();
-    let headroom_autoscaler::TargetSettings::Scale(headroom_actuator::ScaleTarget::Command(target)) =
-        &mut world.workloads[0].target
-    else {
+    let headroom_actuator::ScaleTarget::Command(target) = &mut world.workloads[0].target else {
         panic!("a command");
     };
     Arc::make_mut(target).timeout = seconds(500);

@@ -8,8 +8,8 @@ use std::{
 use crate::world::*;
 use headroom_actuator::{CommandTarget, ScaleTarget, testing::Fault};
 use headroom_autoscaler::{
-    Clock, FollowingClock, LockHolder, LoopEnd, LoopSummary, Once, PassRecord, TargetSettings, Which,
-    WorkloadSettings, run, run_once,
+    Clock, FollowingClock, LockHolder, LoopEnd, LoopSummary, Once, PassRecord, Which, WorkloadSettings, run,
+    run_once,
 };
 use headroom_policy_engine::{EvaluationInterval, Timestamp};
 use tokio::{
@@ -120,14 +120,14 @@ async fn a_workload_that_is_still_in_a_pass_is_skipped_and_counted() {
 
 /// Lets the commands of the workload's target take so long.
 fn be_patient(workload: &mut WorkloadSettings, timeout: u64) {
-    let TargetSettings::Scale(ScaleTarget::Command(target)) = &workload.target else {
+    let ScaleTarget::Command(target) = &workload.target else {
         panic!("a command");
     };
     let target = CommandTarget {
         timeout: seconds(timeout),
         ..(**target).clone()
     };
-    workload.target = TargetSettings::Scale(ScaleTarget::Command(Arc::new(target)));
+    workload.target = ScaleTarget::Command(Arc::new(target));
 }
 
 #[tokio::test(start_paused = true)]

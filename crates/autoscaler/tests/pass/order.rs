@@ -8,9 +8,7 @@ use headroom_actuator::{
     Actuator, CommandTarget, ScaleTarget, TargetError, TargetReader, TargetState,
     testing::{Fault, ScriptedActuator},
 };
-use headroom_autoscaler::{
-    Autoscaler, Mode, Notice, Parts, Pause, SourceId, Sources, Store, TargetSettings, Verdict, Which,
-};
+use headroom_autoscaler::{Autoscaler, Mode, Notice, Parts, Pause, SourceId, Sources, Store, Verdict, Which};
 use headroom_metrics_source::{ObserveError, testing::ScriptedSource};
 use headroom_policy_engine::{
     Hold, MissingCause, Observation, Outcome, RaisedCondition, Replicas, Timestamp, Workload,
@@ -240,14 +238,14 @@ async fn a_target_that_cannot_be_read_is_told_and_disturbs_no_other() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_target_delays_no_other_and_is_skipped_by_the_next_pass() {
     let mut world = World::new(&["api", "slow", "web"]);
-    let TargetSettings::Scale(ScaleTarget::Command(target)) = &world.workloads[1].target else {
+    let ScaleTarget::Command(target) = &world.workloads[1].target else {
         panic!("a command");
     };
     let patient = CommandTarget {
         timeout: seconds(60),
         ..(**target).clone()
     };
-    world.workloads[1].target = TargetSettings::Scale(ScaleTarget::Command(Arc::new(patient)));
+    world.workloads[1].target = ScaleTarget::Command(Arc::new(patient));
     world.load("web", 430.0);
     world.actuator.fail_reads(&id("slow"), Some(Fault::Hang));
     let autoscaler = Arc::new(world.start());

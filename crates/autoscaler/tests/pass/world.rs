@@ -4,8 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use headroom_actuator::{Access, Actuator, CommandTarget, ScaleTarget, testing::ScriptedActuator};
 use headroom_autoscaler::{
     Autoscaler, DecisionRecord, HistoryQuery, HistoryRow, HistorySettings, Managed, MetricOrigin,
-    MetricSettings, Mode, Opened, OperatorFile, Parts, PassRecord, SourceId, Sources, Store, TargetSettings,
-    Verdict, Which, WorkloadSettings,
+    MetricSettings, Mode, Opened, OperatorFile, Parts, PassRecord, SourceId, Sources, Store, Verdict, Which,
+    WorkloadSettings,
 };
 use headroom_metrics_source::{
     MetricQuery, PromqlQuery,
@@ -122,18 +122,13 @@ impl World {
             Arc::clone(&self.source) as _,
             DEADLINE,
         );
-        let manage = |settings: &WorkloadSettings| {
-            let TargetSettings::Scale(target) = &settings.target else {
-                panic!("these tests scale commands");
-            };
-            Managed {
-                target: target.clone(),
-                settings: settings.clone(),
-                access: match settings.mode {
-                    Mode::Apply => Access::Write(Arc::clone(&actuator)),
-                    Mode::Preview | Mode::Shadow => Access::ReadOnly(Arc::clone(&self.actuator) as _),
-                },
-            }
+        let manage = |settings: &WorkloadSettings| Managed {
+            target: settings.target.clone(),
+            settings: settings.clone(),
+            access: match settings.mode {
+                Mode::Apply => Access::Write(Arc::clone(&actuator)),
+                Mode::Preview | Mode::Shadow => Access::ReadOnly(Arc::clone(&self.actuator) as _),
+            },
         };
         Parts {
             workloads: self.workloads.iter().map(manage).collect(),
@@ -253,7 +248,7 @@ pub(crate) fn settings(name: &str) -> WorkloadSettings {
             max_age: None,
         }],
         schedules: Vec::new(),
-        target: TargetSettings::Scale(command(name)),
+        target: command(name),
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct CommonArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Where the configuration and the state are.
+/// Where the configuration, the state and the cluster are.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ConfigArgs {
     /// A file, or a directory of *.toml files; give it again for a further layer.
@@ -32,6 +32,15 @@ pub(crate) struct ConfigArgs {
     /// the memory without which nothing is scaled down.
     #[arg(long, value_name = "DIR", help_heading = "Shared options")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// The kubeconfig of the cluster that targets are in.
+    ///
+    /// Without it, as for kubectl: the files in KUBECONFIG (separated by colons), else ~/.kube/config, else the service
+    /// account of the pod that this runs in.
+    #[arg(long, value_name = "FILE", help_heading = "Shared options")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context in the kubeconfig, instead of its current one.
+    #[arg(long, value_name = "NAME", help_heading = "Shared options")]
+    pub(crate) context: Option<String>,
 }
 
 /// Which workloads, beside their names.
@@ -91,6 +100,8 @@ impl ConfigArgs {
         Self {
             config: self.config.iter().chain(&later.config).cloned().collect(),
             state_dir: later.state_dir.clone().or_else(|| self.state_dir.clone()),
+            kubeconfig: later.kubeconfig.clone().or_else(|| self.kubeconfig.clone()),
+            context: later.context.clone().or_else(|| self.context.clone()),
         }
     }
 }

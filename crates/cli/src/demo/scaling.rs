@@ -8,7 +8,7 @@ use std::{
 use headroom_actuator::{ProcessActuator, ProcessReader, ScaleTarget, TargetError, TargetReader as _};
 use headroom_autoscaler::{
     Assembly, AssemblyError, Autoscaler, Clock as _, DecisionRecord, PassError, PassRecord, Purpose,
-    SystemClock, TargetSettings, Verdict, Which,
+    SystemClock, Verdict, Which,
     config::{Environment, LoadOptions, Problems, load},
 };
 use headroom_policy_engine::{BoundsError, Readiness, ReplicaBounds, Replicas, Step};
@@ -74,7 +74,7 @@ impl Scaling {
             .workloads
             .first()
             .map(|workload| workload.target.clone());
-        let Some(TargetSettings::Scale(target)) = target else {
+        let Some(target) = target else {
             return Err(ScalingError::NoProcess);
         };
         let autoscaler = Assembly::build(configuration, &environment, Purpose::Apply)?;

@@ -44,11 +44,11 @@ fn remarks_go_to_stderr_one_line_each() {
     let world = World::empty();
     world.write(
         "headroom.toml",
-        "[workload.\"shop/api\"]\nscale_target = \"deployment/api\"\nmax_replicas = 4\nmetrics.cpu = { utilization = \"70%\" }\n",
+        "[notify.slack.ops]\nwebhook = \"https://hooks.example.com/x\"\n[workload.\"shop/api\"]\nscale_target = \"deployment/api\"\nmax_replicas = 4\nmetrics.cpu = { utilization = \"70%\" }\n",
     );
     assert_said!("check_remarks", world.headroom(&["check"]).expect(0));
     let json = world.headroom(&["check", "--format", "json"]).expect(0).json();
-    assert_eq!(json["remarks"].as_array().unwrap().len(), 2, "{json}");
+    assert_eq!(json["remarks"].as_array().unwrap().len(), 3, "{json}");
 }
 
 #[test]

@@ -83,13 +83,19 @@ fn a_name_that_is_not_unique_or_unknown_is_refused() {
 }
 
 #[test]
-fn a_kubernetes_target_is_refused_with_a_way_out_and_others_go_on() {
+fn a_cluster_that_cannot_be_found_is_refused_with_a_way_out_and_others_go_on() {
     let world = three();
     let policy = world.read("headroom.toml");
     let kubernetes = "[workload.\"kube/app\"]\nscale_target = \"deployment/app\"\nmax_replicas = 3\nmetrics.load = { recorded = \"load.csv\", per_replica = 100 }\n";
     world.write("headroom.toml", &format!("{policy}{kubernetes}"));
     world.headroom(&["check"]).expect(0);
-    assert_said!("kubernetes", world.headroom(&["plan"]).expect(1));
-    world.headroom(&["run", "--once"]).expect(1);
+    let nowhere = ["--kubeconfig", "nowhere"];
+    assert_said!(
+        "kubernetes",
+        world.headroom(&[&["plan"], &nowhere[..]].concat()).expect(2)
+    );
+    world
+        .headroom(&[&["run", "--once"], &nowhere[..]].concat())
+        .expect(2);
     assert_eq!(planned(&world, &["-n", "shop"]), ["shop/api", "shop/web"]);
 }

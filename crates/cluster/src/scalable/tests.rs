@@ -30,7 +30,7 @@ fn a_deployment_is_kept_with_its_count_and_who_wrote_it() {
     let owner = kept.replicas_owner.as_ref().unwrap();
     assert_eq!(&*owner.manager, "headroom", "the last who wrote it");
     assert_eq!(kept.wanted(), Ok(Replicas::new(4)));
-    assert_eq!(kept.observed, Some(Replicas::new(3)));
+    assert_eq!(kept.observed, Replicas::new(3));
     assert_eq!(kept.selector.as_deref(), Some("app=api,tier=web"));
     assert_eq!((&*kept.uid, &*kept.version, kept.deleting), ("u-1", "71", false));
 }
@@ -48,7 +48,7 @@ fn a_custom_resource_is_read_where_its_definition_says() {
         }),
     );
     assert_eq!(kept.replicas, Some(Replicas::new(7)));
-    assert_eq!(kept.observed, Some(Replicas::new(6)));
+    assert_eq!(kept.observed, Replicas::new(6));
     assert_eq!(kept.selector.as_deref(), Some("app=w"));
     assert_eq!(&*kept.replicas_owner.unwrap().manager, "kubectl");
 }
@@ -69,8 +69,21 @@ fn a_count_that_is_absent_or_no_count_is_not_zero() {
             matches!(kept.wanted(), Err(ClusterError::NoCount { .. })),
             "{spec}"
         );
-        assert_eq!((kept.observed, kept.selector), (None, None));
+        assert_eq!((kept.observed, kept.selector), (Replicas::ZERO, None));
     }
+}
+
+#[test]
+fn a_scale_object_leaves_out_a_zero() {
+    let scale = |spec: Value| {
+        keep(
+            &ScalePaths::of_scale(),
+            json!({"metadata": {"name": "api"}, "spec": spec}),
+        )
+    };
+    assert_eq!(scale(json!({})).replicas, Some(Replicas::ZERO));
+    assert_eq!(scale(json!({"replicas": 2})).replicas, Some(Replicas::new(2)));
+    assert_eq!(scale(json!({"replicas": "2"})).replicas, None);
 }
 
 #[test]

@@ -173,7 +173,7 @@ async fn where_a_definition_may_not_be_read_the_scale_subresource_tells() {
         .unwrap();
     assert_eq!(
         (found.replicas, found.observed),
-        (Some(Replicas::new(6)), Some(Replicas::new(5)))
+        (Some(Replicas::new(6)), Replicas::new(5))
     );
     assert_eq!(
         (found.selector.as_deref(), &*found.version),

@@ -99,6 +99,15 @@ fn two_ways_of_writing_one_target_are_equal() {
         assert_eq!(target(text), Ok(one.clone()), "{text}");
     }
     assert_ne!(target("deployment.example.com/api").unwrap(), one);
+    assert_eq!(target("deployments.v1.apps/api"), Ok(one));
+    let rollout = target("rollout.v1alpha1.argoproj.io/api").unwrap();
+    assert_eq!(rollout.version.as_deref(), Some("v1alpha1"));
+    assert_eq!(rollout.group.as_deref(), Some("argoproj.io"));
+    // Groups whose first part is no version, however much it looks like one.
+    for group in ["vault.io", "v.io", "valpha1.io", "v1gamma1.io", "v1alpha.io"] {
+        let words = target(&format!("thing.{group}/api")).unwrap();
+        assert_eq!((words.version, words.group.as_deref()), (None, Some(group)));
+    }
     for text in [
         "",
         "api",

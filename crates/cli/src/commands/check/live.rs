@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use headroom_autoscaler::{
-    Configuration, DecisionRecord, MetricOrigin, MetricRecord, TargetSettings, Verdict, WorkloadSettings,
+    Configuration, DecisionRecord, MetricOrigin, MetricRecord, Verdict, WorkloadSettings,
 };
 use headroom_policy_engine::{Observation, Proposal, Readiness, Step, WorkloadId};
 use serde::Serialize;
@@ -75,7 +75,7 @@ pub(super) async fn ask(configuration: &Configuration) -> Result<Findings, CliEr
         answer: Answer::NotAsked,
         subject: workload.id.to_string(),
         part: String::new(),
-        text: "this version cannot ask Kubernetes".to_owned(),
+        text: "this version cannot ask for Kubernetes' own cpu and memory".to_owned(),
     }));
     findings.extend(idle_servers(configuration, &can));
     Ok(Findings(findings))
@@ -85,7 +85,7 @@ fn can_be_asked(workload: &WorkloadSettings) -> bool {
     let reads = |metric: &headroom_autoscaler::MetricSettings| {
         !matches!(metric.origin, MetricOrigin::Resource { .. })
     };
-    matches!(workload.target, TargetSettings::Scale(_)) && workload.metrics.iter().all(reads)
+    workload.metrics.iter().all(reads)
 }
 
 /// The servers that no workload asks, so that nothing is known of them.

@@ -103,7 +103,8 @@ async fn stop_processes(autoscaler: &Autoscaler) -> Result<(), CliError> {
         .iter()
         .filter(|managed| match (&managed.target, &managed.access) {
             (ScaleTarget::Process(_), Access::Write(_)) => true,
-            (ScaleTarget::Process(_), Access::ReadOnly(_)) | (ScaleTarget::Command(_), _) => false,
+            (ScaleTarget::Process(_), Access::ReadOnly(_))
+            | (ScaleTarget::Command(_) | ScaleTarget::Kubernetes(_), _) => false,
         });
     let now = SystemClock.now();
     let stopping = targets.map(|managed| processes.stop_all(&managed.target, now));

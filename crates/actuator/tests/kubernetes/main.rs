@@ -1,0 +1,6 @@
+//! Objects in a cluster: a real one, and for conflicts that it does not make when it is told to, a scripted API server.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod real;
+mod writing;
