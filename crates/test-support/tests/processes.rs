@@ -75,11 +75,13 @@ fn start_and_hang() {
 
 #[test]
 fn processes_go_when_the_test_process_is_killed() {
-    let leftovers = LeftoverCheck::new();
+    let (leftovers, folder) = (LeftoverCheck::new(), temp_dir());
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "start_and_hang", "--include-ignored", "--nocapture"])
-        .env("HEADROOM_TEST_HANG", "1");
+        .env("HEADROOM_TEST_HANG", "1")
+        // What it has no time to remove goes with this.
+        .env("TMPDIR", folder.path());
     let mut test = Process::start("test process", leftovers.mark(&mut command));
     // The test process, the shell, its sleep, and the watcher.
     wait_until_blocking(DEADLINE, "the other test has started its process", || {
