@@ -164,6 +164,7 @@ fn settings(number: u32) -> WorkloadSettings {
             max_age: None,
         }],
         schedules: Vec::new(),
+        hold_query: None,
         target: ScaleTarget::Command(Arc::new(target)),
     }
 }

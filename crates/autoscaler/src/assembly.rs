@@ -260,6 +260,11 @@ impl Assembly<'_> {
         let mut recordings: BTreeSet<&Path> = BTreeSet::new();
         let mut longest_rate: Option<Duration> = None;
         for workload in workloads {
+            if let Some(hold) = &workload.hold_query
+                && let MetricOrigin::Prometheus { server, .. } = &hold.asked.origin
+            {
+                servers.entry(server).or_insert(&workload.id);
+            }
             for (metric, policy) in workload.metrics.iter().zip(&workload.policy.metrics) {
                 match &metric.origin {
                     MetricOrigin::Prometheus { server, .. } => {

@@ -11,6 +11,7 @@ mod check;
 mod environment;
 mod fallback;
 mod files;
+mod holding;
 mod hpa;
 mod import;
 mod layers;

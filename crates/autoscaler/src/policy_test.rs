@@ -54,6 +54,8 @@ pub struct Case {
     pub ready: Option<Series>,
     /// Where each metric of the policy comes from, in its order.
     pub inputs: Vec<Input>,
+    /// Where the query that holds scaling down comes from; `None` where the policy has none.
+    pub hold: Option<Input>,
     /// What happens on the way.
     pub events: Vec<Event>,
     /// What is expected. Never empty.

@@ -3,7 +3,7 @@
 //! Logs, history, `plan`, `explain` and tests all read this. JSON for users is made from it by the command line.
 
 use headroom_policy_engine::{
-    BoundsInForce, Decision, Explanation, MetricName, Observation, Outcome, OwnBounds, Proposal,
+    BoundsInForce, Decision, Explanation, Hold, MetricName, Observation, Outcome, OwnBounds, Proposal,
     RaisedCondition, Replicas, RoundStatus, Step, Timestamp, WhyNot, Workload, WorkloadId,
 };
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct DecisionRecord {
     pub mode: Mode,
     /// The inputs, one for each metric of the policy, in its order.
     pub metrics: Vec<MetricRecord>,
+    /// What the query that holds scaling down said; `None` where the policy has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_query: Option<MetricRecord>,
     /// What was in force beside the policy.
     #[serde(default)]
     pub in_force: Vec<InForce>,
@@ -121,26 +124,31 @@ pub enum Verdict {
 }
 
 impl DecisionRecord {
-    /// Whether a metric was unknown or only partly known, so that it had less of a say than it should have.
+    /// Whether a metric was unknown or only partly known, so that it had less of a say than it should have, or scaling
+    /// down was held because it could not be known whether it should be.
     ///
     /// A quantile over no requests, and an absence that the policy takes as zero, are answers.
     #[must_use]
     pub fn is_blind(&self) -> bool {
-        let Verdict::Decided { explanation, .. } = &self.verdict else {
+        let Verdict::Decided {
+            target, explanation, ..
+        } = &self.verdict
+        else {
             return false;
         };
-        explanation.0.iter().any(|step| {
-            matches!(
-                step,
-                Step::Recommended {
-                    seen: Observation::Partial(_),
-                    ..
-                } | Step::Recommended {
-                    proposal: Proposal::Blocks | Proposal::Ignored,
-                    ..
-                }
-            )
-        })
+        target.holds.iter().any(Hold::is_blind)
+            || explanation.0.iter().any(|step| {
+                matches!(
+                    step,
+                    Step::Recommended {
+                        seen: Observation::Partial(_),
+                        ..
+                    } | Step::Recommended {
+                        proposal: Proposal::Blocks | Proposal::Ignored,
+                        ..
+                    }
+                )
+            })
     }
 
     /// Why it is not `want`; `None` where the target could not be read.

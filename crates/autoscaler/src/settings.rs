@@ -137,8 +137,32 @@ pub struct WorkloadSettings {
     pub metrics: Vec<MetricSettings>,
     /// When other bounds hold than the policy's own.
     pub schedules: Vec<Schedule>,
+    /// What holds scaling down for as long as it has a value.
+    pub hold_query: Option<HoldQuery>,
     /// What is scaled.
     pub target: ScaleTarget,
+}
+
+impl WorkloadSettings {
+    /// All that is asked for it: its metrics, and what holds scaling down.
+    pub fn asked(&self) -> impl Iterator<Item = &MetricSettings> {
+        let hold = self.hold_query.as_ref().map(|hold| &hold.asked);
+        self.metrics.iter().chain(hold)
+    }
+}
+
+/// A query that holds scaling down for as long as it has a value other than zero.
+#[derive(Clone, Debug)]
+pub struct HoldQuery {
+    /// The expression, as people are told of it.
+    pub query: Arc<str>,
+    /// Whom it is asked of.
+    pub asked: MetricSettings,
+}
+
+impl HoldQuery {
+    /// The key of the configuration, and the name of its series in tests of policies.
+    pub const KEY: &str = "hold_scale_down_when";
 }
 
 /// Whether decisions are carried out.

@@ -3,10 +3,12 @@
 //! The stages read off a hold what to do: `wait` those of one direction, `permit` those that forbid writing. What the
 //! engine finds out by itself (replicas that stay unready, flapping, a clock that went back) is no hold of this kind.
 
+mod query;
 mod words;
 
 use std::{sync::Arc, time::Duration};
 
+pub use self::query::WhyUnknown;
 pub(crate) use self::words::Ending;
 use crate::{Operator, Reason, Replicas, Timestamp};
 
@@ -83,8 +85,15 @@ pub enum Held {
 pub enum HoldSource {
     /// A person, for a time.
     Override(Operator),
-    /// A query of the policy, for as long as it has a value: an alert that is firing.
+    /// A query of the policy, for as long as it has a value other than zero: an alert that is firing.
     Query(Arc<str>),
+    /// A query of the policy of which it cannot be known whether it has such a value.
+    UnknownQuery {
+        /// The query.
+        query: Arc<str>,
+        /// Why not.
+        why: WhyUnknown,
+    },
 }
 
 impl Hold {

@@ -28,7 +28,7 @@ pub use active_bounds::{
 pub use condition::RaisedCondition;
 pub use decision::{Decision, Direction, Outcome, Reason};
 pub use evaluate::{Arithmetic, Inexact, Terms, Values, evaluate};
-pub use hold::{Held, Hold, HoldSource};
+pub use hold::{Held, Hold, HoldSource, WhyUnknown};
 pub use hpa::{HpaSettings, MetricKind, RoundError, RoundStatus, SelectorState};
 pub use identity::{IdentityError, WorkloadId, is_dns_label};
 pub use memory::{Memory, ScaleEvents, TargetUnreadable};

@@ -7,7 +7,7 @@ use crate::{
     FallbackAction, GroupName, Held, Hold, HoldSource, MetricName, MetricRule, MissingCause, Observation,
     Operator, Pending, Proposal, ReplicaBounds, Replicas, Sample, ScheduleName, SelectorState,
     StabilizationWindow, Stabilizing, Step, StepRule, Target, TargetUtilization, Terms, Timestamp, Tolerance,
-    Votes, Watermarks, hpa::MetricError,
+    Votes, Watermarks, WhyUnknown, hpa::MetricError,
 };
 
 /// When every example was decided: 2026-05-01 08:30 UTC.
@@ -445,6 +445,15 @@ pub fn holds() -> Vec<Hold> {
         scale_down(HoldSource::Override(Operator::default()), None),
         scale_down(alert(), until(300)),
         scale_down(alert(), None),
+        scale_down(
+            HoldSource::UnknownQuery {
+                query: r#"ALERTS{alertname="Outage"}"#.into(),
+                why: WhyUnknown::Missing {
+                    cause: MissingCause::TimedOut,
+                },
+            },
+            None,
+        ),
         Hold::RollingOut { until: until(480) },
         Hold::RollingOut { until: None },
         contested(Some("argocd-controller"), until(600)),

@@ -337,7 +337,7 @@ fn prometheus(
     Some((MetricOrigin::Prometheus { server, query }, queries))
 }
 
-fn promql(text: &At<PromqlText>, reader: &mut Reader<'_>) -> Option<Expr> {
+pub(super) fn promql(text: &At<PromqlText>, reader: &mut Reader<'_>) -> Option<Expr> {
     promql::parse(&text.value.0)
         .map_err(|reason| {
             let reason = reason.lines().map(str::trim).collect::<Vec<_>>().join(" ");

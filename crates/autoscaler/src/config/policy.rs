@@ -10,10 +10,11 @@ use headroom_policy_engine::{
     ReplicaBounds, Replicas, ScalingRules, Semantics, StabilizationWindow, Tolerance, WorkloadId,
     WorkloadPolicy,
 };
+use promql_parser::parser::Expr;
 
 use super::{
     at::At,
-    channels, fallback, hpa,
+    channels, fallback, holding, hpa,
     metrics::{self, Queries, Surroundings, TargetKind},
     place::Place,
     problem::{Finding, ProblemKind},
@@ -39,8 +40,17 @@ pub(super) struct Common<'a> {
 /// wrong with it.
 #[derive(Debug)]
 pub(super) struct Read {
-    pub(super) settings: Option<(WorkloadSettings, Vec<Queries>)>,
+    pub(super) settings: Option<(WorkloadSettings, Parsed)>,
     pub(super) target: Option<At<ScaleTarget>>,
+}
+
+/// What the queries of a workload parse to.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// Those of its metrics, in their order.
+    pub(super) metrics: Vec<Queries>,
+    /// That of `hold_scale_down_when`.
+    pub(super) hold: Option<Expr>,
 }
 
 /// Reads one workload; settings are `None` after reporting what is wrong with it.
@@ -69,7 +79,7 @@ fn policy(
     target: Option<&At<ScaleTarget>>,
     common: &Common<'_>,
     reader: &mut Reader<'_>,
-) -> Option<(WorkloadSettings, Vec<Queries>)> {
+) -> Option<(WorkloadSettings, Parsed)> {
     let semantics = hpa::semantics(raw, reader);
     let bounds = bounds(id, named_at, raw, semantics, reader);
     let idle = zero::idle(raw, reader);
@@ -96,6 +106,7 @@ fn policy(
     };
     let schedules = schedules::schedules(raw, bounds, reader);
     let guards = guards(raw.guards.as_ref(), reader);
+    let holding = holding::hold_query(raw, common.servers, reader);
     let around = Surroundings {
         servers: common.servers,
         source: raw.source.as_ref(),
@@ -138,6 +149,7 @@ fn policy(
         hpa::check_zero(raw, common.hpa, &kinds, reader);
     }
     let zero = zero::scale_to_zero(raw, idle, semantics, &metric_policies, reader);
+    let (hold_query, hold) = holding?.unzip();
     let settings = WorkloadSettings {
         id: id.clone(),
         mode: mode(raw),
@@ -155,9 +167,16 @@ fn policy(
         },
         metrics: metric_settings,
         schedules: schedules?,
+        hold_query,
         target: target?.value.clone(),
     };
-    Some((settings, queries))
+    Some((
+        settings,
+        Parsed {
+            metrics: queries,
+            hold,
+        },
+    ))
 }
 
 fn mode(raw: &RawWorkload) -> Mode {

@@ -19,8 +19,8 @@ pub(super) use self::{
 use super::{
     at::{At, Named},
     words::{
-        ChangeText, DurationText, PathText, PercentageText, SecretText, SizeText, TargetText, UrlText,
-        ZoneText,
+        ChangeText, DurationText, PathText, PercentageText, PromqlText, SecretText, SizeText, TargetText,
+        UrlText, ZoneText,
     },
 };
 
@@ -240,6 +240,14 @@ pub(super) struct RawWorkload {
     pub(super) fallback: Option<At<RawFallback>>,
     /// When a direction is held although the load asks for it.
     pub(super) guards: Option<RawGuards>,
+    /// A PromQL expression that holds scaling down for as long as it gives anything but zero, such as an alert that is
+    /// firing. No series is no hold; what cannot be known holds too. `'vector(0)'` never holds, for a workload that does
+    /// not want what `[defaults]` or a template asks for.
+    #[schemars(example = "ALERTS{alertname=\"CheckoutDown\",alertstate=\"firing\"}")]
+    pub(super) hold_scale_down_when: Option<At<PromqlText>>,
+    /// The Prometheus that `hold_scale_down_when` asks. When it is not set: the workload's `source`, or the only one.
+    #[schemars(example = &"main")]
+    pub(super) hold_scale_down_source: Option<At<String>>,
 }
 
 /// Whose rules decide.

@@ -79,7 +79,7 @@ pub(super) fn check_sources(
 ) {
     let asked: BTreeSet<&str> = workloads
         .iter()
-        .flat_map(|workload| &workload.metrics)
+        .flat_map(WorkloadSettings::asked)
         .filter_map(|metric| match &metric.origin {
             MetricOrigin::Prometheus { server, .. } => Some(server.as_str()),
             MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } | MetricOrigin::Resource { .. } => {

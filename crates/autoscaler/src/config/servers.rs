@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     at::At,
     check::nearest,
+    place::Place,
     problem::{Finding, ProblemKind, listed},
     raw::{RawFile, RawPrometheus},
     reader::{Reader, absent, conflict},
@@ -20,6 +21,19 @@ pub(super) struct Servers {
     pub(super) names: Vec<At<String>>,
     /// The secrets of each server with their places, to be looked up by runs that need them.
     pub(super) secrets: BTreeMap<String, Vec<At<Secret>>>,
+}
+
+/// Who asks a Prometheus, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking<'a> {
+    /// What asks, such as ``metric `cpu` ``.
+    pub(super) what: &'a str,
+    /// Where that stands.
+    pub(super) place: Place,
+    /// The key that says whom.
+    pub(super) key: &'a str,
+    /// Where it can be set.
+    pub(super) in_tables: &'a str,
 }
 
 impl Servers {
@@ -44,24 +58,46 @@ impl Servers {
         metric: &At<String>,
         reader: &mut Reader<'_>,
     ) -> Option<String> {
+        let whose = Asking {
+            what: &format!("metric `{}`", metric.value),
+            place: metric.place,
+            key: "source",
+            in_tables: "the metric, the workload or [defaults]",
+        };
+        self.choose_for(&whose, source, reader)
+    }
+
+    /// The server that `source` names, or the only one, for `whose` question.
+    pub(super) fn choose_for(
+        &self,
+        whose: &Asking<'_>,
+        source: Option<&At<String>>,
+        reader: &mut Reader<'_>,
+    ) -> Option<String> {
+        let Asking {
+            what,
+            place,
+            key,
+            in_tables,
+        } = *whose;
         let names = || self.names.iter().map(|name| name.value.as_str());
         match (source, self.names.as_slice()) {
             (Some(source), _) => self.check_known(source, reader).then(|| source.value.clone()),
             (None, [only]) => Some(only.value.clone()),
             (None, []) => {
-                let message = format!("metric `{}` asks a Prometheus, and there is none", metric.value);
+                let message = format!("{what} asks a Prometheus, and there is none");
                 let help = "add one: [prometheus.main] with url = \"http://prometheus:9090\"";
-                reader.report(absent(message, metric.place, help));
+                reader.report(absent(message, place, help));
                 None
             }
             (None, [first, ..]) => {
-                let message = format!("metric `{}` does not say which Prometheus it asks", metric.value);
+                let message = format!("{what} does not say which Prometheus it asks");
                 let help = format!(
-                    "set source = \"{}\" in the metric, the workload or [defaults]; there are {}",
+                    "set {key} = \"{}\" in {in_tables}; there are {}",
                     first.value,
                     listed(names())
                 );
-                reader.report(absent(message, metric.place, help));
+                reader.report(absent(message, place, help));
                 None
             }
         }

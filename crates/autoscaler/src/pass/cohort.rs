@@ -18,7 +18,7 @@ use super::{
     targets::patience,
 };
 use crate::{
-    DecisionRecord, Notice, StoreError, Verdict,
+    DecisionRecord, MetricSettings, Notice, StoreError, Verdict,
     store::{Decided, Finished, OpenIntent},
 };
 
@@ -28,6 +28,16 @@ pub(super) struct Cohort {
     /// The decisions, each with its place in the configuration.
     pub(super) records: Vec<(usize, DecisionRecord)>,
     pub(super) notice: Option<Notice>,
+}
+
+/// A workload with the places of the answers about it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) due: Due,
+    /// Those of its metrics, in their order. None where its target could not be read.
+    pub(super) places: Vec<Place>,
+    /// That of the query that holds scaling down.
+    hold: Option<Place>,
 }
 
 /// One workload on its way through the steps.
@@ -77,21 +87,24 @@ impl Autoscaler {
     /// Observes everything together, and decides about each workload.
     async fn decide_all(&self, pass: &Pass, due: Vec<Due>) -> Vec<Item> {
         let mut questions = Questions::default();
-        let asked: Vec<(Due, Vec<Place>)> = due
+        let asked: Vec<Asked> = due
             .into_iter()
             .map(|due| {
-                let managed = &self.workloads[due.taken.index];
-                let places = due.read.as_ref().map_or_else(
-                    |_| Vec::new(),
-                    |state| {
-                        let replicas = endpoints(&state.replicas);
-                        let metrics = managed.settings.metrics.iter();
-                        metrics
-                            .map(|metric| questions.add(&metric.origin, &replicas))
-                            .collect()
-                    },
-                );
-                (due, places)
+                let settings = &self.workloads[due.taken.index].settings;
+                let Ok(state) = &due.read else {
+                    return Asked {
+                        due,
+                        places: Vec::new(),
+                        hold: None,
+                    };
+                };
+                let replicas = endpoints(&state.replicas);
+                let mut add = |asked: &MetricSettings| questions.add(&asked.origin, &replicas);
+                Asked {
+                    places: settings.metrics.iter().map(&mut add).collect(),
+                    hold: settings.hold_query.as_ref().map(|hold| add(&hold.asked)),
+                    due,
+                }
             })
             .collect();
         let answers = questions.ask(&self.sources, pass.now).await;
@@ -100,14 +113,20 @@ impl Autoscaler {
         asked
             .into_iter()
             .enumerate()
-            .map(|(number, (mut due, places))| {
+            .map(|(number, asked)| {
+                let Asked {
+                    mut due,
+                    places,
+                    hold,
+                } = asked;
                 let managed = &self.workloads[due.taken.index];
                 let rebuilt = due.read.as_ref().ok().and_then(|state| {
                     let memory = &mut due.taken.remembered_mut().memory;
                     pasts.rebuild(number, &managed.settings, &state.workload, memory, pass.now)
                 });
-                let answers = places.into_iter().map(|place| answers.get(place));
-                let mut item = decide_one(pass, managed, due, answers);
+                let metrics = places.into_iter().map(|place| answers.get(place));
+                let hold = hold.map(|place| answers.get(place));
+                let mut item = decide_one(pass, managed, due, metrics, hold);
                 item.record.rebuilt = rebuilt;
                 item
             })
@@ -234,7 +253,13 @@ async fn blocking(
     }
 }
 
-fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: impl Iterator<Item = Answer>) -> Item {
+fn decide_one(
+    pass: &Pass,
+    managed: &Managed,
+    due: Due,
+    answers: impl Iterator<Item = Answer>,
+    hold: Option<Answer>,
+) -> Item {
     let Due {
         mut taken,
         read,
@@ -249,6 +274,7 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: impl Iterator<I
     let found = Found {
         target: read.map_err(|error| in_one_line(&error)),
         answers,
+        hold,
         pods: None,
         pause: pass.acts.pause(&settings.id),
         overrides: pass.acts.overrides(&settings.id),

@@ -12,7 +12,8 @@ use headroom_policy_engine::{
 
 use super::{Acts, report::in_one_line};
 use crate::{
-    DecisionRecord, InForce, MetricRecord, MetricSettings, Override, Pause, Verdict, WorkloadSettings,
+    DecisionRecord, HoldQuery, InForce, MetricRecord, MetricSettings, Override, Pause, Verdict,
+    WorkloadSettings,
     in_force::impose,
     store::{OpenIntent, Remembered},
 };
@@ -31,6 +32,8 @@ pub(crate) struct Found<A> {
     pub(crate) target: Result<Workload, String>,
     /// What the sources answered to its metrics, in their order.
     pub(crate) answers: A,
+    /// What the source answered to the query that holds scaling down; `None` where there is no such query.
+    pub(crate) hold: Option<Answer>,
     /// Its pods, where a source has them.
     pub(crate) pods: Option<Pods>,
     /// A pause that is in force.
@@ -59,6 +62,7 @@ pub(crate) fn decide(
         workload: settings.id.clone(),
         mode: settings.mode,
         metrics: Vec::new(),
+        hold_query: None,
         // Of equal bounds the first is named, and people come before the calendar.
         in_force: found.overrides.into_iter().chain(scheduled).collect(),
         bounds: Some(settings.policy.own_bounds()),
@@ -75,6 +79,18 @@ pub(crate) fn decide(
                 .zip(found.answers)
                 .map(|((policy, settings), answer)| metric(&policy.name, settings, answer, &target, now));
             record.metrics = metrics.collect();
+            record.hold_query = settings
+                .hold_query
+                .as_ref()
+                .zip(found.hold)
+                .map(|(hold, answer)| {
+                    let name = MetricName::new(HoldQuery::KEY);
+                    let asked = metric(&name, &hold.asked, answer, &target, now);
+                    target
+                        .holds
+                        .extend(Hold::of_query(&hold.query, &asked.observation));
+                    asked
+                });
             target.holds.extend(found.pause);
             impose(&record.in_force, &mut target);
             let mut seen: Observations = record.metrics.iter().map(|metric| metric.observation).collect();

@@ -9,7 +9,8 @@ use headroom_metrics_source::{Moments, Past, PastAnswer};
 use headroom_policy_engine::{ActiveBounds, Memory, MissingCause, Observations, Timestamp, Workload};
 
 use super::{
-    Autoscaler, Due,
+    Autoscaler,
+    cohort::Asked,
     evaluate::observation,
     observe::{Answers, Place, Questions, SourceId, question},
     report::in_one_line,
@@ -44,12 +45,12 @@ impl Pasts {
     /// Asks for what is wanted, all at once: each thing once over all workloads, in one range for each query.
     pub(super) async fn ask(
         autoscaler: &Autoscaler,
-        asked: &[(Due, Vec<Place>)],
+        asked: &[Asked],
         answers: &Answers,
         now: Timestamp,
     ) -> Self {
         let mut questions = PastQuestions::default();
-        let wanted = asked.iter().map(|(due, places)| {
+        let wanted = asked.iter().map(|Asked { due, places, .. }| {
             if due.read.is_err() || due.taken.remembered().memory.has_history() {
                 return Wanted::Nothing;
             }

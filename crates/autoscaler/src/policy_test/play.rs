@@ -159,6 +159,11 @@ impl World<'_> {
                 Ok(workload)
             },
             answers: answers.into_iter(),
+            hold: case
+                .hold
+                .as_ref()
+                .zip(settings.hold_query.as_ref())
+                .map(|(input, hold)| input.answer(&hold.asked, tick)),
             pause: is_paused.then_some(Hold::Paused { until: None }),
             overrides: self.overrides(tick),
         };

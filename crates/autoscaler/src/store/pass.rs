@@ -267,12 +267,13 @@ fn remember(
     Ok(())
 }
 
-/// What two decisions must have in common to be one row: result, reason, kinds of steps, conditions, what is in force. Empty for a change that is
+/// What two decisions must have in common to be one row: result, reason, kinds of steps, conditions, holds, what is in force. Empty for a change that is
 /// to be written.
 fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
     match &record.verdict {
         Verdict::Decided { .. } if is_intent => Vec::new(),
         Verdict::Decided {
+            target,
             decision,
             explanation,
             error,
@@ -286,6 +287,10 @@ fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
             for condition in &record.conditions {
                 key.push_str(condition.code());
                 key.push(' ');
+            }
+            for hold in target.holds.iter().filter(|hold| hold.is_in_force(record.at)) {
+                key.push_str(hold.reason().code());
+                key.push(if hold.is_blind() { '?' } else { ' ' });
             }
             for one in &record.in_force {
                 // Writing to a string cannot fail.

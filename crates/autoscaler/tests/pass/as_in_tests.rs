@@ -74,6 +74,7 @@ async fn a_case_decides_as_passes_do() {
             },
             begins,
         }],
+        hold: None,
         events: vec![Event {
             during: During::Next(seconds(150)),
             what: Happening::Replicas(replicas(9)),

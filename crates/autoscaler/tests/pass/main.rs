@@ -12,6 +12,7 @@ mod assembly;
 mod bounds;
 mod crash;
 mod history;
+mod hold_query;
 mod hpa;
 mod loop_times;
 mod order;

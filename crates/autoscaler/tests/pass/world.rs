@@ -248,6 +248,7 @@ pub(crate) fn settings(name: &str) -> WorkloadSettings {
             max_age: None,
         }],
         schedules: Vec::new(),
+        hold_query: None,
         target: command(name),
     }
 }

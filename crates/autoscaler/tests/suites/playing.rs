@@ -457,3 +457,38 @@ fn a_case_of_fifty_thousand_passes_is_played() {
     assert_eq!(run.rows.len(), 50_000);
     assert_eq!(counts(&run).last(), Some(&8));
 }
+
+#[test]
+fn an_alert_that_fires_in_a_case_holds_scaling_down() {
+    let hold = "hold_scale_down_when = 'ALERTS{alertname=\"Down\",alertstate=\"firing\"}'";
+    let with_alert = format!("[prometheus.main]\nurl = \"http://localhost:9090\"\n{POLICY}{hold}\n");
+    let run = |series: &str| {
+        let tests = format!(
+            "[case.a]\nreplicas = 6\ninterval = \"1m\"\nlength = \"8m\"\nmetrics.load = \"200\"\n{series}\nexpect = [{{ \
+             replicas = 6 }}]\n"
+        );
+        let world = World::new(&tests);
+        world.write("headroom.toml", &with_alert);
+        let run = world.run();
+        run.rows.iter().map(|row| row.after.get()).collect::<Vec<_>>()
+    };
+    let falls_at = |counts: Vec<u32>| counts.iter().position(|count| *count == 2);
+    let free = falls_at(run("")).unwrap();
+    assert_eq!(falls_at(run("hold_scale_down_when = \"_\"")), Some(free));
+    assert_eq!(falls_at(run("hold_scale_down_when = 0")), Some(free));
+    assert_eq!(falls_at(run("hold_scale_down_when = \"1x5m _ ...\"")), Some(5));
+    assert_eq!(falls_at(run("hold_scale_down_when = 1")), None);
+    assert_eq!(falls_at(run("hold_scale_down_when = \"nan\"")), None);
+}
+
+#[test]
+fn a_case_cannot_fire_what_the_policy_does_not_ask() {
+    let world = World::new(
+        "[case.a]\nreplicas = 6\nmetrics.load = 200\nhold_scale_down_when = 1\nexpect = [{ replicas = 6 }]\n",
+    );
+    let problems = world.load().unwrap_err().to_string();
+    assert!(
+        problems.contains("`web` has no `hold_scale_down_when`"),
+        "{problems}"
+    );
+}

@@ -49,6 +49,8 @@ pub(crate) struct Decision<'a> {
     error: Option<&'a str>,
     /// The inputs, one for each metric of the policy, in its order.
     metrics: Vec<Metric<'a>>,
+    /// What the query of `hold_scale_down_when` said; `null` where the policy has none.
+    hold_query: Option<Metric<'a>>,
     /// What held the workload from outside.
     holds: Vec<HoldObject<'a>>,
     /// The bounds that held; `null` where they are not known.
@@ -145,6 +147,10 @@ impl<'a> Decision<'a> {
             reason: decision.map(|decision| decision.reason().code()),
             outcome: record.outcome().map(outcome),
             error: record.error(),
+            hold_query: record
+                .hold_query
+                .as_ref()
+                .map(|asked| Metric::new(asked, record.at)),
             metrics: record
                 .metrics
                 .iter()

@@ -28,6 +28,8 @@ pub(crate) enum SourceObject<'a> {
     Query {
         /// The query.
         query: &'a str,
+        /// Why it cannot be known whether it has one, for people; `null` where it has.
+        unknown: Option<String>,
     },
 }
 
@@ -113,7 +115,11 @@ impl<'a> From<&'a HoldSource> for SourceObject<'a> {
     fn from(by: &'a HoldSource) -> Self {
         match by {
             HoldSource::Override(operator) => Self::from(operator),
-            HoldSource::Query(query) => Self::Query { query },
+            HoldSource::Query(query) => Self::Query { query, unknown: None },
+            HoldSource::UnknownQuery { query, why } => Self::Query {
+                query,
+                unknown: Some(why.to_string()),
+            },
         }
     }
 }

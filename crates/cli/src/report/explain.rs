@@ -98,6 +98,10 @@ impl fmt::Display for Explained<'_> {
         let holds = target.holds.iter().filter(|hold| hold.is_in_force(record.at));
         for hold in holds.filter(|hold| !is_told_elsewhere(hold)) {
             writeln!(f, "  {:width$}  {hold}", "")?;
+            let asked = record.hold_query.iter().filter(|_| hold.is_blind());
+            for error in asked.filter_map(|asked| asked.error.as_ref()) {
+                writeln!(f, "  {:width$}    {}", "", paint.paint(Tone::Quiet, error))?;
+            }
         }
         for one in &record.in_force {
             writeln!(f, "  {:width$}  {}", "in force", in_force::words(one))?;

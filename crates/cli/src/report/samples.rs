@@ -18,6 +18,7 @@ fn record(workload: &str, metrics: Vec<MetricRecord>, verdict: Verdict) -> Decis
         workload: workload.parse().unwrap(),
         mode: Mode::Apply,
         metrics,
+        hold_query: None,
         in_force: Vec::new(),
         bounds: Some(OwnBounds {
             bounds: ReplicaBounds::new(Replicas::new(2), Replicas::new(6)).unwrap(),

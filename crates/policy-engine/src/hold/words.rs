@@ -28,7 +28,13 @@ impl fmt::Display for HoldSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Override(operator) => operator.fmt(f),
-            Self::Query(query) => write!(f, "the query `{query}`"),
+            Self::Query(query) => write!(f, "the query `{query}`, which has a value,"),
+            Self::UnknownQuery { query, why } => {
+                write!(
+                    f,
+                    "the query `{query}`, of which it cannot be known whether it has a value ({why}),"
+                )
+            }
         }
     }
 }
@@ -67,7 +73,14 @@ impl fmt::Display for Ending<'_> {
                     ..
                 },
                 None,
-            ) => f.write_str("for as long as it has a value"),
+            ) => f.write_str("for as long as it has one"),
+            (
+                Hold::ScaleDownHeld {
+                    by: HoldSource::UnknownQuery { .. },
+                    ..
+                },
+                None,
+            ) => f.write_str("until that can be known"),
             (Hold::FailingToStart { .. } | Hold::Contested { .. }, None) => f.write_str("until that ends"),
             (Hold::FleetBrake { .. }, None) => f.write_str("until somebody releases it"),
         }

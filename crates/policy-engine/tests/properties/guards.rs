@@ -400,4 +400,21 @@ proptest! {
             prop_assert_eq!(&one.after, &other.after);
         }
     }
+
+    #[test]
+    fn deciding_again_with_a_hold_on_scaling_down_is_as_having_held_from_the_start(policy in any_policy(), semantics in any_semantics(), current in 0_u32..60, events in any_events()) {
+        let policy = WorkloadPolicy { semantics, ..policy };
+        for turn in run(&policy, current, &events) {
+            let mut workload = turn.workload.clone();
+            let (mut again, mut at_once) = (turn.before.clone(), turn.before.clone());
+            evaluate(&policy, &workload, &turn.seen, &mut again, turn.now, &mut NoSteps);
+            workload.holds.push(Hold::FleetBrake { until: Some(turn.now.plus(Duration::from_secs(600))) });
+            let (mut told_again, mut told) = (Explanation::default(), Explanation::default());
+            let decided = evaluate(&policy, &workload, &turn.seen, &mut again, turn.now, &mut told_again);
+            let expected = evaluate(&policy, &workload, &turn.seen, &mut at_once, turn.now, &mut told);
+            prop_assert_eq!(decided, expected);
+            prop_assert_eq!(told_again, told);
+            prop_assert_eq!(again, at_once);
+        }
+    }
 }

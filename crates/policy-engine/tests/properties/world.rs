@@ -227,7 +227,11 @@ pub fn any_holds() -> impl Strategy<Value = Vec<Hold>> {
     let name = || Just("somebody".into());
     let source = prop_oneof![
         Just(HoldSource::Override(Operator::default())),
-        name().prop_map(HoldSource::Query)
+        name().prop_map(HoldSource::Query),
+        name().prop_map(|query| HoldSource::UnknownQuery {
+            query,
+            why: WhyUnknown::Partial
+        })
     ];
     let hold = prop_oneof![
         2 => until().prop_map(|until| Hold::Paused { until }),

@@ -24,6 +24,8 @@ pub(in crate::config) enum Lint {
     RangeTakesOverAnHour,
     ZeroWithoutFallback,
     NeverIdle,
+    HoldByPendingAlert,
+    HoldWithoutCondition,
     SecretInPlainText,
     ChannelToldOfNothing,
     SilencesNothing,
@@ -41,7 +43,7 @@ struct Words {
 }
 
 impl Lint {
-    pub(in crate::config) const ALL: [Self; 22] = [
+    pub(in crate::config) const ALL: [Self; 24] = [
         Self::NoCoverage,
         Self::UtilizationOfATotal,
         Self::PerReplicaOfAnAverage,
@@ -61,6 +63,8 @@ impl Lint {
         Self::RangeTakesOverAnHour,
         Self::ZeroWithoutFallback,
         Self::NeverIdle,
+        Self::HoldByPendingAlert,
+        Self::HoldWithoutCondition,
         Self::SecretInPlainText,
         Self::ChannelToldOfNothing,
         Self::SilencesNothing,
@@ -187,6 +191,19 @@ impl Lint {
                 finds: "a minimum of 0 with a metric of `utilization`",
                 danger: "Zero needs every metric at zero, and a replica that runs uses something, so it never comes.",
                 example: "min_replicas = 0 with metrics.cpu = { query = …, utilization = \"70%\" }",
+            },
+            Self::HoldByPendingAlert => Words {
+                code: "hold_by_pending_alert",
+                finds: "a `hold_scale_down_when` that reads `ALERTS` without a matcher on `alertstate`",
+                danger: "An alert whose `for` has not passed yet is pending, and has a value too: a flicker that would wake \
+                         nobody holds the count.",
+                example: "hold_scale_down_when = 'ALERTS{alertname=\"CheckoutDown\"}'",
+            },
+            Self::HoldWithoutCondition => Words {
+                code: "hold_without_condition",
+                finds: "a `hold_scale_down_when` that reads a series other than `ALERTS` and compares nothing",
+                danger: "Every value but exactly zero holds, so the count may never fall again.",
+                example: "hold_scale_down_when = 'sum(rate(http_errors_total{job=\"api\"}[5m]))'",
             },
             Self::SecretInPlainText => Words {
                 code: "secret_in_plain_text",

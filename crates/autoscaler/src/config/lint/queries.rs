@@ -127,6 +127,47 @@ pub(super) fn is_quantile(expression: &Expr) -> bool {
     found
 }
 
+/// Whether alerts are read that are only pending: `ALERTS` without a say on `alertstate`.
+pub(super) fn reads_pending_alerts(expression: &Expr) -> bool {
+    selects(expression, |selector| {
+        is_of_alerts(selector) && selector.matchers.find_matchers("alertstate").is_empty()
+    })
+}
+
+/// Whether the expression gives nothing, or zero, as a matter of course: it reads alerts, compares, asks for what is
+/// absent, or is a plain number.
+pub(super) fn can_be_silent(expression: &Expr) -> bool {
+    let mut found = selects(expression, is_of_alerts);
+    let mut reads = false;
+    walk(expression, &mut |part| match part {
+        Expr::Binary(binary) => {
+            let narrows = matches!(binary.op.to_string().as_str(), "and" | "unless");
+            found |= narrows || binary.op.is_comparison_operator();
+        }
+        Expr::Call(call) => found |= matches!(call.func.name, "absent" | "absent_over_time"),
+        Expr::VectorSelector(_) | Expr::MatrixSelector(_) => reads = true,
+        _ => {}
+    });
+    found || !reads
+}
+
+/// Whether `is_meant` holds of one of the selectors.
+fn selects(expression: &Expr, is_meant: impl Fn(&VectorSelector) -> bool) -> bool {
+    let mut found = false;
+    walk(expression, &mut |part| {
+        found |= match part {
+            Expr::VectorSelector(selector) => is_meant(selector),
+            Expr::MatrixSelector(matrix) => is_meant(&matrix.vs),
+            _ => false,
+        };
+    });
+    found
+}
+
+fn is_of_alerts(selector: &VectorSelector) -> bool {
+    selector.name.as_deref() == Some("ALERTS")
+}
+
 /// Whether the series is a quantile that a summary exposes.
 fn is_of_summary(selector: &VectorSelector) -> bool {
     !selector.matchers.find_matchers("quantile").is_empty()
@@ -157,6 +198,35 @@ mod tests {
                 "max(a{quantile=\"0.9\"})",
             ],
             &["avg(a)", "sum(a{pod=\"0.9\"})"],
+        );
+    }
+
+    #[test]
+    fn alerts_that_are_only_pending_are_told_from_those_that_fire() {
+        check(
+            reads_pending_alerts,
+            &[
+                "ALERTS",
+                "count(ALERTS{alertname=\"a\"})",
+                "max_over_time(ALERTS[5m])",
+            ],
+            &["ALERTS{alertstate=\"firing\"}", "ALERTS_FOR_STATE", "up"],
+        );
+    }
+
+    #[test]
+    fn a_query_is_silent_when_nothing_is_wrong_where_it_compares() {
+        check(
+            can_be_silent,
+            &[
+                "ALERTS{alertstate=\"firing\"}",
+                "rate(a[5m]) > 0.1",
+                "count(a == 0)",
+                "absent(up)",
+                "a unless b",
+                "vector(0)",
+            ],
+            &["rate(a[5m])", "sum(a) / sum(b)", "up", "a or b"],
         );
     }
 

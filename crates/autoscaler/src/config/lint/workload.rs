@@ -18,8 +18,8 @@ use crate::{
     MetricOrigin, MetricSettings, WorkloadSettings,
     config::{
         at::At,
-        metrics::Queries,
         place::Place,
+        policy::Parsed,
         raw::{RawMetric, RawWorkload},
         reader::Reader,
         servers::Servers,
@@ -98,12 +98,12 @@ impl Metric<'_> {
     }
 }
 
-/// Says what is dangerous about a workload. `queries` are those of its metrics, in their order.
+/// Says what is dangerous about a workload. `queries` are what its queries parse to.
 pub(in crate::config) fn check(
     raw: &RawWorkload,
     named_at: Place,
     settings: &WorkloadSettings,
-    queries: &[Queries],
+    queries: &Parsed,
     servers: &Servers,
     reader: &mut Reader<'_>,
 ) {
@@ -111,7 +111,12 @@ pub(in crate::config) fn check(
         return;
     }
     let listed = raw.metrics.as_ref().map_or(&[][..], |metrics| &metrics.0);
-    let known = settings.policy.metrics.iter().zip(&settings.metrics).zip(queries);
+    let known = settings
+        .policy
+        .metrics
+        .iter()
+        .zip(&settings.metrics)
+        .zip(&queries.metrics);
     let metrics: Vec<Metric<'_>> = listed
         .iter()
         .zip(known)
@@ -132,8 +137,25 @@ pub(in crate::config) fn check(
     same_queries(&metrics, reader);
     together(&metrics, named_at, reader);
     bounds(raw, named_at, settings, reader);
+    holds(raw, queries.hold.as_ref(), reader);
     if metrics.iter().any(Metric::lowers) {
         interval(raw, named_at, settings, reader);
+    }
+}
+
+/// Whether what holds scaling down lets go again.
+fn holds(raw: &RawWorkload, query: Option<&Expr>, reader: &mut Reader<'_>) {
+    let (Some(text), Some(query)) = (&raw.hold_scale_down_when, query) else {
+        return;
+    };
+    if queries::reads_pending_alerts(query) {
+        let text_of = "`hold_scale_down_when` also matches alerts that are only pending; add alertstate=\"firing\" to \
+                       ALERTS{…}";
+        reader.lint(Lint::HoldByPendingAlert, text.place, text_of);
+    } else if !queries::can_be_silent(query) {
+        let text_of = "`hold_scale_down_when` compares nothing, so it holds for as long as the value is not exactly \
+                       zero; write when it should hold, such as '… > 0.05'";
+        reader.lint(Lint::HoldWithoutCondition, text.place, text_of);
     }
 }
 

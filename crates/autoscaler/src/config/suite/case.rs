@@ -14,7 +14,7 @@ use super::{
         words::{self, MomentText},
     },
     expect::{self, Expected, Planned},
-    inputs::{SeriesOfCase, counts, inputs},
+    inputs::{self, SeriesOfCase, counts},
     length::{Lasts, last_pass, passes},
     raw::RawCase,
     recordings::Recordings,
@@ -132,14 +132,16 @@ pub(super) fn case(
         spacing,
         list: Vec::new(),
     };
-    let inputs = inputs(name, raw, &workload, recording.as_ref(), &mut all, reader);
+    let inputs = inputs::inputs(name, raw, &workload, recording.as_ref(), &mut all, reader);
+    let hold = inputs::hold(raw, &workload, recording.as_ref(), &mut all, reader);
     let ready = match &raw.ready {
         None => Some(None),
         Some(text) => all
             .read(text, reader)
             .and_then(|series| counts("ready", &series, text.place, reader).then_some(Some(series))),
     };
-    let (inputs, ready, expected, planned) = (inputs?, ready?, expected?, planned?);
+    let (inputs, hold, ready) = (inputs?, hold?, ready?);
+    let (expected, planned) = (expected?, planned?);
     let start = start.filter(|_| is_named)?;
 
     let lasts = Lasts {
@@ -166,6 +168,7 @@ pub(super) fn case(
         spacing,
         ready,
         inputs,
+        hold,
         events: planned.into_iter().map(|event| event.until(end)).collect(),
         expectations: expected.into_iter().map(|one| one.until(end, reader)).collect(),
     })

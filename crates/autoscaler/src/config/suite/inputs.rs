@@ -18,7 +18,7 @@ use super::{
     series,
 };
 use crate::{
-    WorkloadSettings,
+    HoldQuery, WorkloadSettings,
     policy_test::{Input, Point, Run, Series},
 };
 
@@ -149,6 +149,40 @@ pub(super) fn inputs(
         reader.report(finding.help("name its columns: timestamp,METRIC,METRIC…"));
     }
     (fine && silent.is_empty() && unnamed.len() <= 1).then_some(inputs)
+}
+
+/// Where the query that holds scaling down comes from: nothing fires where nobody says that it does.
+pub(super) fn hold(
+    raw: &RawCase,
+    workload: &WorkloadSettings,
+    recording: Option<&Arc<RecordedSource>>,
+    all: &mut SeriesOfCase,
+    reader: &mut Reader<'_>,
+) -> Option<Option<Input>> {
+    let written = raw.hold_scale_down_when.as_ref();
+    if let (Some(text), None) = (written, &workload.hold_query) {
+        let message = format!("`{}` has no `{}`", workload.id, HoldQuery::KEY);
+        let finding = Finding::new(ProblemKind::UnknownName, message).at(text.place);
+        reader.report(finding.help("remove the line, or set it in the policy"));
+        return None;
+    }
+    if workload.hold_query.is_none() {
+        return Some(None);
+    }
+    let silent = || Input::Written {
+        values: Series::constant(Point::Missing),
+        coverage: None,
+    };
+    let is_named = |recording: &&Arc<RecordedSource>| recording.names().any(|name| name == HoldQuery::KEY);
+    let input = match (written, recording.filter(is_named)) {
+        (Some(text), _) => Input::Written {
+            values: all.read(text, reader)?,
+            coverage: None,
+        },
+        (None, Some(recording)) => recorded(recording, HoldQuery::KEY).unwrap_or_else(silent),
+        (None, None) => silent(),
+    };
+    Some(Some(input))
 }
 
 fn entries(named: Option<&At<Named<At<SeriesText>>>>) -> impl Iterator<Item = &(At<String>, At<SeriesText>)> {

@@ -45,6 +45,10 @@ pub(super) struct RawCase {
     pub(super) metrics: Option<At<Named<At<SeriesText>>>>,
     /// How many replicas took part in the values of a metric, by its name. When it is not set, nobody can tell.
     pub(super) coverage: Option<At<Named<At<SeriesText>>>>,
+    /// What `hold_scale_down_when` of the policy gives: a number, or a series. 1 holds scaling down, as anything but 0 does;
+    /// `_` is an alert that does not fire. When it is not set: a series of this name of the recording, or nothing fires.
+    #[schemars(example = "1x5m _ ...")]
+    pub(super) hold_scale_down_when: Option<At<SeriesText>>,
     /// A recording (CSV or JSON lines) with the metrics that `metrics` does not have: a column for each, by its name. Its
     /// first sample is at the start of the case.
     #[schemars(example = "day.csv")]

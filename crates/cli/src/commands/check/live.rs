@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use headroom_autoscaler::{
     Configuration, DecisionRecord, MetricOrigin, MetricRecord, Verdict, WorkloadSettings,
 };
-use headroom_policy_engine::{Observation, Proposal, Readiness, Step, WorkloadId};
+use headroom_policy_engine::{Hold, Observation, Proposal, Readiness, Step, WorkloadId};
 use serde::Serialize;
 
 use crate::{
@@ -92,7 +92,7 @@ fn can_be_asked(workload: &WorkloadSettings) -> bool {
 fn idle_servers(configuration: &Configuration, asked: &[&WorkloadSettings]) -> Vec<Finding> {
     let used: BTreeSet<&str> = asked
         .iter()
-        .flat_map(|workload| &workload.metrics)
+        .flat_map(|workload| workload.asked())
         .filter_map(|metric| match &metric.origin {
             MetricOrigin::Prometheus { server, .. } => Some(server.as_str()),
             MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } | MetricOrigin::Resource { .. } => {
@@ -139,7 +139,24 @@ fn of_workload(record: &DecisionRecord) -> Vec<Finding> {
         let (answer, text) = of_metric(metric, record);
         finding(answer, metric.name.as_str(), text)
     });
-    std::iter::once(target).chain(metrics).collect()
+    let hold = record.hold_query.as_ref().map(|asked| {
+        let (answer, text) = of_hold(asked);
+        finding(answer, asked.name.as_str(), text)
+    });
+    std::iter::once(target).chain(metrics).chain(hold).collect()
+}
+
+/// What the query that holds scaling down says. That nothing matches is its usual answer.
+fn of_hold(asked: &MetricRecord) -> (Answer, String) {
+    let seen = &asked.observation;
+    match Hold::of_query(&"".into(), seen) {
+        None => (Answer::Ok, "it has no value, and holds nothing".to_owned()),
+        Some(hold) if hold.is_blind() => {
+            let said = asked.error.clone().unwrap_or_else(|| seen.to_string());
+            (Answer::Failed, said)
+        }
+        Some(_) => (Answer::Look, "it has a value, and holds scaling down".to_owned()),
+    }
 }
 
 fn of_metric(metric: &MetricRecord, record: &DecisionRecord) -> (Answer, String) {

@@ -231,7 +231,10 @@ fn once_over(hold: &Hold) -> String {
         Hold::FailingToStart { .. } => "replicas start and stay up".to_owned(),
         Hold::ScaleDownHeld { by, .. } => match by {
             HoldSource::Override(_) => format!("{by} is ended"),
-            HoldSource::Query(_) => format!("{by} has no value"),
+            HoldSource::Query(query) => format!("the query `{query}` has no value"),
+            HoldSource::UnknownQuery { query, .. } => {
+                format!("it is known that the query `{query}` has no value")
+            }
         },
         Hold::RollingOut { .. } => "the rollout is done".to_owned(),
         Hold::Contested { by: Some(by), .. } => format!("{by} leaves the count alone"),
