@@ -192,7 +192,7 @@ fn credentials(error: &kube::Error, server: &str) -> Option<ClusterError> {
     })
 }
 
-/// The error of type `E` in the chain of causes, also where an I/O error carries it.
+/// The error of type `E` in the chain of causes. An I/O error hides the one that it carries, maybe in another one.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -202,10 +202,9 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         let carried = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
-        if let Some(found) = carried.and_then(|carried| carried.downcast_ref::<E>()) {
-            return Some(found);
-        }
-        next = error.source();
+        next = carried
+            .map(|carried| carried as &(dyn Error + 'static))
+            .or_else(|| error.source());
     }
     None
 }

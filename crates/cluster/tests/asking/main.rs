@@ -7,4 +7,5 @@ mod kubeconfig;
 mod listing;
 mod memory;
 mod retrying;
+mod watching;
 mod world;

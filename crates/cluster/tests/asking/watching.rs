@@ -1,0 +1,143 @@
+//! A view that watches, where the server says what a real one does not say when it is told to.
+
+use std::time::Duration;
+
+use headroom_cluster::{ClusterError, ClusterView, Filling};
+use headroom_policy_engine::Replicas;
+use headroom_test_support::wait_until;
+use serde_json::{Value, json};
+use wiremock::{Mock, ResponseTemplate, matchers};
+
+use crate::world::{DEPLOYMENTS, NOW, World, deployment, status, wanting};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(500);
+
+/// A watch from `version` on that says `events` and ends.
+async fn watch(world: &World, version: &str, events: &[Value]) {
+    let lines: Vec<String> = events.iter().map(|event| format!("{event}\n")).collect();
+    let ends = ResponseTemplate::new(200).set_body_raw(lines.concat(), "application/json");
+    Mock::given(matchers::path(DEPLOYMENTS))
+        .and(matchers::query_param("watch", "1"))
+        .and(matchers::query_param("resourceVersion", version))
+        .respond_with(ends)
+        .up_to_n_times(1)
+        .mount(&world.server)
+        .await;
+}
+
+/// A list, of which there is one of each version.
+async fn listed(world: &World, item: &Value, version: &str) {
+    let answer = ResponseTemplate::new(200)
+        .set_body_json(json!({"metadata": {"resourceVersion": version}, "items": [item]}));
+    Mock::given(matchers::path(DEPLOYMENTS))
+        .and(matchers::query_param("limit", "500"))
+        .respond_with(answer)
+        .up_to_n_times(1)
+        .mount(&world.server)
+        .await;
+}
+
+fn event(kind: &str, replicas: u32, version: &str) -> Value {
+    let mut object = wanting("api", replicas);
+    object["metadata"]["resourceVersion"] = version.into();
+    json!({"type": kind, "object": object})
+}
+
+async fn wait_for_replicas(view: &ClusterView, replicas: u32) {
+    wait_until(MINUTE, &format!("{replicas} are wanted"), async || {
+        let found = view.scalable(&deployment("api"), NOW).await;
+        found.is_ok_and(|found| found.replicas == Some(Replicas::new(replicas)))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_where_it_ended_and_a_bookmark_moves_that_place() {
+    let world = World::new(MINUTE).await;
+    listed(&world, &wanting("api", 3), "7").await;
+    watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
+    let bookmark = json!({"type": "BOOKMARK",
+        "object": {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"resourceVersion": "15"}}});
+    watch(&world, "8", &[bookmark]).await;
+    watch(&world, "15", &[event("MODIFIED", 6, "16")]).await;
+    wait_for_replicas(&world.view(Filling::Watches), 6).await;
+}
+
+#[tokio::test]
+async fn a_version_that_is_too_old_is_listed_anew() {
+    let world = World::new(MINUTE).await;
+    listed(&world, &wanting("api", 3), "7").await;
+    let gone = json!({"type": "ERROR", "object": {"kind": "Status", "status": "Failure", "code": 410,
+        "reason": "Expired", "message": "too old resource version: 7 (900)"}});
+    watch(&world, "7", &[event("MODIFIED", 4, "8"), gone]).await;
+    listed(&world, &wanting("api", 9), "900").await;
+    wait_for_replicas(&world.view(Filling::Watches), 9).await;
+}
+
+#[tokio::test]
+async fn an_object_that_is_deleted_is_gone_and_one_that_is_added_is_there() {
+    let world = World::new(MINUTE).await;
+    listed(&world, &wanting("other", 3), "7").await;
+    watch(&world, "7", &[event("ADDED", 4, "8")]).await;
+    let view = world.view(Filling::Watches);
+    wait_for_replicas(&view, 4).await;
+    watch(&world, "8", &[event("DELETED", 4, "9")]).await;
+    wait_until(MINUTE, "it is gone", async || {
+        matches!(
+            view.scalable(&deployment("api"), NOW).await,
+            Err(ClusterError::NotFound { .. })
+        )
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_listed_is_not_known_and_the_cause_is_told() {
+    let world = World::new(SHORT).await;
+    world.answer(DEPLOYMENTS, status(500, "etcd is on fire")).await;
+    let error = world
+        .view(Filling::Watches)
+        .scalable(&deployment("api"), NOW)
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("deployments.apps in namespace shop could not be watched for "),
+        "{text}"
+    );
+    assert!(text.ends_with("etcd is on fire"), "{text}");
+}
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_not_waited_for() {
+    let world = World::new(MINUTE * 10).await;
+    world
+        .answer(DEPLOYMENTS, status(403, "deployments.apps is forbidden"))
+        .await;
+    let error = world
+        .view(Filling::Watches)
+        .scalable(&deployment("api"), NOW)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ClusterError::Forbidden { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_ends_each_watch_at_once_is_not_asked_without_a_pause() {
+    let world = World::new(MINUTE).await;
+    listed(&world, &wanting("api", 3), "7").await;
+    let ends = ResponseTemplate::new(200).set_body_raw("", "application/json");
+    let watches = Mock::given(matchers::path(DEPLOYMENTS)).and(matchers::query_param("watch", "1"));
+    watches.respond_with(ends).mount(&world.server).await;
+    let view = world.view(Filling::Watches);
+    wait_for_replicas(&view, 3).await;
+    let begun = std::time::Instant::now();
+    let asked = async || world.asked(DEPLOYMENTS).await;
+    wait_until(MINUTE, "it was asked six times", async || asked().await >= 6).await;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(500),
+        "{:?}",
+        begun.elapsed()
+    );
+}
