@@ -11,8 +11,8 @@ use std::{
 };
 
 use headroom_actuator::{
-    Access, CommandActuator, CommandReader, KubernetesActuator, KubernetesReader, ProcessActuator,
-    ProcessReader, ProcessRecords, ScaleTarget,
+    Access, CommandActuator, CommandReader, KubernetesActuator, KubernetesProbe, KubernetesReader,
+    ProcessActuator, ProcessReader, ProcessRecords, ScaleTarget,
 };
 use headroom_cluster::{ClusterError, ClusterView, Connection, ConnectionOptions, Filling};
 use headroom_metrics_source::{
@@ -185,7 +185,7 @@ impl Assembly<'_> {
             purpose,
         };
         // Before the state is touched: what cannot be asked leaves no trace.
-        let cluster = assembly.cluster(&workloads)?;
+        let cluster = Cluster::of(&settings, &workloads, purpose)?;
         let (sources, scrape) = assembly.sources(&workloads)?;
         let Opened { store, notices } = assembly.open_store()?;
         let store = Arc::new(store);
@@ -210,35 +210,18 @@ impl Assembly<'_> {
         }))
     }
 
-    /// The cluster, where some target is in one.
-    fn cluster(&self, workloads: &[WorkloadSettings]) -> Result<Option<Cluster>, AssemblyError> {
-        let in_cluster = workloads.iter().filter(|workload| match workload.target {
-            ScaleTarget::Kubernetes(_) => true,
-            ScaleTarget::Process(_) | ScaleTarget::Command(_) => false,
-        });
-        let in_cluster: Vec<WorkloadId> = in_cluster.map(|workload| workload.id.clone()).collect();
-        if in_cluster.is_empty() {
-            return Ok(None);
-        }
-        let KubernetesSettings { kubeconfig, context } = self.settings.kubernetes.clone();
-        let options = ConnectionOptions {
-            kubeconfig,
-            context,
-            deadline: self.settings.deadline,
-        };
-        let connection = Connection::new(&options).map_err(|source| AssemblyError::Cluster {
-            workloads: in_cluster,
-            source,
-        })?;
-        let connection = Arc::new(connection);
-        let filling = match self.purpose {
-            Purpose::Apply => Filling::Watches,
-            Purpose::Once | Purpose::ReadOnly => Filling::Lists,
-        };
-        Ok(Some(Cluster {
-            view: Arc::new(ClusterView::new(Arc::clone(&connection), filling)),
-            connection,
-        }))
+    /// What finds out whether the counts of `configuration` may be written, without writing any; `None` where none is in
+    /// a cluster.
+    ///
+    /// # Errors
+    /// When the cluster cannot be reached as it is configured.
+    pub fn probe(configuration: &Configuration) -> Result<Option<KubernetesProbe>, AssemblyError> {
+        let cluster = Cluster::of(
+            &configuration.settings,
+            &configuration.workloads,
+            Purpose::ReadOnly,
+        )?;
+        Ok(cluster.map(|Cluster { connection, view }| KubernetesProbe::new(connection, view)))
     }
 
     fn open_store(&self) -> Result<Opened, StoreError> {
@@ -420,6 +403,43 @@ fn restore_readings(scrape: &ScrapeSource, store: &Store) -> Result<(), StoreErr
 struct Cluster {
     connection: Arc<Connection>,
     view: Arc<ClusterView>,
+}
+
+impl Cluster {
+    /// The cluster, where some target is in one.
+    fn of(
+        settings: &Settings,
+        workloads: &[WorkloadSettings],
+        purpose: Purpose,
+    ) -> Result<Option<Self>, AssemblyError> {
+        let in_cluster = workloads.iter().filter(|workload| match workload.target {
+            ScaleTarget::Kubernetes(_) => true,
+            ScaleTarget::Process(_) | ScaleTarget::Command(_) => false,
+        });
+        let in_cluster: Vec<WorkloadId> = in_cluster.map(|workload| workload.id.clone()).collect();
+        if in_cluster.is_empty() {
+            return Ok(None);
+        }
+        let KubernetesSettings { kubeconfig, context } = settings.kubernetes.clone();
+        let options = ConnectionOptions {
+            kubeconfig,
+            context,
+            deadline: settings.deadline,
+        };
+        let connection = Connection::new(&options).map_err(|source| AssemblyError::Cluster {
+            workloads: in_cluster,
+            source,
+        })?;
+        let connection = Arc::new(connection);
+        let filling = match purpose {
+            Purpose::Apply => Filling::Watches,
+            Purpose::Once | Purpose::ReadOnly => Filling::Lists,
+        };
+        Ok(Some(Self {
+            view: Arc::new(ClusterView::new(Arc::clone(&connection), filling)),
+            connection,
+        }))
+    }
 }
 
 /// What reaches targets: readers always, and what writes only where something may be written.

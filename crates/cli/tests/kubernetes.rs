@@ -129,6 +129,7 @@ async fn a_deployment_is_scaled_by_one_pass_and_by_nothing_that_only_looks() {
     let live = world.headroom(&["check", "--live"]).await;
     assert_eq!(live.code, Some(0), "{}", live.said);
     assert!(live.said.contains("2 wanted, 2 ready"), "{}", live.said);
+    assert!(live.said.contains("would be accepted (dry run)"), "{}", live.said);
     assert_eq!(world.replicas("api").await, 2);
     let ran = world.headroom(&["run", "--once"]).await;
     assert_eq!(ran.code, Some(0), "{}", ran.said);
@@ -151,6 +152,10 @@ async fn a_write_that_is_not_allowed_is_refused_named_and_keeps_no_other_from_be
         (world.replicas("api").await, world.replicas("locked").await),
         (6, 2)
     );
+    let live = world.headroom(&["check", "--live"]).await;
+    assert_eq!(live.code, Some(1), "{}", live.said);
+    assert!(live.said.contains(&named), "{}", live.said);
+    assert_eq!(live.said.matches("would be accepted").count(), 1, "{}", live.said);
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ use crate::{
 /// Also says what is legal and dangerous, each with a code in brackets. Where one is no danger, silence it with the reason:
 /// `lints.CODE = "…"` in the workload, its template or `[defaults]`.
 ///
-/// With --live, also asks: does every source answer each query with one number, and can every target be read?
+/// With --live, also asks: does every source answer each query with one number, can every target be read, and would the
+/// API server of a cluster accept its count (a dry run, which changes nothing)?
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:

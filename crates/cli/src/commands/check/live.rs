@@ -1,11 +1,14 @@
-//! What `check --live` asks: every source for each query, every target for its count.
+//! What `check --live` asks: every source for each query, every target for its count, and whether it may be written.
 //!
 //! It makes the look ahead of `plan`, and reads from it what answered.
 
 use std::collections::BTreeSet;
 
+use futures::stream::{self, StreamExt as _};
+use headroom_actuator::ScaleTarget;
 use headroom_autoscaler::{
-    Configuration, DecisionRecord, MetricOrigin, MetricRecord, Verdict, WorkloadSettings,
+    Assembly, Clock as _, Configuration, DecisionRecord, MetricOrigin, MetricRecord, Mode, SystemClock,
+    Verdict, WorkloadSettings,
 };
 use headroom_policy_engine::{Hold, Observation, Proposal, Readiness, Step, WorkloadId};
 use serde::Serialize;
@@ -16,6 +19,9 @@ use crate::{
     output::{Output, Tone},
     report::table::{Align, table},
 };
+
+/// The most targets that are asked at once whether they may be written.
+const AT_ONCE: usize = 16;
 
 /// What came of asking one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -58,7 +64,9 @@ pub(super) async fn ask(configuration: &Configuration) -> Result<Findings, CliEr
         .partition(|workload| can_be_asked(workload));
     let ids: Vec<WorkloadId> = can.iter().map(|workload| workload.id.clone()).collect();
     let record = pass::look_ahead(configuration, &ids).await?;
+    let writing = may_be_written(configuration, &record.decisions).await?;
     let mut findings: Vec<Finding> = record.decisions.iter().flat_map(of_workload).collect();
+    findings.extend(writing);
     findings.extend(
         record
             .notices
@@ -86,6 +94,48 @@ fn can_be_asked(workload: &WorkloadSettings) -> bool {
         !matches!(metric.origin, MetricOrigin::Resource { .. })
     };
     workload.metrics.iter().all(reads)
+}
+
+/// Whether the counts that are in a cluster may be written: asked of its API server, which keeps nothing of it.
+///
+/// # Errors
+/// When the cluster cannot be reached as it is configured.
+async fn may_be_written(
+    configuration: &Configuration,
+    records: &[DecisionRecord],
+) -> Result<Vec<Finding>, CliError> {
+    let Some(probe) = Assembly::probe(configuration)? else {
+        return Ok(Vec::new());
+    };
+    let is_read = |id: &WorkloadId| {
+        let mut records = records.iter();
+        records.any(|record| record.workload == *id && matches!(record.verdict, Verdict::Decided { .. }))
+    };
+    // One that is not read has said so already.
+    let written = configuration
+        .workloads
+        .iter()
+        .filter(|workload| match workload.target {
+            ScaleTarget::Kubernetes(_) => workload.mode == Mode::Apply && is_read(&workload.id),
+            ScaleTarget::Process(_) | ScaleTarget::Command(_) => false,
+        });
+    let now = SystemClock.now();
+    let asked: Vec<_> = written
+        .map(async |workload| {
+            let (answer, text) = match probe.try_write(&workload.target, now).await {
+                Ok(()) => (Answer::Ok, "would be accepted (dry run)".to_owned()),
+                Err(error) => (Answer::Failed, error.to_string()),
+            };
+            Finding {
+                answer,
+                subject: workload.id.to_string(),
+                part: "writing".to_owned(),
+                text,
+            }
+        })
+        .collect();
+    // Collected first: a stream over borrowed closures is not known to be `Send`.
+    Ok(stream::iter(asked).buffered(AT_ONCE).collect().await)
 }
 
 /// The servers that no workload asks, so that nothing is known of them.
