@@ -28,7 +28,8 @@ pub use record::{DecisionRecord, MetricRecord, PassRecord, Rebuilt, Verdict};
 pub use run_loop::{LoopEnd, LoopSummary, Once, run, run_once};
 pub use schedule::{CronExpression, CronField, CronSyntaxError, Recurrence, Schedule, When, Window};
 pub use settings::{
-    Configuration, Credentials, HistorySettings, HoldQuery, KubernetesSettings, MetricOrigin, MetricSettings, Mode,
-    PlainSecret, PrometheusSettings, Remark, RemarkKind, Secret, Settings, TlsSettings, WorkloadSettings,
+    Configuration, Credentials, HistorySettings, HoldQuery, KubernetesSettings, MetricOrigin, MetricSettings,
+    Mode, PlainSecret, PrometheusSettings, Remark, RemarkKind, Secret, Settings, TlsSettings,
+    WorkloadSettings,
 };
 pub use store::{History, HistoryQuery, HistoryRow, Intent, Opened, Store, StoreError, WorkloadStatus};

@@ -10,6 +10,7 @@ use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
     path::PathBuf,
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -17,7 +18,8 @@ use http::{Method, Request, header};
 use kube::{Client, Config, client::Body};
 use serde::de::DeserializeOwned;
 use tokio::{
-    sync::Mutex,
+    runtime::Handle,
+    sync::{Mutex, oneshot},
     time::{Instant, sleep_until, timeout_at},
 };
 
@@ -55,12 +57,17 @@ pub struct Connection {
     session: Mutex<Session>,
 }
 
+/// A client that is being made.
+type Making = oneshot::Receiver<Result<Client, ClusterError>>;
+
 /// The client with its credentials.
 #[derive(Default)]
 struct Session {
     client: Option<Client>,
     /// When it was made.
     made: Option<Instant>,
+    /// Making one, which whoever asks next waits for: a credential plugin that hangs is not started again and again.
+    making: Option<Making>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -213,19 +220,20 @@ impl Connection {
         if let (Some(client), false) = (&session.client, expired) {
             return Ok(client.clone());
         }
-        let config = self.origin.config()?;
-        let server = self.server.clone();
-        let built = tokio::task::spawn_blocking(move || build(config, &server)).await;
-        let client = built.unwrap_or_else(|error| {
+        let making = match session.making.take() {
+            Some(making) => making,
+            None => make(self.origin.config()?, self.server.clone()),
+        };
+        let made = (&mut *session.making.insert(making)).await;
+        session.making = None;
+        let client = made.unwrap_or_else(|_| {
             Err(ClusterError::Setup {
                 server: self.server.clone(),
-                reason: error.to_string(),
+                reason: "it could not be tried".to_owned(),
             })
         })?;
-        *session = Session {
-            client: Some(client.clone()),
-            made: Some(Instant::now()),
-        };
+        session.client = Some(client.clone());
+        session.made = Some(Instant::now());
         drop(session);
         Ok(client)
     }
@@ -268,6 +276,21 @@ impl Outgoing<'_> {
 
 fn server(config: &Config) -> String {
     config.cluster_url.to_string().trim_end_matches('/').to_owned()
+}
+
+/// Begins to make the client, on a thread of its own: whoever ends must not wait for a credential plugin that hangs, as
+/// the runtime does for its own threads.
+fn make(config: Config, server: String) -> Making {
+    let (sender, making) = oneshot::channel();
+    let runtime = Handle::current();
+    let work = move || {
+        let _guard = runtime.enter();
+        // Nobody may be waiting any more.
+        drop(sender.send(build(config, &server)));
+    };
+    // Without a thread the sender is gone, which is an error for who waits.
+    drop(thread::Builder::new().name("connect".to_owned()).spawn(work));
+    making
 }
 
 /// Makes the client. Runs the credential plugin, so it may block.

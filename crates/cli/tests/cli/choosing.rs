@@ -82,6 +82,70 @@ fn a_name_that_is_not_unique_or_unknown_is_refused() {
     );
 }
 
+const IN_CLUSTER: &str = "[workload.\"kube/app\"]\nscale_target = \"deployment/app\"\nmax_replicas = 3\nmetrics.load = { recorded = \"load.csv\", per_replica = 100 }\n";
+
+const KUBECONFIG: &str = r#"{
+    "current-context": "prod",
+    "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+    "users": [{"name": "u", "user": {}}],
+    "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u"}}]}"#;
+
+#[test]
+fn the_cluster_is_looked_for_where_kubectl_looks_for_it() {
+    let world = World::empty();
+    world.write("headroom.toml", IN_CLUSTER);
+    world.set_load("load.csv", 100);
+    let said = |command: &mut std::process::Command, code| world.ran(command).expect(code).stderr;
+    let plan = || world.command(&["plan"]);
+
+    let nothing = said(&mut plan(), 2);
+    assert!(
+        nothing.contains("no cluster is configured: there is no kubeconfig at [DIR]/.kube/config"),
+        "{nothing}"
+    );
+    let mut in_pod = plan();
+    in_pod
+        .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        .env("KUBERNETES_SERVICE_PORT", "1");
+    let in_pod = said(&mut in_pod, 2);
+    assert!(
+        in_pod.contains("the pod's service account cannot be used"),
+        "{in_pod}"
+    );
+
+    // One that is there goes before the pod's; nothing answers at its address.
+    world.write(".kube/config", KUBECONFIG);
+    world.headroom(&["plan"]).expect(1);
+    let unknown = said(&mut world.command(&["plan", "--context", "test"]), 2);
+    assert!(
+        unknown.contains("[DIR]/.kube/config has no context `test`; it has prod"),
+        "{unknown}"
+    );
+    // Files that are not there are passed over in a list, as kubectl does.
+    world.write("other", &KUBECONFIG.replace("prod", "other"));
+    let mut listed = world.command(&["plan", "--context", "test"]);
+    listed.env("KUBECONFIG", "none:.kube/config:other");
+    let listed = said(&mut listed, 2);
+    assert!(listed.contains("it has prod, other"), "{listed}");
+}
+
+#[test]
+fn a_credential_plugin_that_hangs_keeps_no_pass_from_ending() {
+    let world = World::empty();
+    world.write("headroom.toml", &format!("deadline = \"1s\"\n{IN_CLUSTER}"));
+    world.set_load("load.csv", 100);
+    // It ends with the directory of this test.
+    let script = "while [ -e load.csv ]; do sleep 0.1; done";
+    let exec = format!(
+        r#""user": {{"exec": {{"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", "{script}"]}}}}"#
+    );
+    world.write("kubeconfig", &KUBECONFIG.replace(r#""user": {}"#, &exec));
+    let ran = world
+        .headroom(&["run", "--once", "--kubeconfig", "kubeconfig"])
+        .expect(1);
+    assert!(ran.stdout.contains("did not answer within 1s"), "{ran}");
+}
+
 #[test]
 fn a_cluster_that_cannot_be_found_is_refused_with_a_way_out_and_others_go_on() {
     let world = three();

@@ -84,6 +84,29 @@ async fn a_credential_plugin_that_fails_is_quoted() {
 }
 
 #[tokio::test]
+async fn a_credential_plugin_that_hangs_is_started_once() {
+    let plugins = temp_dir();
+    let started = plugins.path().join("started");
+    let script = format!(
+        "echo started >> {}; while [ -e {0} ]; do sleep 0.1; done",
+        started.display()
+    );
+    let user = plugin(plugins.path(), &script);
+    let world = World::as_user(Duration::from_millis(300), &user).await;
+    for _ in 0..3 {
+        let error = world
+            .view(Filling::Lists)
+            .scalable(&deployment("api"), NOW)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ClusterError::NoAnswer { .. }), "{error:?}");
+    }
+    assert_eq!(fs::read_to_string(&started).unwrap(), "started\n");
+    // So that it ends.
+    fs::remove_file(&started).unwrap();
+}
+
+#[tokio::test]
 async fn a_credential_plugin_gives_the_token_that_is_sent() {
     let plugins = temp_dir();
     let credential = json!({
