@@ -8,6 +8,8 @@ use headroom_policy_engine::*;
 
 /// What the first version saved in the midst of [`RUN`].
 const V1: &[u8] = include_bytes!("saved/memory-v1.bin");
+/// What the second version saved there.
+const V2: &[u8] = include_bytes!("saved/memory-v2.bin");
 /// After so many passes.
 const SAVED_AFTER: usize = 70;
 /// How many passes there are.
@@ -116,9 +118,15 @@ const FALLBACK: Fallback = Fallback {
 };
 
 #[test]
-fn what_the_first_version_saved_while_blind_gives_the_same_decisions() {
+fn what_earlier_versions_saved_while_blind_gives_the_same_decisions() {
+    check(V1);
+    check(V2);
+}
+
+#[track_caller]
+fn check(saved: &[u8]) {
     let (before, memory, current) = run(0..SAVED_AFTER, Memory::default(), Replicas::new(4));
-    let restored: Memory = postcard::from_bytes(V1).unwrap();
+    let restored: Memory = postcard::from_bytes(saved).unwrap();
     assert_eq!(restored.last_evaluated(), memory.last_evaluated());
     assert_eq!(restored.last_written(), memory.last_written());
     assert!(restored.blind_since().is_some() && restored.blind_since() == memory.blind_since());
@@ -136,8 +144,9 @@ fn what_the_first_version_saved_while_blind_gives_the_same_decisions() {
 }
 
 #[test]
-fn what_is_saved_now_is_of_the_second_version() {
+fn what_is_saved_now_is_of_the_third_version() {
     let (_, memory, _) = run(0..3, Memory::default(), Replicas::new(4));
-    assert_eq!(V1[0], 0, "postcard begins with the number of the version");
-    assert_eq!(postcard::to_stdvec(&memory).unwrap()[0], 1);
+    let now = postcard::to_stdvec(&memory).unwrap();
+    // Postcard begins with the number of the version.
+    assert_eq!([V1[0], V2[0], now[0]], [0, 1, 2]);
 }

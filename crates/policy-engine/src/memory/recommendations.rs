@@ -1,6 +1,12 @@
 //! The log of recommendations, from before any stabilization or limit (I21), in slots of bounded number.
 
+#[cfg(feature = "serde")]
+mod packed;
+
 use std::{collections::VecDeque, time::Duration};
+
+#[cfg(feature = "serde")]
+pub(super) use packed::Unpacked;
 
 use crate::{Replicas, Timestamp, hpa::Recommended, time::millis};
 
@@ -26,7 +32,11 @@ impl Reach {
 
 /// The recommendations of one span of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(from = "packed::Packed", into = "packed::Packed")
+)]
 struct Slot {
     /// The first of them.
     start: Timestamp,

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::{
     Change, HpaRound, IdleTime, Knowledge, MAX_REVERSALS, Memory, Recommendations, ScaleEvents, StepTimers,
+    recommendations::Unpacked,
 };
 use crate::Timestamp;
 
@@ -14,7 +15,8 @@ use crate::Timestamp;
 #[derive(Deserialize)]
 pub(super) enum Saved {
     V1(V1),
-    V2(#[serde(with = "V2")] Memory),
+    V2(V2),
+    V3(#[serde(with = "V3")] Memory),
 }
 
 /// Before unknown metrics were remembered one by one, and before the HPA's rounds.
@@ -22,7 +24,7 @@ pub(super) enum Saved {
 pub(super) struct V1 {
     last_now: Option<Timestamp>,
     clock_back: Option<Duration>,
-    recommendations: Recommendations,
+    recommendations: Unpacked,
     increases: ScaleEvents,
     decreases: ScaleEvents,
     step_timers: StepTimers,
@@ -32,10 +34,27 @@ pub(super) struct V1 {
     reversals: VecDeque<Timestamp>,
 }
 
+/// Before the log of recommendations was packed.
+#[derive(Deserialize)]
+pub(super) struct V2 {
+    last_now: Option<Timestamp>,
+    clock_back: Option<Duration>,
+    recommendations: Unpacked,
+    increases: ScaleEvents,
+    decreases: ScaleEvents,
+    step_timers: StepTimers,
+    knowledge: Knowledge,
+    idle: Option<IdleTime>,
+    last_change: Option<Change>,
+    overruled: bool,
+    reversals: VecDeque<Timestamp>,
+    hpa: Option<HpaRound>,
+}
+
 /// A memory as it is written now.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Memory")]
-struct V2 {
+struct V3 {
     last_now: Option<Timestamp>,
     clock_back: Option<Duration>,
     recommendations: Recommendations,
@@ -55,7 +74,7 @@ struct V2 {
 #[error("the saved memory is not one that evaluating can make")]
 pub(super) struct Unsound;
 
-impl From<V1> for Memory {
+impl From<V1> for V2 {
     fn from(old: V1) -> Self {
         // A fallback that is in force is found to be so by the next evaluation.
         let mut knowledge = Knowledge::default();
@@ -77,6 +96,25 @@ impl From<V1> for Memory {
     }
 }
 
+impl From<V2> for Memory {
+    fn from(old: V2) -> Self {
+        Self {
+            last_now: old.last_now,
+            clock_back: old.clock_back,
+            recommendations: old.recommendations.into(),
+            increases: old.increases,
+            decreases: old.decreases,
+            step_timers: old.step_timers,
+            knowledge: old.knowledge,
+            idle: old.idle,
+            last_change: old.last_change,
+            overruled: old.overruled,
+            reversals: old.reversals,
+            hpa: old.hpa,
+        }
+    }
+}
+
 impl Serialize for Memory {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         /// Written from where it is: a pass writes thousands of them.
@@ -84,12 +122,12 @@ impl Serialize for Memory {
 
         impl Serialize for Parts<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                V2::serialize(self.0, serializer)
+                V3::serialize(self.0, serializer)
             }
         }
 
         // As the variant stands in `Saved`.
-        serializer.serialize_newtype_variant("Saved", 1, "V2", &Parts(self))
+        serializer.serialize_newtype_variant("Saved", 2, "V3", &Parts(self))
     }
 }
 
@@ -98,8 +136,9 @@ impl TryFrom<Saved> for Memory {
 
     fn try_from(saved: Saved) -> Result<Self, Unsound> {
         let memory = match saved {
-            Saved::V1(old) => Self::from(old),
-            Saved::V2(memory) => memory,
+            Saved::V1(old) => Self::from(V2::from(old)),
+            Saved::V2(old) => Self::from(old),
+            Saved::V3(memory) => memory,
         };
         let fits = memory.recommendations.is_sound(memory.last_now)
             && memory.increases.is_bounded()
