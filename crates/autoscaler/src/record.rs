@@ -38,7 +38,7 @@ pub struct DecisionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_query: Option<MetricRecord>,
     /// What was in force beside the policy.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_force: Vec<InForce>,
     /// The policy's own bounds then; `None` in a record that was written before they were in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,8 +94,10 @@ pub struct MetricRecord {
     /// What is known of it.
     pub observation: Observation,
     /// Why there is no value, in the source's words; `None` when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What the source remarked along the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
 }
 
@@ -114,6 +116,7 @@ pub enum Verdict {
         /// What became of it.
         outcome: Outcome,
         /// Why it was not written, or what went wrong on the way; `None` when nothing did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
     /// The target could not be read, so there was nothing to decide on.

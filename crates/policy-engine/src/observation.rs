@@ -38,6 +38,13 @@ pub struct Coverage {
     pub window: Option<f64>,
 }
 
+#[cfg(feature = "serde")]
+impl Coverage {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A measured value that may be acted on, or at least shown. Finite and not negative.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -47,6 +54,10 @@ pub struct Sample {
     /// When it was measured, on the clock of `now`; `None` where the source cannot tell the sample's age.
     pub measured_at: Option<Timestamp>,
     /// How much took part in it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Coverage::is_unknown")
+    )]
     pub coverage: Coverage,
 }
 

@@ -24,6 +24,7 @@ pub struct Workload {
     /// How many replicas can serve.
     pub readiness: Readiness,
     /// What holds the workload from outside the engine. Empty for most.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub holds: Vec<Hold>,
     /// What schedules and overrides ask for at this moment. None for most.
     #[cfg_attr(feature = "serde", serde(default))]

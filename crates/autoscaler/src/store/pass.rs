@@ -4,10 +4,17 @@
 use std::fmt::Write as _;
 
 use headroom_policy_engine::{Memory, Outcome, Timestamp, WorkloadId};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{
+    Connection, OptionalExtension as _, params,
+    types::{ToSql, ToSqlOutput, ValueRef},
+};
 
 use super::{Store, StoreError, history, intents, intents::OpenIntent, millis, retention};
 use crate::{DecisionRecord, Notice, Verdict};
+
+/// The bytes that most memories and most records fit into, so that writing one takes one allocation.
+const USUAL_MEMORY: usize = 1024;
+const USUAL_RECORD: usize = 2048;
 
 /// A row of the table of decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,8 +274,8 @@ fn remember(
     Ok(())
 }
 
-/// What two decisions must have in common to be one row: result, reason, kinds of steps, conditions, holds, what is in force. Empty for a change that is
-/// to be written.
+/// What two decisions must have in common to be one row: result, reason, kinds of steps, conditions, holds, and what is in
+/// force. Empty for a change that is to be written.
 fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
     match &record.verdict {
         Verdict::Decided { .. } if is_intent => Vec::new(),
@@ -304,7 +311,7 @@ fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
 }
 
 fn encode(memory: &Memory) -> Result<Vec<u8>, StoreError> {
-    postcard::to_stdvec(memory).map_err(|error| StoreError::Encode {
+    postcard::to_extend(memory, Vec::with_capacity(USUAL_MEMORY)).map_err(|error| StoreError::Encode {
         what: "a memory",
         reason: error.to_string(),
     })
@@ -322,9 +329,22 @@ fn decode(bytes: &[u8]) -> Result<Memory, String> {
     }
 }
 
-fn json(record: &DecisionRecord) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|error| StoreError::Encode {
-        what: "a decision",
-        reason: error.to_string(),
-    })
+fn json(record: &DecisionRecord) -> Result<Json, StoreError> {
+    let mut text = Vec::with_capacity(USUAL_RECORD);
+    match serde_json::to_writer(&mut text, record) {
+        Ok(()) => Ok(Json(text)),
+        Err(error) => Err(StoreError::Encode {
+            what: "a decision",
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// A JSON text for a column.
+struct Json(Vec<u8>);
+
+impl ToSql for Json {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
 }
