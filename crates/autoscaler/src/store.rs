@@ -17,7 +17,10 @@ use std::{
     fmt, io,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -45,10 +48,20 @@ pub struct Store {
     dir: PathBuf,
     rights: Rights,
     connection: Mutex<Connection>,
+    /// How often the file was replaced since it was opened.
+    replaced: AtomicU32,
     is_new: bool,
     history: HistorySettings,
     /// What became of the file since it was opened.
     notices: Mutex<Vec<Notice>>,
+}
+
+/// Which file a state stood in when it was read, and what others had written to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Generation {
+    replaced: u32,
+    /// SQLite's own number, which tells something only while the file is the same.
+    written: i64,
 }
 
 /// What may be done with the state.
@@ -172,6 +185,7 @@ impl Store {
         if let Err(error) = &done
             && let Some(reason) = error.corruption()
         {
+            self.replaced.fetch_add(1, Ordering::Relaxed);
             let notice = open::replace(&mut connection, &self.dir, reason)?;
             self.notices
                 .lock()
@@ -187,10 +201,14 @@ impl Store {
         std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes when another process has written since. As long as it is the same, what was read is still so.
-    pub(crate) fn generation(&self) -> Result<i64, StoreError> {
+    /// Changes when another process has written since, or the file is another one. As long as it is the same, what was
+    /// read is still so.
+    pub(crate) fn generation(&self) -> Result<Generation, StoreError> {
         let connection = self.connection();
-        Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+        Ok(Generation {
+            replaced: self.replaced.load(Ordering::Relaxed),
+            written: connection.pragma_query_value(None, "data_version", |row| row.get(0))?,
+        })
     }
 
     /// Brings what is in the log into the file, and waits for whoever writes at this moment.

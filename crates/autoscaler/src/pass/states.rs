@@ -10,7 +10,10 @@ use std::{
 
 use headroom_policy_engine::{Timestamp, WorkloadId};
 
-use crate::{Notice, Store, StoreError, store::Remembered};
+use crate::{
+    Notice, Store, StoreError,
+    store::{Generation, Remembered},
+};
 
 /// The memories of all workloads.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub(super) struct States {
 #[derive(Debug, Default)]
 struct Kept {
     /// Of the state, when `slots` was last known to agree with it.
-    generation: Option<i64>,
+    generation: Option<Generation>,
     slots: HashMap<WorkloadId, Slot>,
 }
 

@@ -5,7 +5,7 @@ use std::{
     fs,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, atomic::AtomicU32},
 };
 
 use headroom_policy_engine::Timestamp;
@@ -153,6 +153,7 @@ fn opened(
         dir: dir.to_owned(),
         rights,
         connection: Mutex::new(connection),
+        replaced: AtomicU32::new(0),
         is_new,
         history,
         notices: Mutex::default(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::world::*;
-use headroom_autoscaler::{Notice, Pause, Store};
+use headroom_autoscaler::{Autoscaler, Notice, Pause, Store, Which};
 use rusqlite::Connection;
 
 /// A world with a state in which the window of scaling down is known, closed.
@@ -125,10 +125,9 @@ async fn a_database_of_somebody_else_is_set_aside() {
     check_set_aside(&world, "it is not a state of headroom").await;
 }
 
-#[tokio::test]
-async fn a_state_that_turns_out_to_be_corrupt_during_a_pass_is_set_aside_and_nothing_is_written() {
-    let world = with_state().await;
-    let connection = Connection::open(file(&world)).unwrap();
+/// Spoils what only a new decision touches, so that it is found when one is written.
+fn spoil_the_index_of_decisions(world: &World) {
+    let connection = Connection::open(file(world)).unwrap();
     let page: u64 = connection
         .query_row(
             "SELECT rootpage FROM sqlite_schema WHERE name = 'decision_by_workload'",
@@ -140,10 +139,16 @@ async fn a_state_that_turns_out_to_be_corrupt_during_a_pass_is_set_aside_and_not
         .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0).map(u64::from))
         .unwrap();
     connection.close().unwrap();
-    let mut bytes = fs::read(file(&world)).unwrap();
+    let mut bytes = fs::read(file(world)).unwrap();
     let start = usize::try_from((page - 1) * size).unwrap();
     bytes[start..start + usize::try_from(size).unwrap()].fill(0xee);
-    fs::write(file(&world), bytes).unwrap();
+    fs::write(file(world), bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_state_that_turns_out_to_be_corrupt_during_a_pass_is_set_aside_and_nothing_is_written() {
+    let world = with_state().await;
+    spoil_the_index_of_decisions(&world);
 
     let writes = world.actuator.writes().len();
     world.load("web", 900.0);
@@ -171,6 +176,43 @@ async fn a_state_that_turns_out_to_be_corrupt_during_a_pass_is_set_aside_and_not
         told(about(&pass(&world.start(), at(300)).await, "web")),
         "9 OnTarget"
     );
+}
+
+#[tokio::test]
+async fn what_is_known_of_other_workloads_goes_with_a_state_that_turns_out_to_be_corrupt() {
+    for is_spoilt in [false, true] {
+        let world = with_state().await;
+        let (api, web) = ([id("api")], [id("web")]);
+        let over = async |autoscaler: &Autoscaler, workloads, now| {
+            let which = Which::These(workloads);
+            autoscaler.pass(at(now), which).await.unwrap()
+        };
+        world.load("api", 50.0);
+        for now in [225, 240] {
+            over(&world.start(), &api, now).await;
+        }
+        if is_spoilt {
+            spoil_the_index_of_decisions(&world);
+        }
+        let autoscaler = world.start();
+        // The same decision again touches no index, and another one does.
+        over(&autoscaler, &api, 255).await;
+        world.load("web", 900.0);
+        let record = over(&autoscaler, &web, 260).await;
+        let is_set_aside = |notice: &Notice| matches!(notice, Notice::StateSetAside { .. });
+        assert_eq!(record.notices.iter().any(is_set_aside), is_spoilt);
+        for now in [290, 320] {
+            over(&autoscaler, &api, now).await;
+        }
+        let record = over(&autoscaler, &api, 350).await;
+        // The window is covered only by what was known.
+        let expected = if is_spoilt {
+            "2 Stabilizing"
+        } else {
+            "2 -> 1 Written"
+        };
+        assert_eq!(told(about(&record, "api")), expected);
+    }
 }
 
 #[tokio::test]
