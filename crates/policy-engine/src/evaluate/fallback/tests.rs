@@ -276,3 +276,35 @@ fn a_metric_that_left_the_policy_keeps_nothing_waiting() {
     world.policy.metrics.pop();
     assert_eq!(world.pass(60, &[fresh(200.0)]).reason(), Reason::OnTarget);
 }
+
+#[test]
+fn a_clock_that_went_back_keeps_what_was_waited_for() {
+    for when in [FallbackWhen::All, FallbackWhen::Any] {
+        let mut world = falling_back(at_least(5), when);
+        world.pass(0, &BLIND);
+        assert_eq!(world.pass(45, &BLIND).desired(), Replicas::new(2));
+        world.now = world.now.minus(Duration::from_secs(3600));
+        assert_eq!(world.pass(0, &BLIND).desired(), Replicas::new(2), "{when:?}");
+        assert_eq!(world.pass(14, &BLIND).desired(), Replicas::new(2), "{when:?}");
+        assert_eq!(world.pass(1, &BLIND).desired(), Replicas::new(5), "{when:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_went_back_neither_ends_nor_lengthens_the_recovery() {
+    let known = [fresh(200.0), fresh(100.0)];
+    let mut world = falling_back(at_least(5), FallbackWhen::All);
+    world.pass(0, &BLIND);
+    world.pass(60, &BLIND);
+    let passes = |world: &mut World| {
+        (0..40)
+            .take_while(|_| world.pass(15, &known).desired() == Replicas::new(5))
+            .count()
+    };
+    let mut undisturbed = world.clone();
+    world.pass(15, &known);
+    world.now = world.now.minus(Duration::from_secs(3600));
+    // The pass in which the clock goes back takes no time.
+    world.pass(0, &known);
+    assert_eq!(passes(&mut world) + 1, passes(&mut undisturbed));
+}
