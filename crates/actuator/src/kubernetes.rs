@@ -3,29 +3,40 @@
 //! Owns what the cluster's facts mean for a workload, and when a count may be written over another version of its
 //! object. How the cluster is asked belongs to `headroom-cluster`; what a count should be, to the engine.
 
+mod guards;
 mod state;
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
-use futures::future::{join, join_all};
+use futures::future::{join_all, join4};
 use headroom_cluster::{
-    ClusterError, ClusterView, Connection, FIELD_MANAGER, Scalable, ScaleProbe, ScaleWriter,
+    ClusterError, ClusterView, Connection, FIELD_MANAGER, Resource, Rollout, Scalable, ScaleProbe,
+    ScaleWriter,
 };
-use headroom_policy_engine::{Replicas, Timestamp};
-use tracing::debug;
+use headroom_policy_engine::{RaisedCondition, Replicas, Timestamp};
+use tracing::warn;
 
-use self::state::state;
+use self::state::{Seen, state};
 use crate::{Actuator, KubernetesTarget, ScaleTarget, TargetError, TargetReader, TargetState};
 
 /// How often a count is written again over changes of the object that leave the count alone. Each is a status update
 /// that came in between, of which a rollout makes a few a second.
 const ATTEMPTS: usize = 5;
 
+const NOT_READY: &str = "the guard against replicas that do not become ready";
+const SECOND_SCALER: &str = "the guard against a second scaler";
+const ROLLOUT: &str = "the guard against scaling down in a rollout";
+
 /// Reads targets of kind Kubernetes. It has no way to write.
 #[derive(Clone, Debug)]
 pub struct KubernetesReader {
     view: Arc<ClusterView>,
+    /// What was warned of already.
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Reads and sets targets of kind Kubernetes, through their scale subresource alone.
@@ -48,29 +59,89 @@ pub struct KubernetesProbe {
 impl KubernetesReader {
     /// Reads what `view` knows.
     #[must_use]
-    pub const fn new(view: Arc<ClusterView>) -> Self {
-        Self { view }
+    pub fn new(view: Arc<ClusterView>) -> Self {
+        Self {
+            view,
+            warned: Arc::default(),
+        }
     }
 
     async fn read_one(&self, target: &ScaleTarget, now: Timestamp) -> Result<TargetState, TargetError> {
         let target = kubernetes(target)?;
-        let object = &target.object;
-        let (scalable, pods) = join(
+        let (object, namespace) = (&target.object, &target.object.namespace);
+        let (scalable, pods, hpas, scaled_objects) = join4(
             self.view.scalable(object, now),
-            self.view.pods(&object.namespace, now),
+            self.view.pods(namespace, now),
+            self.view.hpas(namespace, now),
+            self.view.scaled_objects(namespace, now),
         )
         .await;
         let scalable = scalable?;
-        let pods = match pods {
-            Ok(pods) => Some(pods),
-            // Without the permission nothing is known of pods, and that is said by the guards that need them.
-            Err(error) if error.is_forbidden() => {
-                debug!(workload = %target.workload, error = %error, "pods may not be read");
-                None
-            }
-            Err(error) => return Err(error.into()),
+        let mut off = Vec::new();
+        let mut allowed = Allowed {
+            reader: self,
+            namespace,
+            off: &mut off,
         };
-        Ok(state(&scalable, pods.as_deref(), now)?)
+        let pods = allowed.or_off(pods, NOT_READY, &Resource::pods())?;
+        let hpas = allowed.or_off(hpas, SECOND_SCALER, &Resource::hpas())?;
+        let scaled_objects = allowed.or_off(scaled_objects, SECOND_SCALER, &Resource::scaled_objects())?;
+        if scalable.rollout == Rollout::Unknown {
+            off.push(RaisedCondition::GuardOff {
+                guard: ROLLOUT.into(),
+                because: "nothing is known of the rollouts of this kind".into(),
+            });
+        }
+        let resource = self.view.resource(&object.kind).await?;
+        let seen = Seen {
+            object: &scalable,
+            pods: pods.as_deref(),
+            second_scalers: guards::second_scalers(
+                object,
+                &resource,
+                hpas.as_deref(),
+                scaled_objects.as_deref(),
+            ),
+            off,
+        };
+        Ok(state(seen, now)?)
+    }
+
+    /// Warns once of a guard that is off.
+    fn warn_once(&self, off: &RaisedCondition) {
+        let off = off.to_string();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warned.contains(&off) {
+            warn!("{off}");
+            warned.insert(off);
+        }
+    }
+}
+
+/// Takes a missing permission for what it is: the guard that needs it is off.
+struct Allowed<'a> {
+    reader: &'a KubernetesReader,
+    namespace: &'a str,
+    off: &'a mut Vec<RaisedCondition>,
+}
+
+impl Allowed<'_> {
+    fn or_off<T>(
+        &mut self,
+        answer: Result<T, ClusterError>,
+        guard: &str,
+        resource: &Resource,
+    ) -> Result<Option<T>, ClusterError> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.is_forbidden() => {
+                let off = guards::off(guard, resource, self.namespace);
+                self.reader.warn_once(&off);
+                self.off.push(off);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

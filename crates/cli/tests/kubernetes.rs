@@ -48,6 +48,7 @@ impl World<'_> {
         let rules = [
             rule(&["apps"], &["deployments"], &read),
             rule(&[""], &["pods"], &read),
+            rule(&["autoscaling"], &["horizontalpodautoscalers"], &read),
             write,
         ];
         let user = namespace.user("headroom", &rules).await;

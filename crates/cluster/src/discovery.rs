@@ -61,7 +61,7 @@ fn own(name: &KindName) -> Option<ScalableKind> {
     })?;
     Some(ScalableKind {
         resource: Resource::new(group, "v1", plural, kind),
-        reading: Reading::Object(ScalePaths::of_workloads()),
+        reading: Reading::Object(ScalePaths::of_workload(kind)),
     })
 }
 
@@ -113,6 +113,21 @@ async fn in_any_group(
                 .map(|one| format!("{}.{}", name.kind, one.group))
                 .collect(),
         }),
+    }
+}
+
+/// Whether `group` is served.
+pub(crate) async fn has_group(
+    connection: &Connection,
+    group: &str,
+    until: Instant,
+) -> Result<bool, ClusterError> {
+    let path = format!("/apis/{group}");
+    let found: Result<APIGroup, _> = connection.get(&path, &Action::get_path(&path), until).await;
+    match found {
+        Ok(_) => Ok(true),
+        Err(ClusterError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

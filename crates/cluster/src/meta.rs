@@ -69,6 +69,8 @@ pub(crate) struct RawMeta<M> {
     #[serde(default)]
     pub(crate) resource_version: String,
     #[serde(default)]
+    pub(crate) generation: Option<u64>,
+    #[serde(default)]
     pub(crate) labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
     pub(crate) annotations: Annotations,

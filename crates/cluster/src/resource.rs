@@ -63,11 +63,15 @@ impl Resource {
         }
     }
 
-    pub(crate) fn pods() -> Self {
+    /// Pods.
+    #[must_use]
+    pub fn pods() -> Self {
         Self::new("", "v1", "pods", "Pod")
     }
 
-    pub(crate) fn hpas() -> Self {
+    /// HorizontalPodAutoscalers.
+    #[must_use]
+    pub fn hpas() -> Self {
         Self::new(
             "autoscaling",
             "v2",
@@ -76,7 +80,9 @@ impl Resource {
         )
     }
 
-    pub(crate) fn scaled_objects() -> Self {
+    /// ScaledObjects of KEDA.
+    #[must_use]
+    pub fn scaled_objects() -> Self {
         Self::new("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
     }
 

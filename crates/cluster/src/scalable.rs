@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    ClusterError, FieldOwner,
+    ClusterError, FieldOwner, Rollout,
     meta::{self, Raw, RawManagedFields},
+    rollout::{self, Progress},
     view::Kept,
 };
 
@@ -32,6 +33,10 @@ pub struct Scalable {
     pub replicas_owner: Option<FieldOwner>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether a rollout is under way.
+    pub rollout: Rollout,
+    /// Why no further pod is let in, in the API server's words; `None` where the object tells of none that was refused.
+    pub refused: Option<Box<str>>,
 }
 
 /// Where things stand in an object of some kind, as paths from its root.
@@ -43,16 +48,19 @@ pub(crate) struct ScalePaths {
     pub(crate) selector: Option<Vec<String>>,
     /// What it means that the wanted count is absent: nothing is known, but for the Scale object, which leaves out a zero.
     pub(crate) absent: Option<Replicas>,
+    /// How it tells of rollouts.
+    pub(crate) progress: Progress,
 }
 
 impl ScalePaths {
-    /// Of Deployments, StatefulSets, ReplicaSets and ReplicationControllers.
-    pub(crate) fn of_workloads() -> Self {
+    /// Of one of Deployment, StatefulSet, ReplicaSet and ReplicationController.
+    pub(crate) fn of_workload(kind: &str) -> Self {
         Self {
             replicas: path(".spec.replicas"),
             observed: path(".status.replicas"),
             selector: Some(path(".spec.selector")),
             absent: None,
+            progress: Progress::of_kind(kind),
         }
     }
 
@@ -63,6 +71,7 @@ impl ScalePaths {
             observed: path(observed),
             selector: selector.map(path),
             absent: None,
+            progress: Progress::Unknown,
         }
     }
 
@@ -148,6 +157,8 @@ impl Kept for Scalable {
                 .map(String::into_boxed_str),
             replicas_owner: meta::owner(&metadata.managed_fields, &paths.replicas),
             deleting: metadata.deletion_timestamp.is_some(),
+            rollout: paths.progress.read(metadata.generation, &spec.0, &status.0),
+            refused: rollout::refusal(&status.0),
             name: metadata.name.into(),
             uid: metadata.uid.into(),
             version: metadata.resource_version.into(),

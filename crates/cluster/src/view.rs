@@ -211,6 +211,7 @@ pub struct ClusterView {
     pods: Feeds<Pod>,
     hpas: Feeds<Hpa>,
     scaled_objects: Feeds<ScaledObject>,
+    keda: tokio::sync::Mutex<Option<(Timestamp, bool)>>,
     /// Objects as our own writes left them, until the view has caught up with that.
     written: Mutex<HashMap<ObjectName, Arc<Scalable>>>,
 }
@@ -236,6 +237,7 @@ impl ClusterView {
             pods: Feeds::default(),
             hpas: Feeds::default(),
             scaled_objects: Feeds::default(),
+            keda: tokio::sync::Mutex::default(),
             written: Mutex::default(),
         }
     }
@@ -288,7 +290,8 @@ impl ClusterView {
         self.all(&self.hpas, Resource::hpas(), namespace, now).await
     }
 
-    /// The ScaledObjects of `namespace`: none where KEDA is not installed.
+    /// The ScaledObjects of `namespace`: none where KEDA is not installed. A permission for what is not there is not
+    /// missed.
     ///
     /// # Errors
     /// As [`Self::pods`].
@@ -303,8 +306,30 @@ impl ClusterView {
             .await
         {
             Err(ClusterError::NotFound { .. }) => Ok(Arc::new(Objects::none())),
+            Err(error) if error.is_forbidden() && !self.has_keda(now).await? => Ok(Arc::new(Objects::none())),
             other => other,
         }
+    }
+
+    /// Whether KEDA's kinds are served, asked once a pass.
+    async fn has_keda(&self, now: Timestamp) -> Result<bool, ClusterError> {
+        let mut keda = self.keda.lock().await;
+        if let Some((_, has)) = keda.filter(|(at, _)| *at == now) {
+            return Ok(has);
+        }
+        let group = Resource::scaled_objects().group;
+        let has = discovery::has_group(&self.connection, &group, self.connection.until()).await?;
+        *keda = Some((now, has));
+        drop(keda);
+        Ok(has)
+    }
+
+    /// The kind that `name` means, as the API server serves it.
+    ///
+    /// # Errors
+    /// When no kind is meant, or several.
+    pub async fn resource(&self, name: &KindName) -> Result<Resource, ClusterError> {
+        Ok(self.kind(name).await?.resource)
     }
 
     async fn all<K: Kept<How = ()>>(

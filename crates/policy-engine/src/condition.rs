@@ -46,6 +46,25 @@ pub enum RaisedCondition {
     },
     /// Too much of the fleet would fall at once.
     FleetBrake,
+    /// Replicas that are there do not come up.
+    ReplicasNotStarting {
+        /// How many.
+        replicas: Replicas,
+        /// Why one of them does not, in the words of what starts it.
+        because: Arc<str>,
+    },
+    /// No further replica is let in, whatever the count: by a quota, or a check at admission.
+    ReplicasRefused {
+        /// Why, in the words of what refuses.
+        because: Arc<str>,
+    },
+    /// A guard is off, because what it needs is not known.
+    GuardOff {
+        /// Which guard, for people.
+        guard: Arc<str>,
+        /// What is missing, with the way out where there is one.
+        because: Arc<str>,
+    },
 }
 
 impl RaisedCondition {
@@ -62,6 +81,7 @@ impl RaisedCondition {
             .into_iter()
             .chain(flapping.map(|reversals| Self::Flapping { reversals, allowed }))
             .chain(holds.filter_map(Self::of_hold))
+            .chain(workload.raised.iter().cloned())
             .collect()
     }
 
@@ -90,6 +110,9 @@ impl RaisedCondition {
             Self::SecondScaler { .. } => "second_scaler",
             Self::Contested { .. } => "contested",
             Self::FleetBrake => "fleet_brake",
+            Self::ReplicasNotStarting { .. } => "replicas_not_starting",
+            Self::ReplicasRefused { .. } => "replicas_refused",
+            Self::GuardOff { .. } => "guard_off",
         }
     }
 }
@@ -116,6 +139,14 @@ impl fmt::Display for RaisedCondition {
             }
             .fmt(f),
             Self::FleetBrake => Hold::FleetBrake { until: None }.fmt(f),
+            Self::ReplicasNotStarting { replicas, because } if replicas.get() == 1 => {
+                write!(f, "1 replica does not come up: {because}")
+            }
+            Self::ReplicasNotStarting { replicas, because } => {
+                write!(f, "{} replicas do not come up: {because}", replicas.get())
+            }
+            Self::ReplicasRefused { because } => write!(f, "no further replica is let in: {because}"),
+            Self::GuardOff { guard, because } => write!(f, "{guard} is off: {because}"),
         }
     }
 }
@@ -171,6 +202,23 @@ mod tests {
         assert_eq!(told.first().map(ToString::to_string).as_deref(), Some(said));
         world.now = world.now.plus(Duration::from_secs(3600));
         assert_eq!(raised(&world), []);
+    }
+
+    #[test]
+    fn what_the_target_tells_beside_its_holds_is_told_of_too() {
+        let mut world = World::new(4, vec![metric("load")]);
+        let because: Arc<str> = "0/3 nodes are available".into();
+        let stuck = |replicas| RaisedCondition::ReplicasNotStarting {
+            replicas: Replicas::new(replicas),
+            because: Arc::clone(&because),
+        };
+        world.workload.raised = vec![stuck(1), stuck(2)];
+        let told: Vec<_> = raised(&world).iter().map(ToString::to_string).collect();
+        let expected = [
+            "1 replica does not come up: 0/3 nodes are available",
+            "2 replicas do not come up: 0/3 nodes are available",
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

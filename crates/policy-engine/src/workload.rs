@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{ActiveBounds, Hold, Replicas, hpa::SelectorState};
+use crate::{ActiveBounds, Hold, RaisedCondition, Replicas, hpa::SelectorState};
 
 /// One workload at the moment of evaluation, as its target tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,9 @@ pub struct Workload {
     /// What holds the workload from outside the engine. Empty for most.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub holds: Vec<Hold>,
+    /// What else the target tells that somebody has to look at. It holds nothing by itself. Empty for most.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub raised: Vec<RaisedCondition>,
     /// What schedules and overrides ask for at this moment. None for most.
     #[cfg_attr(feature = "serde", serde(default))]
     pub bounds: ActiveBounds,
@@ -42,6 +45,7 @@ impl Workload {
             origin: CountOrigin::Read,
             readiness: Readiness::Unknown,
             holds: Vec::new(),
+            raised: Vec::new(),
             bounds: ActiveBounds::default(),
         }
     }

@@ -2,24 +2,47 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use headroom_cluster::{ClusterError, FIELD_MANAGER, Objects, Pod, Scalable};
+use headroom_cluster::{ClusterError, FIELD_MANAGER, Objects, Pod, Rollout, Scalable};
 use headroom_policy_engine::{
-    CountOrigin, Hold, Readiness, Replicas, SelectorState, Timestamp, Workload, hpa::Selector,
+    CountOrigin, Hold, RaisedCondition, Readiness, Replicas, SelectorState, Timestamp, Workload,
+    hpa::Selector,
 };
 
+use super::guards;
 use crate::{ReplicaEndpoint, TargetState};
 
-/// The state of a target at `now`. `pods` are all of its namespace; `None`: they may not be read.
-pub(super) fn state(
-    object: &Scalable,
-    pods: Option<&Objects<Pod>>,
-    now: Timestamp,
-) -> Result<TargetState, ClusterError> {
+/// What was read of a target and its surroundings.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) object: &'a Scalable,
+    /// All pods of its namespace; `None`: they may not be read.
+    pub(super) pods: Option<&'a Objects<Pod>>,
+    /// What else scales it.
+    pub(super) second_scalers: Vec<Hold>,
+    /// The guards that are off.
+    pub(super) off: Vec<RaisedCondition>,
+}
+
+/// The state of a target at `now`.
+pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, ClusterError> {
+    let Seen {
+        object,
+        pods,
+        second_scalers,
+        off,
+    } = seen;
     let current = object.wanted()?;
     let (selector, pods) = match selector(object) {
         Ok(selector) => (SelectorState::Usable, pods.map(|pods| pods.selected(&selector))),
         Err(state) => (state, None),
     };
+    let not_starting = guards::not_starting(pods.iter().flatten().map(|pod| &***pod));
+    let refused = object
+        .refused
+        .as_deref()
+        .map(|because| RaisedCondition::ReplicasRefused {
+            because: because.into(),
+        });
     let workload = Workload {
         observed: Some(object.observed),
         selector,
@@ -27,17 +50,31 @@ pub(super) fn state(
         readiness: pods
             .as_deref()
             .map_or(Readiness::Unknown, |pods| readiness(current, pods, now)),
-        holds: object
-            .deleting
-            .then_some(Hold::BeingDeleted)
-            .into_iter()
-            .collect(),
+        holds: second_scalers.into_iter().chain(holds(object, current)).collect(),
+        raised: not_starting.into_iter().chain(refused).chain(off).collect(),
         ..Workload::running(current)
     };
     Ok(TargetState {
         workload,
         replicas: pods.iter().flatten().filter_map(|pod| endpoint(pod)).collect(),
     })
+}
+
+/// What the object itself tells that holds its count.
+///
+/// Pods that are there and do not come up hold nothing here: more may be what is needed, and how many more is the
+/// not-ready guard's to say. Pods that are refused hold scaling up, for no count brings another one.
+fn holds(object: &Scalable, current: Replicas) -> impl Iterator<Item = Hold> {
+    let deleting = object.deleting.then_some(Hold::BeingDeleted);
+    let rolling_out = match object.rollout {
+        Rollout::UnderWay { until } => Some(Hold::RollingOut { until }),
+        Rollout::Settled | Rollout::Unknown => None,
+    };
+    let missing = current.get().saturating_sub(object.observed.get()).max(1);
+    let refused = object.refused.is_some().then_some(Hold::FailingToStart {
+        failing: Replicas::new(missing),
+    });
+    [deleting, rolling_out, refused].into_iter().flatten()
 }
 
 fn selector(object: &Scalable) -> Result<Selector, SelectorState> {

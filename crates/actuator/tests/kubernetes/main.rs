@@ -2,5 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod guards;
 mod real;
 mod writing;

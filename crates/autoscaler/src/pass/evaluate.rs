@@ -12,7 +12,7 @@ use headroom_policy_engine::{
 
 use super::{Acts, report::in_one_line};
 use crate::{
-    DecisionRecord, HoldQuery, InForce, MetricRecord, MetricSettings, Override, Pause, Verdict,
+    DecisionRecord, HoldQuery, InForce, MetricRecord, MetricSettings, Mode, Override, Pause, Verdict,
     WorkloadSettings,
     in_force::impose,
     store::{OpenIntent, Remembered},
@@ -91,6 +91,12 @@ pub(crate) fn decide(
                         .extend(Hold::of_query(&hold.query, &asked.observation));
                     asked
                 });
+            if settings.mode == Mode::Shadow {
+                // It is there to be compared with.
+                target
+                    .holds
+                    .retain(|hold| !matches!(hold, Hold::SecondScaler { .. }));
+            }
             target.holds.extend(found.pause);
             impose(&record.in_force, &mut target);
             let mut seen: Observations = record.metrics.iter().map(|metric| metric.observation).collect();

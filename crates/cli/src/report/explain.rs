@@ -91,7 +91,7 @@ impl fmt::Display for Explained<'_> {
             writeln!(
                 f,
                 "  {:width$}  {}",
-                "problem",
+                condition_label(condition),
                 paint.paint(Tone::Warning, condition)
             )?;
         }
@@ -178,6 +178,21 @@ fn hpa_status(f: &mut fmt::Formatter<'_>, round: &RoundStatus, at: Timestamp) ->
     match &round.error {
         Some(error) => writeln!(f, "  error           {error}"),
         None => Ok(()),
+    }
+}
+
+/// What a condition is, for people: a guard that is off is no problem of the workload.
+const fn condition_label(condition: &RaisedCondition) -> &'static str {
+    match condition {
+        RaisedCondition::GuardOff { .. } => "off",
+        RaisedCondition::NotBecomingReady { .. }
+        | RaisedCondition::FailingToStart { .. }
+        | RaisedCondition::Flapping { .. }
+        | RaisedCondition::SecondScaler { .. }
+        | RaisedCondition::Contested { .. }
+        | RaisedCondition::FleetBrake
+        | RaisedCondition::ReplicasNotStarting { .. }
+        | RaisedCondition::ReplicasRefused { .. } => "problem",
     }
 }
 

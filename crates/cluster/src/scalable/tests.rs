@@ -10,7 +10,7 @@ fn keep(paths: &ScalePaths, object: Value) -> Scalable {
 #[test]
 fn a_deployment_is_kept_with_its_count_and_who_wrote_it() {
     let kept = keep(
-        &ScalePaths::of_workloads(),
+        &ScalePaths::of_workload("Deployment"),
         json!({
             "metadata": {
                 "name": "api", "uid": "u-1", "resourceVersion": "71",
@@ -62,7 +62,7 @@ fn a_count_that_is_absent_or_no_count_is_not_zero() {
         json!({"replicas": "3"}),
     ] {
         let kept = keep(
-            &ScalePaths::of_workloads(),
+            &ScalePaths::of_workload("Deployment"),
             json!({"metadata": {"name": "api"}, "spec": spec}),
         );
         assert!(
@@ -117,7 +117,7 @@ fn an_operator_that_is_not_known_makes_a_selector_that_cannot_be_read() {
 fn only_a_later_reading_of_the_same_object_is_newer() {
     let object = |uid: &str, version: &str| {
         keep(
-            &ScalePaths::of_workloads(),
+            &ScalePaths::of_workload("Deployment"),
             json!({"metadata": {"name": "a", "uid": uid, "resourceVersion": version}}),
         )
     };

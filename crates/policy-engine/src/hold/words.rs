@@ -58,7 +58,9 @@ impl fmt::Display for Ending<'_> {
             }
             (_, Some(left)) => write!(f, "for another {}", Span(left)),
             (Hold::Paused { .. }, None) => f.write_str("until somebody resumes it"),
-            (Hold::SecondScaler { .. }, None) => f.write_str("until only one of them is left"),
+            (Hold::SecondScaler { .. }, None) => f.write_str(
+                "until only one of them is left: delete it, or compare the two with mode = \"shadow\"",
+            ),
             (Hold::BeingDeleted, None) => f.write_str("until it is gone"),
             (
                 Hold::ScaleDownHeld {

@@ -1,4 +1,4 @@
-use headroom_cluster::{FieldOwner, Labels};
+use headroom_cluster::{FieldOwner, Labels, PodTrouble};
 use headroom_policy_engine::{ConditionStatus, PodPhase, ReadyCondition};
 
 use super::*;
@@ -19,6 +19,8 @@ fn object(replicas: u32) -> Scalable {
         selector: Some("app=api".into()),
         replicas_owner: None,
         deleting: false,
+        rollout: Rollout::Settled,
+        refused: None,
     }
 }
 
@@ -50,7 +52,17 @@ fn ready(name: &str) -> Pod {
 }
 
 fn state_of(object: &Scalable, pods: impl IntoIterator<Item = Pod>) -> TargetState {
-    state(object, Some(&pods.into_iter().collect()), NOW).unwrap()
+    seen(object, Some(&pods.into_iter().collect())).unwrap()
+}
+
+fn seen(object: &Scalable, pods: Option<&Objects<Pod>>) -> Result<TargetState, ClusterError> {
+    let seen = Seen {
+        object,
+        pods,
+        second_scalers: Vec::new(),
+        off: Vec::new(),
+    };
+    state(seen, NOW)
 }
 
 fn readiness_of(replicas: u32, pods: impl IntoIterator<Item = Pod>) -> (u32, Option<u64>) {
@@ -182,7 +194,7 @@ fn without_a_selector_or_pods_readiness_is_not_known() {
         );
         assert!(state.replicas.is_empty());
     }
-    let blind = state(&object(2), None, NOW).unwrap();
+    let blind = seen(&object(2), None).unwrap();
     assert_eq!(blind.workload.readiness, Readiness::Unknown);
     assert_eq!(blind.workload.selector, SelectorState::Usable);
 }
@@ -203,8 +215,59 @@ fn a_count_that_is_absent_is_an_error_and_not_zero() {
         replicas: None,
         ..object(1)
     };
-    assert!(matches!(
-        state(&absent, None, NOW),
-        Err(ClusterError::NoCount { .. })
-    ));
+    assert!(matches!(seen(&absent, None), Err(ClusterError::NoCount { .. })));
+}
+
+#[test]
+fn a_rollout_holds_until_its_deadline_and_nothing_is_guessed_where_it_is_not_known() {
+    let rolling = |rollout| {
+        let object = Scalable { rollout, ..object(2) };
+        state_of(&object, []).workload.holds
+    };
+    let until = Some(NOW);
+    assert_eq!(rolling(Rollout::UnderWay { until }), [Hold::RollingOut { until }]);
+    assert_eq!(rolling(Rollout::Unknown), []);
+}
+
+#[test]
+fn pods_that_are_refused_hold_scaling_up_and_say_why() {
+    let refused = Scalable {
+        refused: Some("exceeded quota: pods".into()),
+        ..object(5)
+    };
+    let workload = state_of(&refused, []).workload;
+    let failing = Replicas::new(2);
+    assert_eq!(workload.holds, [Hold::FailingToStart { failing }]);
+    let said: Vec<_> = workload.raised.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["no further replica is let in: exceeded quota: pods"]);
+}
+
+#[test]
+fn pods_that_do_not_come_up_are_told_with_their_words_and_hold_nothing() {
+    let stuck = |name, trouble| Pod {
+        trouble: Some(Box::new(trouble)),
+        ..pod(name, ConditionStatus::False, 5)
+    };
+    let no_node = PodTrouble::Unschedulable {
+        message: "0/3 nodes are available".into(),
+    };
+    let crash = PodTrouble::Waiting {
+        container: "app".into(),
+        reason: "CrashLoopBackOff".into(),
+        message: "back-off 10s".into(),
+    };
+    let said = |pods: Vec<Pod>| {
+        let workload = state_of(&object(3), pods).workload;
+        assert_eq!(workload.holds, []);
+        workload.raised.first().map(ToString::to_string)
+    };
+    assert_eq!(said(vec![ready("a")]), None);
+    assert_eq!(
+        said(vec![ready("a"), stuck("b", no_node.clone())]).as_deref(),
+        Some("1 replica does not come up: 0/3 nodes are available")
+    );
+    assert_eq!(
+        said(vec![stuck("b", crash), stuck("c", no_node)]).as_deref(),
+        Some("2 replicas do not come up: container app: CrashLoopBackOff: back-off 10s")
+    );
 }

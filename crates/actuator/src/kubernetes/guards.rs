@@ -1,0 +1,75 @@
+//! What the guards need to know of a target's surroundings, and the words for what cannot be known.
+//!
+//! A permission that is missing switches the guard off that needs it, and that is said. Whatever else keeps a question
+//! from being answered is an error of the workload: unknown is never none.
+
+use headroom_cluster::{Hpa, ObjectName, Objects, Pod, PodTrouble, Resource, ScaledObject};
+use headroom_policy_engine::{Hold, RaisedCondition, Replicas};
+
+/// That `guard` is off, because `resource` may not be read in `namespace`, with the rule that allows it.
+pub(super) fn off(guard: &str, resource: &Resource, namespace: &str) -> RaisedCondition {
+    let Resource { group, plural, .. } = resource;
+    let because = format!(
+        "{resource} in namespace {namespace} may not be read; allow it with the rule \
+         {{apiGroups: [\"{group}\"], resources: [{plural}], verbs: [get, list, watch]}}"
+    );
+    RaisedCondition::GuardOff {
+        guard: guard.into(),
+        because: because.into(),
+    }
+}
+
+/// The other scalers of `object`, which is a `resource`. An HPA that KEDA made is told as the ScaledObject it is of.
+pub(super) fn second_scalers(
+    object: &ObjectName,
+    resource: &Resource,
+    hpas: Option<&Objects<Hpa>>,
+    scaled_objects: Option<&Objects<ScaledObject>>,
+) -> Vec<Hold> {
+    let is_ours = |group: &str, kind: &str, name: &str| {
+        group == resource.group && kind == resource.kind && name == object.name
+    };
+    let hpas = hpas.into_iter().flat_map(Objects::all);
+    let hpas = hpas
+        .filter(|hpa| is_ours(&hpa.target_group, &hpa.target_kind, &hpa.target_name))
+        .map(|hpa| match &hpa.scaled_object {
+            Some(name) => format!("ScaledObject/{name}"),
+            None => format!("HorizontalPodAutoscaler/{}", hpa.name),
+        });
+    let scaled_objects = scaled_objects.into_iter().flat_map(Objects::all);
+    let scaled_objects = scaled_objects
+        .filter(|one| is_ours(&one.target_group, &one.target_kind, &one.target_name))
+        .map(|one| format!("ScaledObject/{}", one.name));
+    let mut names: Vec<String> = scaled_objects.chain(hpas).collect();
+    names.dedup();
+    let holds = names
+        .into_iter()
+        .map(|name| Hold::SecondScaler { name: name.into() });
+    holds.collect()
+}
+
+/// That some of `pods` do not come up, with the words of the first that tells why.
+pub(super) fn not_starting<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<RaisedCondition> {
+    let is_stuck = |pod: &&Pod| pod.counts() && !pod.is_ready() && pod.trouble.is_some();
+    let stuck: Vec<&Pod> = pods.into_iter().filter(is_stuck).collect();
+    let trouble = stuck.first()?.trouble.as_deref()?;
+    Some(RaisedCondition::ReplicasNotStarting {
+        replicas: Replicas::new(u32::try_from(stuck.len()).unwrap_or(u32::MAX)),
+        because: words(trouble).into(),
+    })
+}
+
+fn words(trouble: &PodTrouble) -> String {
+    match trouble {
+        PodTrouble::Unschedulable { message } if message.is_empty() => "no node takes it".to_owned(),
+        PodTrouble::Unschedulable { message } => message.to_string(),
+        PodTrouble::Waiting {
+            container,
+            reason,
+            message,
+        } => {
+            let colon = if message.is_empty() { "" } else { ": " };
+            format!("container {container}: {reason}{colon}{message}")
+        }
+    }
+}
