@@ -10,13 +10,19 @@ use std::{fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 use divan::Bencher;
 use headroom_actuator::{Access, CommandTarget, ScaleTarget, testing::ScriptedActuator};
 use headroom_autoscaler::{
-    Autoscaler, HistorySettings, Managed, MetricOrigin, MetricSettings, Mode, Parts, SourceId, Sources,
-    Store, Which, WorkloadSettings,
+    Autoscaler, BrakeSettings, HistorySettings, Managed, MetricOrigin, MetricSettings, Mode, Parts, SourceId,
+    Sources, Store, Which, WorkloadSettings,
 };
 use headroom_metrics_source::RecordedSource;
 use headroom_policy_engine::*;
 
 /// How many workloads.
+/// As it is where nobody says otherwise.
+const BRAKE: BrakeSettings = BrakeSettings {
+    max_fall: 0.5,
+    least: 5,
+    hold: Duration::from_secs(600),
+};
 const WORKLOADS: u32 = 1000;
 /// How many passes the recording lasts.
 const STEPS: u32 = 600;
@@ -86,6 +92,7 @@ fn autoscaler(state_dir: PathBuf) -> Autoscaler {
         processes: None,
         store: Arc::new(opened.store),
         notices: opened.notices,
+        brake: BRAKE,
         command: "a benchmark".to_owned(),
         deadline,
         pass_deadline: Duration::from_secs(90),

@@ -205,6 +205,7 @@ impl Assembly<'_> {
             store,
             notices,
             command: this_command(),
+            brake: settings.brake,
             deadline: settings.deadline,
             pass_deadline: settings.pass_deadline,
         }))

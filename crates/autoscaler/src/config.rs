@@ -5,6 +5,7 @@
 //! reads the process's environment or a clock; connecting to anything belongs to others.
 
 mod at;
+mod braking;
 mod carried;
 mod channels;
 mod check;
@@ -66,7 +67,7 @@ use self::{
     tree::{Entry, Node, Table, Value},
     variables::Variables,
 };
-use crate::{Configuration, HistorySettings, KubernetesSettings, Remark, Settings};
+use crate::{BrakeSettings, Configuration, HistorySettings, KubernetesSettings, Remark, Settings};
 
 /// The built-in defaults as a commented file: all of them, written nowhere else.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -389,6 +390,7 @@ fn settings(
     let history = raw.history.as_ref()?;
     let keep_for = reader.span("history.keep_for", history.keep_for.as_ref());
     let max_size = history.max_size.as_ref()?;
+    let brake = braking::brake(raw.brake.as_ref()?, reader);
     let max_bytes = reader.word(words::size(&max_size.value.0), max_size.place);
     if max_bytes.is_some_and(|bytes| bytes < SMALLEST_HISTORY) {
         let message = format!("`max_size` is too small: {}", max_size.value.0);
@@ -405,6 +407,7 @@ fn settings(
             keep_for: keep_for.unwrap_or_default(),
             max_bytes: max_bytes.unwrap_or_default(),
         },
+        brake: brake.unwrap_or(BrakeSettings::OFF),
         deadline: deadline.unwrap_or_default(),
         pass_deadline: pass_deadline.unwrap_or_default(),
     })

@@ -1,6 +1,7 @@
 //! Text to policies, assembly of adapters, the pass, state and history.
 
 mod assembly;
+mod brake;
 mod clock;
 pub mod config;
 mod in_force;
@@ -16,6 +17,7 @@ mod settings;
 mod store;
 
 pub use assembly::{Assembly, AssemblyError, Purpose};
+pub use brake::{BrakeSettings, Falls, Tripped};
 pub use clock::{Clock, FollowingClock, SystemClock};
 pub use in_force::InForce;
 pub use lock::{Holder, LeaderLock, Leadership, LockError, LockHolder};

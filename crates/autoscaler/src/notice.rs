@@ -5,10 +5,10 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use headroom_policy_engine::WorkloadId;
+use headroom_policy_engine::{Timestamp, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-use crate::{DecisionRecord, Rebuilt};
+use crate::{DecisionRecord, Falls, Rebuilt};
 
 /// What a person should know about a pass as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,13 @@ pub enum Notice {
     TooFarApart {
         /// How long ago the pass before was.
         spacing: Duration,
+    },
+    /// The fleet's brake has tripped, and holds scaling down.
+    FleetBrake {
+        /// What would have fallen.
+        falls: Falls,
+        /// Until when it holds.
+        until: Timestamp,
     },
 }
 
@@ -114,7 +121,8 @@ impl Notice {
             | Self::StateSetAside { .. }
             | Self::StateUnusable { .. }
             | Self::MemorySetAside { .. }
-            | Self::TooFarApart { .. } => false,
+            | Self::TooFarApart { .. }
+            | Self::FleetBrake { .. } => false,
         }
     }
 }
@@ -162,8 +170,24 @@ impl fmt::Display for Notice {
                  15 min, best every 2",
                 minutes(*spacing)
             ),
+            Self::FleetBrake { falls, until } => write!(
+                f,
+                "the fleet's brake holds scaling down until {}: {falls}, which is rather a broken measurement than less \
+                 load. Look at what their metrics read (`headroom explain WORKLOAD`), for targets that are down and labels \
+                 that were renamed. What is still wanted then is let through; `headroom override WORKLOAD --max N --for \
+                 1h` lets one fall now, and max_fall = \"100%\" under [brake] switches the brake off",
+                time(*until)
+            ),
         }
     }
+}
+
+/// A moment as a text that stays the same from pass to pass.
+fn time(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.unix_millis()).map_or_else(
+        |_| at.unix_millis().to_string(),
+        |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
 }
 
 /// `spacing` in words, to the minute.

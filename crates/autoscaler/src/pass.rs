@@ -3,6 +3,7 @@
 //! Owns the order, and that a change is written only after the intent to write it is durable. What to decide is the
 //! engine's; when a pass begins belongs to the loop or to the caller.
 
+mod brake;
 mod cohort;
 mod evaluate;
 mod observe;
@@ -23,14 +24,15 @@ pub(crate) use self::evaluate::{Found, conclude, decide, freshness};
 pub use self::observe::{SourceId, Sources};
 pub(crate) use self::report::in_one_line;
 use self::{
+    brake::Brake,
     cohort::Cohort,
     report::Outages,
     states::{States, Taken},
     targets::{Due, Reads},
 };
 use crate::{
-    Clock, DecisionRecord, FirstPass, LockError, LockHolder, Notice, OperatorActs, OperatorFile, PassRecord,
-    Store, StoreError, WorkloadSettings,
+    BrakeSettings, Clock, DecisionRecord, FirstPass, LockError, LockHolder, Notice, OperatorActs,
+    OperatorFile, PassRecord, Store, StoreError, WorkloadSettings,
     lock::{PassGuard, PassLock},
 };
 
@@ -53,6 +55,7 @@ pub struct Autoscaler {
     operator: OperatorFile,
     lock: Option<PassLock>,
     command: String,
+    brake: BrakeSettings,
     deadline: Duration,
     pass_deadline: Duration,
     outages: Outages,
@@ -78,6 +81,8 @@ pub struct Parts {
     pub notices: Vec<Notice>,
     /// What this process is called in the locks, such as `headroom run --once`.
     pub command: String,
+    /// When too much of the fleet would fall at once.
+    pub brake: BrakeSettings,
     /// How long a target may take to answer before those that did go on without it.
     pub deadline: Duration,
     /// The deadline of a whole pass. One that takes more than twice that is stuck.
@@ -143,6 +148,7 @@ impl Autoscaler {
             store,
             mut notices,
             command,
+            brake,
             deadline,
             pass_deadline,
         } = parts;
@@ -164,6 +170,7 @@ impl Autoscaler {
             processes,
             store,
             command,
+            brake,
             deadline,
             pass_deadline,
             outages: Outages::default(),
@@ -248,7 +255,7 @@ impl Autoscaler {
     /// # Errors
     /// When the state cannot be read. A state that cannot be written is a [`Notice`]: then nothing is written anywhere.
     pub async fn pass(&self, now: Timestamp, which: Which<'_>) -> Result<PassRecord, PassError> {
-        let mut pass = Pass::begin(self, now);
+        let mut pass = Pass::begin(self, now).map_err(PassError::State)?;
         let named = which.named();
         let due = self.workloads.iter().enumerate();
         let due = due.filter(|(_, managed)| {
@@ -269,6 +276,7 @@ impl Autoscaler {
             pass.notices.extend(cohort.notice);
         }
         pass.notices.extend(self.store.take_notices());
+        pass.notices.extend(pass.brake.notice(now));
         decided.sort_by_key(|(index, _)| *index);
         pass.note_rebuilt(decided.iter().map(|(_, record)| record));
         let record = PassRecord {
@@ -310,6 +318,7 @@ impl Autoscaler {
 struct Pass {
     now: Timestamp,
     acts: Acts,
+    brake: Brake,
     notices: Vec<Notice>,
 }
 
@@ -323,7 +332,8 @@ enum Acts {
 }
 
 impl Pass {
-    fn begin(autoscaler: &Autoscaler, now: Timestamp) -> Self {
+    fn begin(autoscaler: &Autoscaler, now: Timestamp) -> Result<Self, StoreError> {
+        let brake = Brake::new(autoscaler.brake, autoscaler.store.tripped()?);
         let first = &autoscaler.first_notices;
         let mut notices =
             std::mem::take(&mut *first.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
@@ -337,7 +347,12 @@ impl Pass {
                 Acts::Unreadable
             }
         };
-        Self { now, acts, notices }
+        Ok(Self {
+            now,
+            acts,
+            brake,
+            notices,
+        })
     }
 
     /// Says of how many workloads the past made up for a state that is not there.

@@ -6,7 +6,7 @@ use headroom_actuator::ScaleTarget;
 use headroom_metrics_source::{Across, PromqlQuery};
 use headroom_policy_engine::{Freshness, WorkloadId, WorkloadPolicy};
 
-use crate::Schedule;
+use crate::{BrakeSettings, Schedule};
 
 /// Everything the configuration says, after layers, templates and variables.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct Settings {
     pub prometheus: BTreeMap<String, PrometheusSettings>,
     /// What is kept of past decisions.
     pub history: HistorySettings,
+    /// When too much of the fleet would fall at once.
+    pub brake: BrakeSettings,
     /// How long a source or target may take to answer; what has not answered by then is missing.
     pub deadline: Duration,
     /// The deadline of a whole one-shot pass.

@@ -5,6 +5,7 @@
 //! overwritten. What stands in the parts of it belongs to those who hand it over. Pauses, overrides and locks are files of
 //! their own.
 
+mod brake;
 mod history;
 mod intents;
 mod open;

@@ -43,6 +43,8 @@ pub(super) struct RawFile {
     pub(super) script_environment: Option<At<bool>>,
     /// What is kept of past decisions.
     pub(super) history: Option<RawHistory>,
+    /// When so much of the whole fleet would fall at once that nothing does.
+    pub(super) brake: Option<RawBrake>,
     /// What the HPA's controller of your cluster is set to, for workloads with `semantics = "hpa"`. How CPU samples of
     /// starting pods are taken holds for all.
     pub(super) hpa: Option<RawHpa>,
@@ -66,6 +68,19 @@ pub(super) struct RawHistory {
     pub(super) keep_for: Option<At<DurationText>>,
     /// The oldest decisions go when the state is larger than this.
     pub(super) max_size: Option<At<SizeText>>,
+}
+
+/// When so much of the whole fleet would fall at once that nothing does.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawBrake {
+    /// The share of all replicas that may fall in one pass, of the workloads with `mode = "apply"` and headroom's own
+    /// semantics. `"100%"` switches the brake off.
+    pub(super) max_fall: Option<At<PercentageText>>,
+    /// It trips only where at least so many workloads fall.
+    pub(super) least: Option<At<i64>>,
+    /// For how long nothing falls then. What is still wanted after that is let through for as long again.
+    pub(super) hold: Option<At<DurationText>>,
 }
 
 /// What the HPA's controller is set to: the flags of kube-controller-manager and its feature gates.

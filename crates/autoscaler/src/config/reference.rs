@@ -65,9 +65,10 @@ every workload in it, `METRICS_SERVER` the url of its only Prometheus (`http://`
 pub(super) type TableOfPage = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// The tables of the page.
-const TABLES: [TableOfPage; 18] = [
+const TABLES: [TableOfPage; 19] = [
     ("The file", &[], &[""]),
     ("`[history]`", &["history"], &["history"]),
+    ("`[brake]`", &["brake"], &["brake"]),
     ("`[hpa]`", &["hpa"], &["hpa"]),
     ("`[prometheus.NAME]`", &["prometheus", "*"], &["each.prometheus"]),
     ("`[notify]`", &["notify"], &[]),

@@ -5,12 +5,12 @@ use std::{mem, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use headroom_actuator::TargetError;
 use headroom_metrics_source::Answer;
-use headroom_policy_engine::{Decision, Outcome};
+use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Timestamp};
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::{
     Autoscaler, Due, Managed, Pass,
-    evaluate::{Found, conclude, decide, settle},
+    evaluate::{Found, conclude, decide, decide_again, settle},
     observe::{Place, Questions, endpoints},
     past::Pasts,
     report::in_one_line,
@@ -18,7 +18,7 @@ use super::{
     targets::patience,
 };
 use crate::{
-    DecisionRecord, MetricSettings, Notice, StoreError, Verdict,
+    DecisionRecord, MetricSettings, Notice, StoreError, Tripped, Verdict,
     store::{Decided, Finished, OpenIntent},
 };
 
@@ -44,7 +44,9 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Item {
     taken: Taken,
-    record: DecisionRecord,
+    pub(super) record: DecisionRecord,
+    /// What the decision was based on.
+    seen: Observations,
     settled: Option<(OpenIntent, Outcome)>,
     /// The change to write; `None` where there is none, or none that may be written.
     change: Option<Decision>,
@@ -59,14 +61,15 @@ impl Autoscaler {
         if due.is_empty() {
             return cohort;
         }
-        let items = self.decide_all(pass, due).await;
+        let mut items = self.decide_all(pass, due).await;
+        let tripped = self.brake(pass, &mut items);
         if self.store.is_read_only() {
             cohort
                 .records
                 .extend(items.into_iter().map(|item| (item.taken.index, item.record)));
             return cohort;
         }
-        let (mut items, recorded) = self.record_decided(pass, items).await;
+        let (mut items, recorded) = self.record_decided(pass, items, tripped).await;
         if let Err(error) = recorded {
             refuse_all(&mut items, &error);
             cohort.notice = Some(not_written(&error));
@@ -134,7 +137,12 @@ impl Autoscaler {
     }
 
     /// Records decisions and intents, durably.
-    async fn record_decided(&self, pass: &Pass, items: Vec<Item>) -> (Vec<Item>, Result<(), StoreError>) {
+    async fn record_decided(
+        &self,
+        pass: &Pass,
+        items: Vec<Item>,
+        tripped: Option<Tripped>,
+    ) -> (Vec<Item>, Result<(), StoreError>) {
         let now = pass.now;
         let scrape = self.scrape.clone();
         let store = Arc::clone(&self.store);
@@ -147,7 +155,7 @@ impl Autoscaler {
                 reason: error.to_string(),
             })?;
             let decided: Vec<_> = items.iter_mut().map(Item::decided).collect();
-            let rows = store.record_decided(&decided, readings.as_deref(), now)?;
+            let rows = store.record_decided(&decided, readings.as_deref(), tripped, now)?;
             for (item, row) in items.iter_mut().zip(rows) {
                 item.taken.remembered_mut().last = Some(row);
             }
@@ -208,6 +216,22 @@ impl Autoscaler {
 }
 
 impl Item {
+    /// Its place in the configuration.
+    pub(super) fn index(&self) -> usize {
+        self.taken.index
+    }
+
+    /// Decides again about what was to be changed, with one more hold.
+    pub(super) fn hold(&mut self, managed: &Managed, hold: Hold, now: Timestamp) {
+        let (settings, record) = (&managed.settings, &mut self.record);
+        let memory = &mut self.taken.remembered_mut().memory;
+        decide_again(record, &self.seen, settings, hold, memory, now);
+        self.change = change(record, managed);
+        if self.change.is_none() {
+            conclude(record, settings, memory, Outcome::NotAttempted, now);
+        }
+    }
+
     fn decided(&mut self) -> Decided<'_> {
         let settled = self.settled.take();
         let remembered = self.taken.remembered();
@@ -280,14 +304,11 @@ fn decide_one(
         overrides: pass.acts.overrides(&settings.id),
     };
     let memory = &mut taken.remembered_mut().memory;
-    let mut record = decide(settings, found, memory, pass.now);
+    let (mut record, seen) = decide(settings, found, memory, pass.now);
     if let Verdict::Decided { error, .. } = &mut record.verdict {
         *error = tend_error;
     }
-    let change = record
-        .decision()
-        .filter(|decision| decision.direction().is_some());
-    let change = change.copied().filter(|_| managed.access.writer().is_some());
+    let change = change(&record, managed);
     if change.is_none() {
         conclude(&mut record, settings, memory, Outcome::NotAttempted, pass.now);
     }
@@ -295,9 +316,17 @@ fn decide_one(
         change,
         taken,
         record,
+        seen,
         settled,
         is_settled: true,
     }
+}
+
+/// The change that is to be written, if one is decided on and may be.
+fn change(record: &DecisionRecord, managed: &Managed) -> Option<Decision> {
+    managed.access.writer()?;
+    let decision = record.decision().copied();
+    decision.filter(|decision| decision.direction().is_some())
 }
 
 /// Writes the change of `item` to its target.

@@ -42,13 +42,13 @@ pub(crate) struct Found<A> {
     pub(crate) overrides: Vec<InForce>,
 }
 
-/// Decides about one workload, and remembers it. A test of a policy calls this as a pass does.
+/// Decides about one workload, and remembers it. Also gives what the decision was based on. A test of a policy calls this as a pass does.
 pub(crate) fn decide(
     settings: &WorkloadSettings,
     found: Found<impl Iterator<Item = Answer>>,
     memory: &mut Memory,
     now: Timestamp,
-) -> DecisionRecord {
+) -> (DecisionRecord, Observations) {
     let (target, error) = match found.target {
         Ok(target) => (Ok(target), String::new()),
         Err(error) => (Err(TargetUnreadable), error),
@@ -105,9 +105,32 @@ pub(crate) fn decide(
             }
             record.conditions = RaisedCondition::of(&settings.policy, &target, memory, now);
             record.verdict = verdict(settings, target, &seen, memory, now);
+            return (record, seen);
         }
     }
-    record
+    (record, Observations::default())
+}
+
+/// Decides again about what was `seen`, with one more hold. At the same moment that is as if it had been known from the
+/// start: evaluating twice teaches nothing more (I10), and a hold on scaling down nothing at all.
+pub(super) fn decide_again(
+    record: &mut DecisionRecord,
+    seen: &Observations,
+    settings: &WorkloadSettings,
+    hold: Hold,
+    memory: &mut Memory,
+    now: Timestamp,
+) {
+    let Verdict::Decided { target, error, .. } = &mut record.verdict else {
+        return;
+    };
+    let (mut target, before) = (target.clone(), error.take());
+    target.holds.push(hold);
+    record.conditions = RaisedCondition::of(&settings.policy, &target, memory, now);
+    record.verdict = verdict(settings, target, seen, memory, now);
+    if let Verdict::Decided { error, .. } = &mut record.verdict {
+        *error = before;
+    }
 }
 
 /// Lets the engine decide.

@@ -167,7 +167,7 @@ impl World<'_> {
             pause: is_paused.then_some(Hold::Paused { until: None }),
             overrides: self.overrides(tick),
         };
-        let mut record = decide(settings, found, &mut self.memory, tick.now);
+        let (mut record, _) = decide(settings, found, &mut self.memory, tick.now);
         let before = self.current;
         self.carry_out(&mut record, tick);
         (row(&record, at, before, self.current), record)

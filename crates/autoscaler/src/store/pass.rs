@@ -9,8 +9,8 @@ use rusqlite::{
     types::{ToSql, ToSqlOutput, ValueRef},
 };
 
-use super::{Store, StoreError, history, intents, intents::OpenIntent, millis, retention};
-use crate::{DecisionRecord, Notice, Verdict};
+use super::{Store, StoreError, brake, history, intents, intents::OpenIntent, millis, retention};
+use crate::{DecisionRecord, Notice, Tripped, Verdict};
 
 /// The bytes that most memories and most records fit into, so that writing one takes one allocation.
 const USUAL_MEMORY: usize = 1024;
@@ -121,6 +121,7 @@ impl Store {
         &self,
         decided: &[Decided<'_>],
         readings: Option<&[u8]>,
+        tripped: Option<Tripped>,
         now: Timestamp,
     ) -> Result<Vec<LastRow>, StoreError> {
         self.transaction(|transaction| {
@@ -132,6 +133,9 @@ impl Store {
                 transaction
                     .prepare_cached("INSERT OR REPLACE INTO readings (id, body) VALUES (1, ?1)")?
                     .execute([readings])?;
+            }
+            if let Some(tripped) = tripped {
+                brake::save(transaction, &tripped)?;
             }
             retention::prune(transaction, self.history, now)?;
             Ok(rows)

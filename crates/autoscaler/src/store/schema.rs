@@ -4,7 +4,7 @@
 pub(super) const APPLICATION: i64 = 0x6864_726d;
 
 /// The version of the tables. A file with a higher one was written by a newer headroom.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// The tables of this version. Large columns come last, so that looking at the others does not read them.
 pub(super) const TABLES: &str = "
@@ -52,6 +52,14 @@ CREATE TABLE memory_aside (       -- memories that could not be read
     reason   TEXT NOT NULL,
     memory   BLOB NOT NULL
 );
+CREATE TABLE brake (              -- that the fleet's brake has tripped
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    at        INTEGER NOT NULL,   -- when
+    held_at   INTEGER NOT NULL,   -- when something was last kept from falling by it
+    replicas  INTEGER NOT NULL,   -- what the workloads had then, what of it would have gone, and of how many workloads
+    lost      INTEGER NOT NULL,
+    workloads INTEGER NOT NULL
+);
 CREATE TABLE upkeep (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
     pruned_at INTEGER NOT NULL
@@ -59,4 +67,4 @@ CREATE TABLE upkeep (
 ";
 
 /// The tables that a pass cannot do without, which are checked when the state is opened. They are small.
-pub(super) const CHECKED: [&str; 4] = ["workload", "intent", "process_table", "readings"];
+pub(super) const CHECKED: [&str; 5] = ["workload", "intent", "brake", "process_table", "readings"];

@@ -11,6 +11,7 @@ mod as_in_tests;
 mod assembly;
 mod bounds;
 mod crash;
+mod fleet_brake;
 mod history;
 mod hold_query;
 mod hpa;

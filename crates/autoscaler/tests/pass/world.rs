@@ -3,9 +3,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use headroom_actuator::{Access, Actuator, CommandTarget, ScaleTarget, testing::ScriptedActuator};
 use headroom_autoscaler::{
-    Autoscaler, DecisionRecord, HistoryQuery, HistoryRow, HistorySettings, Managed, MetricOrigin,
-    MetricSettings, Mode, Opened, OperatorFile, Parts, PassRecord, SourceId, Sources, Store, Verdict, Which,
-    WorkloadSettings,
+    Autoscaler, BrakeSettings, DecisionRecord, HistoryQuery, HistoryRow, HistorySettings, Managed,
+    MetricOrigin, MetricSettings, Mode, Opened, OperatorFile, Parts, PassRecord, SourceId, Sources, Store,
+    Verdict, Which, WorkloadSettings,
 };
 use headroom_metrics_source::{
     MetricQuery, PromqlQuery,
@@ -47,6 +47,7 @@ pub(crate) struct World {
     pub(crate) actuator: Arc<ScriptedActuator>,
     pub(crate) workloads: Vec<WorkloadSettings>,
     pub(crate) history: HistorySettings,
+    pub(crate) brake: BrakeSettings,
 }
 
 impl World {
@@ -63,6 +64,11 @@ impl World {
             history: HistorySettings {
                 keep_for: seconds(7 * 24 * 3600),
                 max_bytes: 200 << 20,
+            },
+            brake: BrakeSettings {
+                max_fall: 0.5,
+                least: 5,
+                hold: seconds(600),
             },
         };
         for name in names {
@@ -137,6 +143,7 @@ impl World {
             processes: None,
             store: Arc::new(opened.store),
             notices: opened.notices,
+            brake: self.brake,
             command: "a test".to_owned(),
             deadline: DEADLINE,
             pass_deadline: seconds(90),

@@ -50,6 +50,8 @@ struct StatusObject<'a> {
     version: u32,
     /// Who loops over the state, in words.
     leader: Option<String>,
+    /// What a person should know of the fleet as a whole, in words.
+    notices: Vec<String>,
     workloads: Vec<WorkloadObject<'a>>,
 }
 
@@ -79,6 +81,8 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
     let acts = chosen.acts_at(now)?;
     let leader = chosen.leader()?;
     let workloads = &chosen.loaded.configuration.workloads;
+    let settings = &chosen.loaded.configuration.settings;
+    let notice = settings.brake.notice(store.tripped()?.as_ref(), now);
     let mut standings = Vec::new();
     for workload in workloads
         .iter()
@@ -96,10 +100,12 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
         Format::Json => output.object(&StatusObject {
             version: json::VERSION,
             leader,
+            notices: notice.iter().map(ToString::to_string).collect(),
             workloads: standings.iter().map(Standing::object).collect(),
         }),
         Format::Human => {
             output.line(shown(&standings, now));
+            notice.iter().for_each(|notice| output.warn(notice));
             match leader {
                 Some(leader) => output.note(format_args!("{leader} makes the passes")),
                 None => output.note("no loop is running here; passes are made by `headroom run --once`"),
