@@ -49,12 +49,10 @@ impl RawRef {
 }
 
 impl Kept for Hpa {
-    type Spec = RawSpec;
-    type Status = Option<IgnoredAny>;
-    type Managed = IgnoredAny;
+    type Raw = Raw<RawSpec, Option<IgnoredAny>, IgnoredAny>;
     type How = ();
 
-    fn keep(raw: Raw<RawSpec, Option<IgnoredAny>, IgnoredAny>, (): &()) -> Self {
+    fn keep(raw: Self::Raw, (): &()) -> Self {
         let Raw { metadata, spec, .. } = raw;
         let mut labels = metadata.labels.unwrap_or_default();
         Self {

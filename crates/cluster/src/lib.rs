@@ -1,7 +1,7 @@
 //! One view of a Kubernetes cluster, for everything that asks it.
 //!
 //! Owns the way to the API server ([`Connection`]), what is known of the namespaces in use ([`ClusterView`]: objects
-//! that can be scaled, pods, other autoscalers, each asked once a pass or watched), and the one write there is
+//! that can be scaled, pods and what they use, other autoscalers, each asked once a pass or watched), and the one write there is
 //! ([`ScaleWriter`]). What the facts mean for a workload is the adapters' to say.
 //!
 //! Unknown is never empty: a list that failed and a watch that is not in step are errors, not views without pods.
@@ -18,6 +18,7 @@ mod resource;
 mod rollout;
 mod scalable;
 mod scaled_object;
+mod usage;
 mod view;
 mod write;
 
@@ -30,5 +31,6 @@ pub use resource::{KindName, ObjectName, Resource};
 pub use rollout::Rollout;
 pub use scalable::Scalable;
 pub use scaled_object::ScaledObject;
+pub use usage::{ContainerUsage, PodMetrics};
 pub use view::{ClusterView, Filling, Objects};
 pub use write::{FIELD_MANAGER, ScaleProbe, ScaleWriter};

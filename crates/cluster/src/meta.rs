@@ -60,6 +60,24 @@ pub(crate) struct Raw<S, T, M> {
     pub(crate) status: T,
 }
 
+/// What came over the wire and says what it is.
+pub(crate) trait Identified {
+    /// Its name in its namespace.
+    fn name(&self) -> &str;
+    /// The version that was read.
+    fn version(&self) -> &str;
+}
+
+impl<S, T, M> Identified for Raw<S, T, M> {
+    fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    fn version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RawMeta<M> {

@@ -139,7 +139,7 @@ struct RawResources {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct RawRequests {
+pub(crate) struct RawRequests {
     cpu: Option<RawQuantity>,
     memory: Option<RawQuantity>,
 }
@@ -195,12 +195,10 @@ struct RawWaiting {
 }
 
 impl Kept for Pod {
-    type Spec = RawSpec;
-    type Status = RawStatus;
-    type Managed = IgnoredAny;
+    type Raw = Raw<RawSpec, RawStatus, IgnoredAny>;
     type How = ();
 
-    fn keep(raw: Raw<RawSpec, RawStatus, IgnoredAny>, (): &()) -> Self {
+    fn keep(raw: Self::Raw, (): &()) -> Self {
         let Raw {
             metadata,
             spec,
@@ -240,7 +238,7 @@ impl Kept for Pod {
 }
 
 impl RawRequests {
-    fn read(&self) -> Requests {
+    pub(crate) fn read(&self) -> Requests {
         let read =
             |quantity: &Option<RawQuantity>| quantity.as_ref().and_then(|text| quantity::parse(&text.0));
         Requests {

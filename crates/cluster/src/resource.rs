@@ -86,6 +86,10 @@ impl Resource {
         Self::new("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
     }
 
+    pub(crate) fn pod_metrics() -> Self {
+        Self::new("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
+    }
+
     /// Where the objects of `namespace` are.
     pub(crate) fn collection(&self, namespace: &str) -> String {
         let root = if self.group.is_empty() {

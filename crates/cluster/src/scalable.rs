@@ -119,12 +119,10 @@ impl Scalable {
 pub(crate) struct Tree(Value);
 
 impl Kept for Scalable {
-    type Spec = Tree;
-    type Status = Tree;
-    type Managed = Vec<RawManagedFields>;
+    type Raw = Raw<Tree, Tree, Vec<RawManagedFields>>;
     type How = ScalePaths;
 
-    fn keep(raw: Raw<Tree, Tree, Vec<RawManagedFields>>, paths: &ScalePaths) -> Self {
+    fn keep(raw: Self::Raw, paths: &ScalePaths) -> Self {
         let Raw {
             metadata,
             spec,

@@ -24,12 +24,10 @@ pub(crate) struct RawSpec {
 }
 
 impl Kept for ScaledObject {
-    type Spec = RawSpec;
-    type Status = Option<IgnoredAny>;
-    type Managed = IgnoredAny;
+    type Raw = Raw<RawSpec, Option<IgnoredAny>, IgnoredAny>;
     type How = ();
 
-    fn keep(raw: Raw<RawSpec, Option<IgnoredAny>, IgnoredAny>, (): &()) -> Self {
+    fn keep(raw: Self::Raw, (): &()) -> Self {
         let target = raw.spec.scale_target_ref;
         // KEDA's defaults: a Deployment of apps/v1.
         let group = if target.api_version.is_some() {

@@ -18,11 +18,11 @@ use tokio::time::Instant;
 
 use self::{listed::Listed, watched::Watched};
 use crate::{
-    ClusterError, Connection, Hpa, KindName, ObjectName, Pod, Resource, Scalable, ScaledObject,
+    ClusterError, Connection, Hpa, KindName, ObjectName, Pod, PodMetrics, Resource, Scalable, ScaledObject,
     connection::SharedConnection,
     discovery::{self, Reading, ScalableKind},
     index::LabelIndex,
-    meta::Raw,
+    meta::Identified,
     resource::Action,
     scalable::ScalePaths,
 };
@@ -38,24 +38,20 @@ pub enum Filling {
 
 /// A kind of object with the part of it that is kept.
 pub(crate) trait Kept: Send + Sync + Sized + 'static {
-    /// What is read of its spec.
-    type Spec: DeserializeOwned + Default + Clone + Send;
-    /// What is read of its status.
-    type Status: DeserializeOwned + Default + Clone + Send;
-    /// What is read of its managed fields.
-    type Managed: DeserializeOwned + Default + Clone + Send;
+    /// What is read of it.
+    type Raw: Identified + DeserializeOwned + Clone + Send;
     /// What one has to know to read it.
     type How: Clone + Send + Sync + 'static;
 
     /// The part that is kept.
-    fn keep(raw: Raw<Self::Spec, Self::Status, Self::Managed>, how: &Self::How) -> Self;
+    fn keep(raw: Self::Raw, how: &Self::How) -> Self;
 
     /// Its name, which is its own in its namespace.
     fn name(&self) -> &str;
 }
 
 /// The raw object of a kind that is kept.
-pub(crate) type RawOf<K> = Raw<<K as Kept>::Spec, <K as Kept>::Status, <K as Kept>::Managed>;
+pub(crate) type RawOf<K> = <K as Kept>::Raw;
 
 /// All objects of a kind in one namespace, at one moment.
 #[derive(Debug)]
@@ -212,6 +208,7 @@ pub struct ClusterView {
     hpas: Feeds<Hpa>,
     scaled_objects: Feeds<ScaledObject>,
     keda: tokio::sync::Mutex<Option<(Timestamp, bool)>>,
+    usage: Feeds<PodMetrics>,
     /// Objects as our own writes left them, until the view has caught up with that.
     written: Mutex<HashMap<ObjectName, Arc<Scalable>>>,
 }
@@ -238,6 +235,7 @@ impl ClusterView {
             hpas: Feeds::default(),
             scaled_objects: Feeds::default(),
             keda: tokio::sync::Mutex::default(),
+            usage: Feeds::default(),
             written: Mutex::default(),
         }
     }
@@ -330,6 +328,22 @@ impl ClusterView {
     /// When no kind is meant, or several.
     pub async fn resource(&self, name: &KindName) -> Result<Resource, ClusterError> {
         Ok(self.kind(name).await?.resource)
+    }
+
+    /// What the pods of `namespace` use, as metrics.k8s.io has it: one list a pass, because that cannot be watched.
+    ///
+    /// # Errors
+    /// As [`Self::pods`]; [`ClusterError::NotFound`] where the cluster has no metrics.k8s.io.
+    pub async fn usage(
+        &self,
+        namespace: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Objects<PodMetrics>>, ClusterError> {
+        let resource = Resource::pod_metrics();
+        let key = (resource.clone(), namespace.to_owned());
+        let source = || self.source(&resource, namespace, ());
+        let feed = self.usage.get_or_begin(source, Filling::Lists, key);
+        feed.objects(now).await
     }
 
     async fn all<K: Kept<How = ()>>(

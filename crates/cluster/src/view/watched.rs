@@ -16,7 +16,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{Collection, Kept, Objects, RawOf, Source, list::list};
-use crate::{ClusterError, resource::Action};
+use crate::{ClusterError, meta::Identified as _, resource::Action};
 
 /// How long the server keeps one watch open.
 const LASTS: Duration = Duration::from_secs(50);
@@ -257,16 +257,16 @@ impl<K: Kept> Watcher<K> {
     fn apply(&self, event: WatchEvent<RawOf<K>>, version: &mut String) {
         match event {
             WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
-                version.clone_from(&raw.metadata.resource_version);
+                raw.version().clone_into(version);
                 let (name, object) = self.source.keep(raw);
                 self.change(|objects| {
                     objects.insert(name, object);
                 });
             }
             WatchEvent::Deleted(raw) => {
-                version.clone_from(&raw.metadata.resource_version);
+                raw.version().clone_into(version);
                 self.change(|objects| {
-                    objects.remove(raw.metadata.name.as_str());
+                    objects.remove(raw.name());
                 });
             }
             WatchEvent::Bookmark(bookmark) => {

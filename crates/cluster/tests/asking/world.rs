@@ -12,6 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_millis(1_790_000_000_000);
 pub(crate) const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
 pub(crate) const PODS: &str = "/api/v1/namespaces/shop/pods";
+pub(crate) const USAGE: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
 
 pub(crate) struct World {
     pub(crate) server: MockServer,
