@@ -16,10 +16,11 @@ use headroom_actuator::{
 };
 use headroom_cluster::{ClusterError, ClusterView, Connection, ConnectionOptions, Filling};
 use headroom_metrics_source::{
-    ClientCertificate, FirstRate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
-    PrometheusSource, RecordedError, RecordedSource, ScrapeOptions, ScrapeSetupError, ScrapeSource,
+    ClientCertificate, FirstRate, Hidden, KubernetesSource, PrometheusCredentials, PrometheusOptions,
+    PrometheusSetupError, PrometheusSource, RecordedError, RecordedSource, ScrapeOptions, ScrapeSetupError,
+    ScrapeSource,
 };
-use headroom_policy_engine::{MetricName, WorkloadId};
+use headroom_policy_engine::WorkloadId;
 use thiserror::Error;
 use tracing::warn;
 
@@ -77,14 +78,6 @@ pub enum AssemblyError {
         #[source]
         source: ClusterError,
     },
-    /// Kubernetes' resource metrics, which this version does not read.
-    #[error("this version does not read Kubernetes' resource metrics yet: {workload}, {metric}")]
-    Resource {
-        /// Whose metric.
-        workload: WorkloadId,
-        /// Which metric.
-        metric: MetricName,
-    },
     /// A metric names a server that is not configured.
     #[error("{workload} asks prometheus.{server}, which is not configured")]
     UnknownServer {
@@ -139,9 +132,6 @@ impl AssemblyError {
                 "choose the cluster with --kubeconfig and --context, or KUBECONFIG, as for kubectl; `kubectl get pods` \
                  with the same settings has to work"
             }
-            Self::Resource { .. } => {
-                "read it from Prometheus for now: give the metric a query, as examples/devtrip does"
-            }
             Self::UnknownServer { .. } => {
                 "add the server under [prometheus.NAME], or change the metric's source"
             }
@@ -186,7 +176,7 @@ impl Assembly<'_> {
         };
         // Before the state is touched: what cannot be asked leaves no trace.
         let cluster = Cluster::of(&settings, &workloads, purpose)?;
-        let (sources, scrape) = assembly.sources(&workloads)?;
+        let (sources, scrape) = assembly.sources(&workloads, cluster.as_ref())?;
         let Opened { store, notices } = assembly.open_store()?;
         let store = Arc::new(store);
         if let Some(scrape) = &scrape {
@@ -238,18 +228,20 @@ impl Assembly<'_> {
     fn sources(
         &self,
         workloads: &[WorkloadSettings],
+        cluster: Option<&Cluster>,
     ) -> Result<(Sources, Option<Arc<ScrapeSource>>), AssemblyError> {
         let mut sources = Sources::new();
         let mut servers: BTreeMap<&str, &WorkloadId> = BTreeMap::new();
         let mut recordings: BTreeSet<&Path> = BTreeSet::new();
         let mut longest_rate: Option<Duration> = None;
+        let mut asks_cluster = false;
         for workload in workloads {
             if let Some(hold) = &workload.hold_query
                 && let MetricOrigin::Prometheus { server, .. } = &hold.asked.origin
             {
                 servers.entry(server).or_insert(&workload.id);
             }
-            for (metric, policy) in workload.metrics.iter().zip(&workload.policy.metrics) {
+            for metric in &workload.metrics {
                 match &metric.origin {
                     MetricOrigin::Prometheus { server, .. } => {
                         servers.entry(server).or_insert(&workload.id);
@@ -260,12 +252,7 @@ impl Assembly<'_> {
                     MetricOrigin::Recorded { file, .. } => {
                         recordings.insert(file);
                     }
-                    MetricOrigin::Resource { .. } => {
-                        return Err(AssemblyError::Resource {
-                            workload: workload.id.clone(),
-                            metric: policy.name.clone(),
-                        });
-                    }
+                    MetricOrigin::Resource { .. } => asks_cluster = true,
                 }
             }
         }
@@ -281,6 +268,14 @@ impl Assembly<'_> {
                 SourceId::Prometheus(server.to_owned()),
                 Arc::new(source),
                 settings.timeout + GRACE,
+            );
+        }
+        if let (true, Some(cluster)) = (asks_cluster, cluster) {
+            let source = KubernetesSource::new(Arc::clone(&cluster.view));
+            sources.insert(
+                SourceId::Kubernetes,
+                Arc::new(source),
+                self.settings.deadline + GRACE,
             );
         }
         for file in recordings {

@@ -259,7 +259,7 @@ impl Loading {
         if options.secrets == SecretCheck::Sources {
             secrets::check_sources(&workloads, &servers, environment, &mut reader);
         }
-        carried::not_carried_out(&workloads, channels.len(), reader.remarks);
+        carried::not_carried_out(channels.len(), reader.remarks);
         let tables = effective.into_iter().map(|one| (one.id, one.table)).collect();
         let configuration = Configuration {
             settings,

@@ -180,6 +180,22 @@ pub enum Mode {
     Shadow,
 }
 
+/// The containers that `metrics` speak of, each once, in their order: their numbers are their places.
+pub(crate) fn containers(metrics: &[MetricSettings]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for metric in metrics {
+        if let MetricOrigin::Resource {
+            container: Some(name),
+            ..
+        } = &metric.origin
+            && !names.contains(&name.as_str())
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
 /// Where one metric comes from.
 #[derive(Clone, Debug)]
 pub struct MetricSettings {
@@ -219,7 +235,7 @@ pub enum MetricOrigin {
         /// The series in it.
         series: Arc<str>,
     },
-    /// Kubernetes' resource metrics (CPU or memory of the pods). Parsed and checked; not read by this version.
+    /// What the pods use (metrics.k8s.io), as a part of what they request.
     Resource {
         /// `cpu` or `memory`.
         resource: String,

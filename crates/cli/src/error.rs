@@ -144,8 +144,7 @@ impl CliError {
                 | AssemblyError::Cluster { .. },
             ) => ExitCode::Refused,
             Self::Assembly(
-                AssemblyError::Resource { .. }
-                | AssemblyError::Prometheus { .. }
+                AssemblyError::Prometheus { .. }
                 | AssemblyError::Recorded { .. }
                 | AssemblyError::Scrape(_)
                 | AssemblyError::State(_),

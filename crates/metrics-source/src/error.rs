@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use headroom_policy_engine::MissingCause;
+use headroom_cluster::ClusterError;
+use headroom_policy_engine::{MissingCause, hpa::MetricError};
 use thiserror::Error;
 
 /// Why a query has no number, with what a person needs to mend it. The engine sees only [`ObserveError::cause`].
@@ -81,6 +82,74 @@ pub enum ObserveError {
         /// The part of the query, in its own words.
         what: &'static str,
     },
+    /// The cluster serves no metrics.k8s.io.
+    #[error(
+        "the cluster has no metrics API (metrics.k8s.io): install metrics-server, or give the metric a `query` to a \
+         Prometheus"
+    )]
+    NoMetricsApi,
+    /// The cluster has a metrics.k8s.io, and nothing serves it.
+    #[error("the metrics API does not answer: {0}; `kubectl get apiservice v1beta1.metrics.k8s.io` says why")]
+    MetricsApiDown(ClusterError),
+    /// What pods use may not be listed.
+    #[error(
+        "{0}; headroom's Role needs the rule {{ apiGroups: [metrics.k8s.io], resources: [pods], verbs: [list] }}"
+    )]
+    UsageForbidden(ClusterError),
+    /// The pods may not be read.
+    #[error(
+        "{0}; headroom's Role needs the rule {{ apiGroups: [\"\"], resources: [pods], verbs: [get, list, watch] }}"
+    )]
+    PodsForbidden(ClusterError),
+    /// The cluster could not be asked.
+    #[error("{0}")]
+    Cluster(ClusterError),
+    /// The object's pods cannot be told from others.
+    #[error("{object} has no selector that can be read, so that its pods are not known{}", reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
+    NoSelector {
+        /// Which object.
+        object: String,
+        /// What is wrong with the one it has.
+        reason: Option<String>,
+    },
+    /// The selector matches no pod.
+    #[error("{object} has no pods")]
+    NoPods {
+        /// Which object.
+        object: String,
+    },
+    /// Nothing was measured of any pod.
+    #[error(
+        "metrics.k8s.io has nothing yet of the {pods} pods; it has some half a minute after a pod has started, or \
+         metrics-server cannot reach their nodes"
+    )]
+    NoUsage {
+        /// How many pods there are.
+        pods: usize,
+    },
+    /// A pod does not say how much of the resource it asks for.
+    #[error(
+        "{} of pod {pod} requests no {resource}: set resources.requests.{resource}, which a utilization is a part of",
+        container.as_deref().map_or("a container".to_owned(), |name| format!("container `{name}`"))
+    )]
+    NoRequest {
+        /// The pod.
+        pod: String,
+        /// The container, where it is one.
+        container: Option<String>,
+        /// `cpu` or `memory`.
+        resource: &'static str,
+    },
+    /// A pod has no container of the name that is asked for.
+    #[error("pod {pod} has no container `{container}`; it has {}", has.join(", "))]
+    NoContainer {
+        /// The pod.
+        pod: String,
+        /// The container that is asked for.
+        container: String,
+        /// The containers that it has.
+        has: Vec<String>,
+    },
     /// The source does not answer queries of this kind.
     #[error("this source does not answer queries of this kind")]
     Unsupported,
@@ -89,7 +158,7 @@ pub enum ObserveError {
 impl ObserveError {
     /// What the engine is told.
     #[must_use]
-    pub const fn cause(&self) -> MissingCause {
+    pub fn cause(&self) -> MissingCause {
         match self {
             Self::NoData => MissingCause::NoData,
             Self::Ambiguous { found } => MissingCause::Ambiguous { series: *found },
@@ -103,7 +172,55 @@ impl ObserveError {
             Self::TooLarge { .. } => MissingCause::TooLarge,
             Self::NoRateYet { .. } => MissingCause::NoRateYet,
             Self::NoReplicas { .. } => MissingCause::NoReplicas,
+            Self::NoMetricsApi => MissingCause::Rejected { status: 404 },
+            Self::MetricsApiDown(error)
+            | Self::UsageForbidden(error)
+            | Self::PodsForbidden(error)
+            | Self::Cluster(error) => of_cluster(error),
+            Self::NoSelector { .. } | Self::NoPods { .. } => MissingCause::Unusable {
+                why: MetricError::NoPods,
+            },
+            Self::NoUsage { .. } => MissingCause::NoData,
+            Self::NoRequest { .. } => MissingCause::Unusable {
+                why: MetricError::MissingRequest,
+            },
+            Self::NoContainer { .. } => MissingCause::Unusable {
+                why: MetricError::ContainerNotFound,
+            },
             Self::NoPast | Self::OtherMoment { .. } | Self::Unsupported => MissingCause::NotAsked,
         }
+    }
+}
+
+fn of_cluster(error: &ClusterError) -> MissingCause {
+    match error {
+        ClusterError::Unauthorized { .. } => MissingCause::Rejected { status: 401 },
+        ClusterError::Forbidden { .. } => MissingCause::Rejected { status: 403 },
+        ClusterError::NotFound { .. }
+        | ClusterError::UnknownKind { .. }
+        | ClusterError::AmbiguousKind { .. }
+        | ClusterError::NotScalable { .. }
+        | ClusterError::NoCount { .. } => MissingCause::Rejected { status: 404 },
+        ClusterError::Conflict { .. } => MissingCause::Rejected { status: 409 },
+        ClusterError::Gone { .. } => MissingCause::Rejected { status: 410 },
+        ClusterError::Throttled { .. } => MissingCause::Rejected { status: 429 },
+        ClusterError::Failed { status, .. } | ClusterError::Refused { status, .. } => {
+            MissingCause::Rejected { status: *status }
+        }
+        ClusterError::NoAnswer { .. } => MissingCause::TimedOut,
+        ClusterError::Unreadable { .. } => MissingCause::Malformed,
+        ClusterError::OutOfStep {
+            cause: Some(cause), ..
+        } => of_cluster(cause),
+        ClusterError::OutOfStep { cause: None, .. }
+        | ClusterError::NoCluster { .. }
+        | ClusterError::Kubeconfig { .. }
+        | ClusterError::UnknownContext { .. }
+        | ClusterError::NoContext { .. }
+        | ClusterError::ServiceAccount { .. }
+        | ClusterError::CredentialPlugin { .. }
+        | ClusterError::Setup { .. }
+        | ClusterError::Untrusted { .. }
+        | ClusterError::Unreachable { .. } => MissingCause::Unreachable,
     }
 }

@@ -6,6 +6,7 @@
 mod deadline;
 mod error;
 pub mod exposition;
+mod kubernetes;
 mod past;
 mod prometheus;
 mod query;
@@ -17,15 +18,16 @@ pub mod testing;
 
 pub use deadline::WithDeadline;
 pub use error::ObserveError;
+pub use kubernetes::KubernetesSource;
 pub use past::{Moments, Past, PastAnswer};
 pub use prometheus::{
     ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
     PrometheusSource, ServerInfo,
 };
-pub use query::{Across, Endpoint, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery};
+pub use query::{Across, Endpoint, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery, UsageQuery};
 pub use recorded::{RecordedError, RecordedFlaw, RecordedProblem, RecordedSource};
 pub use scrape::{
     FirstRate, ReadingsVersionError, ScrapeOptions, ScrapeReadings, ScrapeSetupError, ScrapeSource, Selector,
     SelectorError,
 };
-pub use source::{Answer, MetricsSource};
+pub use source::{Answer, MeasuredPods, MetricsSource};

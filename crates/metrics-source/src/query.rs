@@ -2,6 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use headroom_cluster::ObjectName;
+use headroom_policy_engine::{ContainerId, Resource};
+
 /// One number that is wanted. Each source answers the kind it knows, and refuses the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MetricQuery {
@@ -9,6 +12,8 @@ pub enum MetricQuery {
     Promql(PromqlQuery),
     /// A series of a workload's own `/metrics`.
     Scrape(ScrapeQuery),
+    /// What the pods of an object in Kubernetes use, as a part of what they request.
+    Usage(UsageQuery),
     /// A series of a recording.
     Recorded(RecordedQuery),
 }
@@ -56,6 +61,19 @@ pub struct Endpoint {
     pub base_url: Arc<str>,
     /// Whether the replica is ready. One that is still starting is asked, and not counted as lost when it is silent.
     pub ready: bool,
+}
+
+/// What the pods of an object in Kubernetes use of a resource, as a part of what they request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UsageQuery {
+    /// The object whose selector matches the pods.
+    pub object: ObjectName,
+    /// CPU or memory.
+    pub resource: Resource,
+    /// The one container of each pod that is meant; `None`: all of them.
+    pub container: Option<ContainerId>,
+    /// The containers that have a number, by their number. All others get one after these.
+    pub containers: Arc<[Arc<str>]>,
 }
 
 /// A series of a recording.

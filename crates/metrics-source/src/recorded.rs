@@ -132,7 +132,9 @@ impl RecordedSource {
     fn answer(&self, query: &MetricQuery, now: Timestamp) -> Answer {
         match query {
             MetricQuery::Recorded(query) => self.at(query, now),
-            MetricQuery::Promql(_) | MetricQuery::Scrape(_) => Answer::failed(ObserveError::Unsupported),
+            MetricQuery::Promql(_) | MetricQuery::Scrape(_) | MetricQuery::Usage(_) => {
+                Answer::failed(ObserveError::Unsupported)
+            }
         }
     }
 
@@ -154,6 +156,7 @@ impl RecordedSource {
             reading: series.at(now).ok_or_else(|| Arc::new(ObserveError::NoData)),
             remarks: Vec::new(),
             scrape_interval: series.step,
+            pods: None,
         }
     }
 }

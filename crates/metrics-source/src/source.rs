@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use headroom_policy_engine::{Reading, Timestamp};
+use headroom_policy_engine::{MetricSamples, Pod, Reading, Timestamp};
 
 use crate::{MetricQuery, Moments, ObserveError, Past};
 
@@ -33,6 +33,17 @@ pub struct Answer {
     /// How often what the value is made of is measured, where the source knows: the longest of its parts.
     /// How old a value may be follows from it where the policy does not say.
     pub scrape_interval: Option<Duration>,
+    /// The pods and what each of them used, where the value is made of that. All answers about one object have the same.
+    pub pods: Option<Arc<MeasuredPods>>,
+}
+
+/// The pods that an object's selector matches, and what each of them used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasuredPods {
+    /// Every pod that the selector matches, by name.
+    pub pods: Vec<Pod>,
+    /// What was measured of them.
+    pub samples: MetricSamples,
 }
 
 impl Answer {
@@ -43,6 +54,7 @@ impl Answer {
             reading: Err(error.into()),
             remarks: Vec::new(),
             scrape_interval: None,
+            pods: None,
         }
     }
 }

@@ -57,6 +57,7 @@ impl ScriptedSource {
                 reading: Ok(reading),
                 remarks: Vec::new(),
                 scrape_interval: None,
+                pods: None,
             },
         );
     }

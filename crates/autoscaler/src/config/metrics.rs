@@ -23,7 +23,7 @@ use super::{
     words::{self, PromqlText},
     zero,
 };
-use crate::{MetricOrigin, MetricSettings};
+use crate::{MetricOrigin, MetricSettings, settings};
 
 /// What a metric needs to know of its workload.
 #[derive(Debug)]
@@ -136,14 +136,10 @@ pub(super) fn metric(
 
 /// What each metric is a value of. The containers of a workload's metrics are numbered in their order, each name once.
 pub(super) fn kinds(metrics: &[MetricSettings]) -> Vec<MetricKind> {
-    let mut containers: Vec<&String> = Vec::new();
-    let mut number = |name| {
-        let known = containers.iter().position(|known| *known == name);
-        let number = known.unwrap_or_else(|| {
-            containers.push(name);
-            containers.len() - 1
-        });
-        ContainerId(u16::try_from(number).unwrap_or(u16::MAX))
+    let containers = settings::containers(metrics);
+    let number = |name: &str| {
+        let number = containers.iter().position(|known| *known == name);
+        ContainerId(number.map_or(u16::MAX, |number| u16::try_from(number).unwrap_or(u16::MAX)))
     };
     let mut kinds = Vec::with_capacity(metrics.len());
     for metric in metrics {

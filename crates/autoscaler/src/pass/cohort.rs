@@ -5,7 +5,7 @@ use std::{mem, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use headroom_actuator::TargetError;
 use headroom_metrics_source::Answer;
-use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Timestamp};
+use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Pods, Timestamp};
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     targets::patience,
 };
 use crate::{
-    DecisionRecord, MetricSettings, Notice, StoreError, Tripped, Verdict,
+    DecisionRecord, Notice, StoreError, Tripped, Verdict,
     store::{Decided, Finished, OpenIntent},
 };
 
@@ -102,10 +102,14 @@ impl Autoscaler {
                     };
                 };
                 let replicas = endpoints(&state.replicas);
-                let mut add = |asked: &MetricSettings| questions.add(&asked.origin, &replicas);
+                let places = 0..settings.metrics.len();
+                let places = places.map(|index| questions.add_metric(settings, index, &replicas));
                 Asked {
-                    places: settings.metrics.iter().map(&mut add).collect(),
-                    hold: settings.hold_query.as_ref().map(|hold| add(&hold.asked)),
+                    places: places.collect(),
+                    hold: settings
+                        .hold_query
+                        .as_ref()
+                        .map(|hold| questions.add(&hold.asked.origin, &replicas)),
                     due,
                 }
             })
@@ -127,7 +131,7 @@ impl Autoscaler {
                     let memory = &mut due.taken.remembered_mut().memory;
                     pasts.rebuild(number, &managed.settings, &state.workload, memory, pass.now)
                 });
-                let metrics = places.into_iter().map(|place| answers.get(place));
+                let metrics = places.into_iter().map(|place| answers.get(place)).collect();
                 let hold = hold.map(|place| answers.get(place));
                 let mut item = decide_one(pass, managed, due, metrics, hold);
                 item.record.rebuilt = rebuilt;
@@ -277,13 +281,19 @@ async fn blocking(
     }
 }
 
-fn decide_one(
-    pass: &Pass,
-    managed: &Managed,
-    due: Due,
-    answers: impl Iterator<Item = Answer>,
-    hold: Option<Answer>,
-) -> Item {
+/// The pods, with what was measured of them for each metric; `None` where no source tells of pods.
+fn pods(answers: &[Answer]) -> Option<Pods> {
+    let measured = answers.iter().find_map(|answer| answer.pods.as_ref())?;
+    let samples = answers
+        .iter()
+        .map(|answer| answer.pods.as_ref().map(|measured| measured.samples.clone()));
+    Some(Pods {
+        samples: samples.collect(),
+        pods: measured.pods.clone(),
+    })
+}
+
+fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: Vec<Answer>, hold: Option<Answer>) -> Item {
     let Due {
         mut taken,
         read,
@@ -297,9 +307,9 @@ fn decide_one(
     let read = read.map(|state| state.workload);
     let found = Found {
         target: read.map_err(|error| in_one_line(&error)),
-        answers,
+        pods: pods(&answers),
+        answers: answers.into_iter(),
         hold,
-        pods: None,
         pause: pass.acts.pause(&settings.id),
         overrides: pass.acts.overrides(&settings.id),
     };

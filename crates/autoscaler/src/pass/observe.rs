@@ -10,14 +10,14 @@ use std::{
 };
 
 use futures::future::join_all;
-use headroom_actuator::ReplicaEndpoint;
+use headroom_actuator::{ReplicaEndpoint, ScaleTarget};
 use headroom_metrics_source::{
     Answer, Endpoint, MetricQuery, MetricsSource, Moments, ObserveError, Past, RecordedQuery, ScrapeQuery,
-    WithDeadline,
+    UsageQuery, WithDeadline,
 };
-use headroom_policy_engine::Timestamp;
+use headroom_policy_engine::{Timestamp, hpa::MetricKind};
 
-use crate::MetricOrigin;
+use crate::{MetricOrigin, WorkloadSettings, settings::containers};
 
 /// Which source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,8 @@ pub enum SourceId {
     Prometheus(String),
     /// The replicas' own metrics.
     Scrape,
+    /// What pods in Kubernetes use.
+    Kubernetes,
     /// The recording in this file.
     Recorded(PathBuf),
 }
@@ -35,6 +37,7 @@ impl fmt::Display for SourceId {
         match self {
             Self::Prometheus(name) => write!(f, "prometheus.{name}"),
             Self::Scrape => f.write_str("the replicas' own metrics"),
+            Self::Kubernetes => f.write_str("metrics.k8s.io"),
             Self::Recorded(file) => write!(f, "{}", file.display()),
         }
     }
@@ -114,6 +117,20 @@ impl<K: Clone + Eq + Hash> Questions<K> {
 }
 
 impl Questions {
+    /// Adds what is asked for the metric at `index` of `workload`, with the replicas that its target told of.
+    pub(super) fn add_metric(
+        &mut self,
+        workload: &WorkloadSettings,
+        index: usize,
+        replicas: &Arc<[Endpoint]>,
+    ) -> Place {
+        match (usage(workload, index), workload.metrics.get(index)) {
+            (Some(query), _) => self.place(SourceId::Kubernetes, MetricQuery::Usage(query)),
+            (None, Some(metric)) => self.add(&metric.origin, replicas),
+            (None, None) => Place::NotAsked,
+        }
+    }
+
     /// Adds what is asked for `origin`, with the replicas that the target told of.
     pub(super) fn add(&mut self, origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Place {
         match question(origin, replicas) {
@@ -182,6 +199,11 @@ const fn is_outage(error: &ObserveError) -> bool {
     match error {
         ObserveError::TimedOut { .. } | ObserveError::Unreachable(_) => true,
         ObserveError::Rejected { status, .. } => *status >= 500 || *status == 401 || *status == 403,
+        ObserveError::NoMetricsApi
+        | ObserveError::MetricsApiDown(_)
+        | ObserveError::UsageForbidden(_)
+        | ObserveError::PodsForbidden(_)
+        | ObserveError::Cluster(_) => true,
         ObserveError::NoData
         | ObserveError::Ambiguous { .. }
         | ObserveError::WrongType { .. }
@@ -191,10 +213,35 @@ const fn is_outage(error: &ObserveError) -> bool {
         | ObserveError::TooLarge { .. }
         | ObserveError::NoRateYet { .. }
         | ObserveError::NoReplicas { .. }
+        | ObserveError::NoSelector { .. }
+        | ObserveError::NoPods { .. }
+        | ObserveError::NoUsage { .. }
+        | ObserveError::NoRequest { .. }
+        | ObserveError::NoContainer { .. }
         | ObserveError::NoPast
         | ObserveError::OtherMoment { .. }
         | ObserveError::Unsupported => false,
     }
+}
+
+/// What is asked of the cluster for the metric at `index` of `workload`; `None` for one that comes from elsewhere.
+fn usage(workload: &WorkloadSettings, index: usize) -> Option<UsageQuery> {
+    let ScaleTarget::Kubernetes(target) = &workload.target else {
+        return None;
+    };
+    let (resource, container) = match workload.policy.metrics.get(index)?.kind {
+        MetricKind::Resource(resource) => (resource, None),
+        MetricKind::ContainerResource(resource, container) => (resource, Some(container)),
+        MetricKind::Pods | MetricKind::Object | MetricKind::External | MetricKind::Unsupported => {
+            return None;
+        }
+    };
+    Some(UsageQuery {
+        object: target.object.clone(),
+        resource,
+        container,
+        containers: containers(&workload.metrics).into_iter().map(Arc::from).collect(),
+    })
 }
 
 /// Who is asked what for `origin`; `None` where nobody can be.

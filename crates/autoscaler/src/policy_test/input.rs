@@ -104,5 +104,6 @@ fn written(values: &Series, coverage: Option<&Series>, settings: &MetricSettings
         }),
         remarks: Vec::new(),
         scrape_interval: Some(tick.spacing),
+        pods: None,
     }
 }

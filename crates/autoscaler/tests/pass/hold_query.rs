@@ -103,6 +103,7 @@ async fn what_cannot_be_known_holds_and_the_pass_is_partly_blind() {
         }),
         remarks: Vec::new(),
         scrape_interval: None,
+        pods: None,
     };
     let refused = ObserveError::Rejected {
         status: 503,

@@ -218,6 +218,7 @@ impl Asked {
                     reading: Err(error),
                     remarks: remarks.iter().map(|remark| Arc::from(remark.as_str())).collect(),
                     scrape_interval,
+                    pods: None,
                 };
             }
         };
@@ -239,6 +240,7 @@ impl Asked {
             }),
             remarks: known.remarks,
             scrape_interval,
+            pods: None,
         }
     }
 }
@@ -370,7 +372,7 @@ impl Known {
 fn promql(query: &MetricQuery) -> Option<&PromqlQuery> {
     match query {
         MetricQuery::Promql(query) => Some(query),
-        MetricQuery::Scrape(_) | MetricQuery::Recorded(_) => None,
+        MetricQuery::Scrape(_) | MetricQuery::Usage(_) | MetricQuery::Recorded(_) => None,
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn combine(query: &ScrapeQuery, parts: &[Seen], read_at: Timestamp) -
         reading,
         remarks: remarks(query, &all),
         scrape_interval: None,
+        pods: None,
     }
 }
 

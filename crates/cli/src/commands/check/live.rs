@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt as _};
 use headroom_actuator::ScaleTarget;
 use headroom_autoscaler::{
     Assembly, Clock as _, Configuration, DecisionRecord, MetricOrigin, MetricRecord, Mode, SystemClock,
-    Verdict, WorkloadSettings,
+    Verdict,
 };
 use headroom_policy_engine::{Hold, Observation, Proposal, Readiness, Step, WorkloadId};
 use serde::Serialize;
@@ -33,7 +33,7 @@ enum Answer {
     Look,
     /// It did not answer as it should.
     Failed,
-    /// This version cannot ask it.
+    /// Nobody asks it.
     NotAsked,
 }
 
@@ -58,11 +58,11 @@ pub(super) struct Findings(Vec<Finding>);
 /// # Errors
 /// When the parts cannot be put together, or asking did not end in time.
 pub(super) async fn ask(configuration: &Configuration) -> Result<Findings, CliError> {
-    let (can, cannot): (Vec<_>, Vec<_>) = configuration
+    let ids: Vec<WorkloadId> = configuration
         .workloads
         .iter()
-        .partition(|workload| can_be_asked(workload));
-    let ids: Vec<WorkloadId> = can.iter().map(|workload| workload.id.clone()).collect();
+        .map(|workload| workload.id.clone())
+        .collect();
     let record = pass::look_ahead(configuration, &ids).await?;
     let writing = may_be_written(configuration, &record.decisions).await?;
     let mut findings: Vec<Finding> = record.decisions.iter().flat_map(of_workload).collect();
@@ -79,21 +79,8 @@ pub(super) async fn ask(configuration: &Configuration) -> Result<Findings, CliEr
                 text: notice.to_string(),
             }),
     );
-    findings.extend(cannot.iter().map(|workload| Finding {
-        answer: Answer::NotAsked,
-        subject: workload.id.to_string(),
-        part: String::new(),
-        text: "this version cannot ask for Kubernetes' own cpu and memory".to_owned(),
-    }));
-    findings.extend(idle_servers(configuration, &can));
+    findings.extend(idle_servers(configuration));
     Ok(Findings(findings))
-}
-
-fn can_be_asked(workload: &WorkloadSettings) -> bool {
-    let reads = |metric: &headroom_autoscaler::MetricSettings| {
-        !matches!(metric.origin, MetricOrigin::Resource { .. })
-    };
-    workload.metrics.iter().all(reads)
 }
 
 /// Whether the counts that are in a cluster may be written: asked of its API server, which keeps nothing of it.
@@ -139,8 +126,9 @@ async fn may_be_written(
 }
 
 /// The servers that no workload asks, so that nothing is known of them.
-fn idle_servers(configuration: &Configuration, asked: &[&WorkloadSettings]) -> Vec<Finding> {
-    let used: BTreeSet<&str> = asked
+fn idle_servers(configuration: &Configuration) -> Vec<Finding> {
+    let used: BTreeSet<&str> = configuration
+        .workloads
         .iter()
         .flat_map(|workload| workload.asked())
         .filter_map(|metric| match &metric.origin {

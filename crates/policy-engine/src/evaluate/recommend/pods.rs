@@ -30,6 +30,9 @@ pub(in crate::evaluate) fn hpa_replicas(
         Observation::Missing {
             cause: MissingCause::NoData,
         } => Err(MetricError::NoMetrics),
+        Observation::Missing {
+            cause: MissingCause::Unusable { why },
+        } => Err(why),
         Observation::Missing { .. } | Observation::Stale { .. } => Err(MetricError::Source),
     };
     match (at.seen.pods().and_then(|pods| pods.samples(index)), metric.kind) {
