@@ -311,7 +311,7 @@ async fn only_the_owner_may_read_the_state_and_its_directory() {
     let world = World::new(&["web"]);
     let autoscaler = world.start();
     autoscaler
-        .locked_pass(&headroom_autoscaler::SystemClock, headroom_autoscaler::Which::All)
+        .locked_pass(&headroom_autoscaler::SystemClock, Which::All)
         .await
         .unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
