@@ -102,6 +102,10 @@ pub struct MetricRecord {
 }
 
 /// What came of looking at a workload.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every verdict is a decision: a box would be made for each of them"
+)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
