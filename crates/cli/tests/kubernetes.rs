@@ -13,9 +13,12 @@ use std::{
 use headroom_test_support::{
     Process,
     cluster::{Cluster, Kind, Namespace, User, Workload, rule},
-    temp_dir,
+    temp_dir, wait_until,
 };
+use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use rustix::process::Signal;
+use serde_json::json;
 use tempfile::TempDir;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -116,6 +119,11 @@ impl World<'_> {
         }
     }
 
+    async fn explain(&self) -> Ran {
+        let workload = format!("{}/api", self.namespace.name());
+        self.headroom(&["explain", &workload]).await
+    }
+
     async fn replicas(&self, workload: &str) -> u32 {
         self.namespace.replicas(Kind::Deployment, workload).await
     }
@@ -157,6 +165,97 @@ async fn a_write_that_is_not_allowed_is_refused_named_and_keeps_no_other_from_be
     assert_eq!(live.code, Some(1), "{}", live.said);
     assert!(live.said.contains(&named), "{}", live.said);
     assert_eq!(live.said.matches("would be accepted").count(), 1, "{}", live.said);
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn beside_an_hpa_nothing_is_written_and_the_way_out_is_told_until_it_is_gone() {
+    let world = World::new("beside", &["api"]).await;
+    world
+        .namespace
+        .create_hpa(Kind::Deployment, "api", 2..=2, 70)
+        .await;
+    let ran = world.headroom(&["run", "--once"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    let explained = world.explain().await;
+    let way_out = "HorizontalPodAutoscaler/api scales it too, and two scalers would fight: stays at 2 until only one of \
+                   them is left: delete it, or compare the two with mode = \"shadow\"";
+    assert!(explained.said.contains(way_out), "{}", explained.said);
+    assert_eq!(world.replicas("api").await, 2);
+    let policy = fs::read_to_string(world.path().join("headroom.toml")).unwrap();
+    let shadow = format!("{policy}mode = \"shadow\"\n");
+    fs::write(world.path().join("headroom.toml"), shadow).unwrap();
+    let compared = world.headroom(&["plan", "--format", "json"]).await;
+    assert!(
+        compared.said.contains("\"desired\": 6") || compared.said.contains("\"desired\":6"),
+        "{}",
+        compared.said
+    );
+    assert!(!compared.said.contains("second_scaler"), "{}", compared.said);
+    fs::write(world.path().join("headroom.toml"), policy).unwrap();
+    let hpas = world.namespace.api::<HorizontalPodAutoscaler>();
+    hpas.delete("api", &DeleteParams::default()).await.unwrap();
+    world.write_load(540);
+    let ran = world.headroom(&["run", "--once"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    assert_eq!(world.replicas("api").await, 6);
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_zero_that_a_person_wrote_means_off_also_where_the_policy_has_a_zero() {
+    let world = World::new("off", &["api"]).await;
+    let policy = fs::read_to_string(world.path().join("headroom.toml")).unwrap();
+    let policy = policy
+        .replace("min_replicas = 1", "min_replicas = 0")
+        .replace("per_replica = 100", "per_replica = 100, activation = true");
+    fs::write(world.path().join("headroom.toml"), policy).unwrap();
+    let deployments = world.namespace.api::<Deployment>();
+    let zero = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
+    deployments
+        .patch("api", &PatchParams::default(), &zero)
+        .await
+        .unwrap();
+    let ran = world.headroom(&["run", "--once"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    let api = deployments.get("api").await.unwrap();
+    assert_eq!(api.spec.unwrap().replicas, Some(0), "{}", ran.said);
+}
+
+/// A new image that never starts, on a Deployment whose old replicas all stay.
+async fn roll_out_broken_image(world: &World<'_>) {
+    let deployments = world.namespace.api::<Deployment>();
+    let patch = Patch::Merge(json!({ "spec": {
+        "strategy": { "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } },
+        "template": { "metadata": { "annotations": { "headroom.dev/waiting": "ImagePullBackOff" } } },
+    } }));
+    deployments
+        .patch("api", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_new_image_that_never_starts_still_gets_replicas_under_load_one_step_beyond_the_ready_ones() {
+    let world = World::new("image", &["api"]).await;
+    let policy = fs::read_to_string(world.path().join("headroom.toml")).unwrap();
+    let step = "guards.startup = \"1s\"\nscale_up.limit = [\"1 per 1s\"]\n";
+    fs::write(world.path().join("headroom.toml"), format!("{policy}{step}")).unwrap();
+    roll_out_broken_image(&world).await;
+    wait_until(MINUTE, "the new image is stuck", async || {
+        let explained = world.headroom(&["plan", "--format", "json"]).await;
+        explained.said.contains("not_becoming_ready")
+    })
+    .await;
+    for _ in 0..3 {
+        world.write_load(540);
+        let ran = world.headroom(&["run", "--once"]).await;
+        assert_eq!(ran.code, Some(0), "{}", ran.said);
+    }
+    let explained = world.explain().await;
+    assert!(explained.said.contains("ImagePullBackOff"), "{}", explained.said);
+    assert_eq!(world.replicas("api").await, 3, "{}", explained.said);
 }
 
 #[tokio::test]
