@@ -253,7 +253,11 @@ impl CliError {
             (Format::Json, _) => output.error_object(&json::Failure::new(self)),
             (Format::Human, Self::Policy(problems) | Self::Tests(problems)) if output.has_live_notes() => {
                 for problem in problems {
-                    output.note(drawn(problem, output));
+                    if problem.is_drawable() {
+                        output.note(drawn(problem, output));
+                    } else {
+                        output.note(problem.with_places().to_string().trim_end());
+                    }
                 }
                 output.error(self);
             }

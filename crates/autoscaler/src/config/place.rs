@@ -68,7 +68,15 @@ pub(super) struct Source {
     text: Arc<NamedSource<String>>,
     /// Where each line begins.
     lines: Vec<usize>,
+    /// How many characters stand before every [`STRIDE`] bytes.
+    characters: Vec<usize>,
 }
+
+/// So many bytes are walked over at most to find a column: a line may be as long as the file, with a problem in each word.
+const STRIDE: usize = 1024;
+
+/// The longest line that is drawn, in bytes.
+const LONGEST_DRAWN: usize = 500;
 
 impl SourceKind {
     fn name(&self) -> String {
@@ -99,29 +107,51 @@ impl Source {
     /// The line and column of byte `offset`, both from 1; the column counts characters.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let offset = offset.min(self.text().len());
-        let line = self.lines.partition_point(|start| *start <= offset);
-        let start = self
-            .lines
-            .get(line.saturating_sub(1))
-            .copied()
-            .unwrap_or_default();
-        let before = self.text().as_bytes().get(start..offset).unwrap_or_default();
-        (line, String::from_utf8_lossy(before).chars().count() + 1)
+        let (line, start) = self.line_at(offset);
+        let column = self.characters_before(offset) - self.characters_before(start);
+        (line + 1, column + 1)
     }
 
     /// The line that byte `offset` is in, without its end.
     pub(super) fn line(&self, offset: usize) -> &str {
-        let (line, _) = self.position(offset);
-        let start = self
-            .lines
-            .get(line.saturating_sub(1))
-            .copied()
-            .unwrap_or_default();
-        self.text()
-            .get(start..)
-            .and_then(|rest| rest.lines().next())
-            .unwrap_or_default()
+        let (line, start) = self.line_at(offset);
+        let end = self.lines.get(line + 1).copied().unwrap_or(self.text().len());
+        let text = self.text().get(start..end).unwrap_or_default();
+        text.trim_end_matches(['\r', '\n'])
     }
+
+    /// Whether the lines of `span`, and those beside them, are short enough to be drawn for a person.
+    pub(super) fn is_drawable(&self, span: &Range<usize>) -> bool {
+        let (first, last) = (self.line_at(span.start).0, self.line_at(span.end).0);
+        let starts = self.lines.iter().copied().chain([self.text().len()]);
+        let around: Vec<usize> = starts
+            .skip(first.saturating_sub(1))
+            .take(last + 3 - first.saturating_sub(1))
+            .collect();
+        around.windows(2).all(|line| line[1] - line[0] <= LONGEST_DRAWN)
+    }
+
+    /// The index of the line that byte `offset` is in, and where it begins.
+    fn line_at(&self, offset: usize) -> (usize, usize) {
+        let line = self
+            .lines
+            .partition_point(|start| *start <= offset)
+            .saturating_sub(1);
+        (line, self.lines.get(line).copied().unwrap_or_default())
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let stride = offset / STRIDE;
+        let known = self.characters.get(stride).copied().unwrap_or_default();
+        let rest = self.text().as_bytes().get(stride * STRIDE..offset);
+        known + characters(rest.unwrap_or_default())
+    }
+}
+
+/// How many characters begin in these bytes of a text.
+fn characters(bytes: &[u8]) -> usize {
+    let is_start = |byte: &&u8| **byte & 0b1100_0000 != 0b1000_0000;
+    bytes.iter().filter(is_start).count()
 }
 
 /// All texts of one load.
@@ -131,8 +161,13 @@ pub(super) struct Sources(Vec<Source>);
 impl Sources {
     pub(super) fn add(&mut self, kind: SourceKind, text: String) -> SourceId {
         let after_ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        let strides = text.as_bytes().chunks(STRIDE).scan(0, |before, stride| {
+            *before += characters(stride);
+            Some(*before)
+        });
         self.0.push(Source {
             lines: std::iter::once(0).chain(after_ends).collect(),
+            characters: std::iter::once(0).chain(strides).collect(),
             text: Arc::new(NamedSource::new(kind.name(), text)),
             kind,
         });
@@ -177,5 +212,48 @@ impl Sources {
                 }
                 SourceKind::Environment(_) => source.name().to_owned(),
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        let mut sources = Sources::default();
+        let id = sources.add(SourceKind::Defaults, text.to_owned());
+        sources.get(id).unwrap().clone()
+    }
+
+    #[test]
+    fn a_column_counts_the_characters_of_its_line_however_long_it_is() {
+        let long = "a\u{e4}\u{20ac}\u{1f600}".repeat(700);
+        let text = format!("short\r\n{long}\n\n{long}");
+        let source = source(&text);
+        let (mut line, mut column) = (1, 1);
+        for (offset, character) in text.char_indices() {
+            assert_eq!(source.position(offset), (line, column), "byte {offset}");
+            if character == '\n' {
+                (line, column) = (line + 1, 1);
+            } else {
+                column += 1;
+            }
+        }
+        assert_eq!(source.position(usize::MAX), (line, column));
+        let starts = [0, 7, 7 + long.len() + 1, text.len()];
+        assert_eq!(starts.map(|at| source.line(at)), ["short", &long, "", &long]);
+    }
+
+    #[test]
+    fn what_stands_in_or_beside_a_long_line_is_not_drawn() {
+        let long = "x".repeat(LONGEST_DRAWN + 1);
+        let source = source(&format!("1\n2\n{long}\n4\n5\n"));
+        let at = |offset: usize| source.is_drawable(&(offset..offset + 1));
+        let after = 4 + long.len() + 1;
+        assert_eq!(
+            [at(0), at(2), at(4), at(after), at(after + 2)],
+            [true, false, false, false, true]
+        );
+        assert!(!source.is_drawable(&(0..after + 2)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fmt::{self, Write as _},
+    fmt::{self, Display as _, Write as _},
     sync::Arc,
 };
 
@@ -192,13 +192,7 @@ impl fmt::Display for Problems {
             if number > 0 {
                 writeln!(f)?;
             }
-            writeln!(f, "error: {problem}")?;
-            for label in &problem.labels {
-                label.fmt(f)?;
-            }
-            if let Some(help) = &problem.help {
-                writeln!(f, "   help: {help}")?;
-            }
+            problem.with_places().fmt(f)?;
         }
         Ok(())
     }
@@ -235,6 +229,8 @@ struct Label {
     column: usize,
     /// The line's text, without blanks around it.
     excerpt: String,
+    /// Whether the lines around it are short enough to be drawn.
+    is_drawable: bool,
     span: std::ops::Range<usize>,
     text: Option<String>,
 }
@@ -260,6 +256,7 @@ impl Problem {
                 line,
                 column,
                 excerpt: shortened(source.line(place.span().start).trim()),
+                is_drawable: source.is_drawable(&place.span()),
                 span: place.span(),
                 text,
             })
@@ -302,6 +299,26 @@ impl Problem {
     pub fn place(&self) -> Option<(&str, usize, usize)> {
         let label = self.labels.first()?;
         Some((&label.file, label.line, label.column))
+    }
+
+    /// The problem in a line, with a line for each of its places and one for the way out.
+    pub fn with_places(&self) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            writeln!(f, "error: {self}")?;
+            for label in &self.labels {
+                label.fmt(f)?;
+            }
+            match &self.help {
+                Some(help) => writeln!(f, "   help: {help}"),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Whether the lines it points at are short enough to be drawn with it, as miette's handlers do.
+    #[must_use]
+    pub fn is_drawable(&self) -> bool {
+        self.labels.iter().all(|label| label.is_drawable)
     }
 
     /// The way out, where there is one to name.
