@@ -145,7 +145,13 @@ pub fn load(
                 sources: texts,
             },
         }),
-        Some(_) | None => Err(loading.findings.into_problems(&texts)),
+        refused => {
+            let remarks = match refused {
+                Some((configuration, _)) => configuration.remarks,
+                None => loading.remarks,
+            };
+            Err(loading.findings.into_problems(&texts).beside(remarks))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::place::{Place, SourceId, SourceKind, Sources};
+use crate::Remark;
 
 /// Kinds of problems, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -143,37 +144,55 @@ impl Findings {
         // In the order of the files, as a person works through them; what has no place comes first.
         list.sort_by_key(|finding| finding.labels.first().map(|(place, _)| *place));
         let problem = |finding| Problem::new(finding, sources);
-        Problems(list.into_iter().map(problem).collect())
+        Problems {
+            list: list.into_iter().map(problem).collect(),
+            remarks: Vec::new(),
+        }
     }
 }
 
 /// Everything that is wrong with a configuration. Never empty.
 #[derive(Clone, Debug)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    list: Vec<Problem>,
+    remarks: Vec<Remark>,
+}
 
 impl Problems {
     /// The problems, in the order of the files.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// These, and then `others`.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
+        self.list.extend(others.list);
+        self.remarks.extend(others.remarks);
         self
+    }
+
+    /// These, with what else is to be said of the configuration, and is no error.
+    pub(super) fn beside(self, remarks: Vec<Remark>) -> Self {
+        Self { remarks, ..self }
+    }
+
+    /// What else is to be said of the configuration, as far as it could be read.
+    #[must_use]
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     /// Whether there are none, which no error has.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 }
 
@@ -188,7 +207,7 @@ impl<'a> IntoIterator for &'a Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, problem) in self.0.iter().enumerate() {
+        for (number, problem) in self.list.iter().enumerate() {
             if number > 0 {
                 writeln!(f)?;
             }
@@ -202,7 +221,7 @@ impl std::error::Error for Problems {}
 
 impl Serialize for Problems {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        self.list.serialize(serializer)
     }
 }
 

@@ -25,7 +25,7 @@ use self::{
 };
 pub use self::{codes::variants, reference::suite_reference};
 use super::{
-    Environment, LoadOptions, Loading,
+    Environment, Lints, LoadOptions, Loading,
     at::At,
     check,
     files::{self, FileKind},
@@ -75,7 +75,12 @@ pub fn load_suite(file: &Path) -> Result<Suite, Problems> {
     let environment: Environment = environment
         .map(|(name, value)| (name.value.clone(), value.value.clone()))
         .collect();
-    let policy = paths.map(|paths| load(&paths, &environment, &LoadOptions::default()));
+    let options = LoadOptions {
+        // They are for who asks, with `headroom check`.
+        lints: Lints::Unasked,
+        ..LoadOptions::default()
+    };
+    let policy = paths.map(|paths| load(&paths, &environment, &options));
     let (policy, of_policy) = match policy {
         Some(Ok(loaded)) => (Some(Policy::new(loaded.configuration.workloads)), None),
         Some(Err(problems)) => (None, Some(problems)),

@@ -90,10 +90,14 @@ pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Res
                 valid: false,
                 workloads: 0,
                 problems: Some(&problems),
-                remarks: &[],
+                remarks: problems.remarks(),
                 live: None,
             });
             return Ok(ExitCode::Refused);
+        }
+        Err(CliError::Policy(problems)) => {
+            configuration::say(problems.remarks(), output);
+            return Err(CliError::Policy(problems));
         }
         Err(error) => return Err(error),
     };

@@ -52,6 +52,30 @@ fn remarks_go_to_stderr_one_line_each() {
 }
 
 #[test]
+fn dangers_are_shown_beside_problems() {
+    let world = World::empty();
+    world.write(
+        "headroom.toml",
+        "[workload.wrong]\nmin_replicas = 10\nmax_replicas = 4\nmetrics.load = { recorded = \"l.csv\", per_replica = 1 }\n\
+         command = { get = [\"a\"], set = [\"b\", \"{replicas}\"] }\n\
+         [workload.dangerous]\nmin_replicas = 2\nmax_replicas = 2\nmetrics.load = { recorded = \"l.csv\", per_replica = 1 }\n\
+         command = { get = [\"c\"], set = [\"d\", \"{replicas}\"] }\n",
+    );
+    let ran = world.headroom(&["check"]).expect(2);
+    let said = [
+        "error: the minimum, 10, is above the maximum, 4",
+        "warning[min_equals_max]: headroom.toml:8",
+    ];
+    assert!(said.iter().all(|words| ran.stderr.contains(words)), "{ran}");
+    let json = world.headroom(&["check", "--format", "json"]).expect(2).json();
+    assert_eq!(json["problems"].as_array().unwrap().len(), 1, "{json}");
+    assert_eq!(json["remarks"][0]["code"], "min_equals_max", "{json}");
+    // It is for check alone.
+    let ran = world.headroom(&["plan"]).expect(2);
+    assert!(!ran.stderr.contains("min_equals_max"), "{ran}");
+}
+
+#[test]
 fn live_asks_sources_and_targets() {
     let world = World::new(2, 100);
     assert_said!("check_live", world.headroom(&["check", "--live"]).expect(0));
