@@ -12,6 +12,7 @@ mod screen;
 mod service;
 
 use std::{
+    convert::Infallible,
     io,
     path::{Path, PathBuf},
     pin::pin,
@@ -189,11 +190,10 @@ async fn day(
         .unwrap_or_else(|| directory.path().join("state"));
     let policy = directory.path().join("headroom.toml");
     std::fs::write(&policy, policy_text(args)?).map_err(io("the policy of the demo could not be written"))?;
-    let scaling = Arc::new(Scaling::start(&policy, state, args.replicas.map(Replicas::new))?);
-    let _last_resort = scaling.kill_on_panic();
-    let outcome = scale_a_day(args, show, emit, stop, &scaling).await;
-    scaling.end().await?;
-    let (moments, served) = outcome?;
+    let scaling = Scaling::start(&policy, state, args.replicas.map(Replicas::new))?;
+    let (moments, served) = scaling
+        .during(scale_a_day(args, show, emit, stop, &scaling))
+        .await?;
     report(args, show, emit, &moments, served)
 }
 
@@ -223,7 +223,7 @@ async fn scale_a_day(
     show: Show,
     emit: &mut dyn FnMut(&str),
     stop: &CancellationToken,
-    scaling: &Arc<Scaling>,
+    scaling: &Scaling,
 ) -> Result<(Vec<Moment>, load::Served), DemoError> {
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
     let balancer = Balancer::new(client.clone());
@@ -233,12 +233,22 @@ async fn scale_a_day(
         .listen(everything.clone())
         .await
         .map_err(io("the balancer could not listen"))?;
-    tokio::spawn(look(
-        Arc::clone(scaling),
-        Arc::clone(&balancer),
-        everything.clone(),
-    ));
+    tokio::select! {
+        day = watched_day(args, show, emit, stop, scaling, client, format!("http://{address}/")) => day,
+        never = look(scaling, &balancer) => match never {},
+    }
+}
 
+/// Sends the load to `url` and decides each second, until the day is over.
+async fn watched_day(
+    args: &DemoArgs,
+    show: Show,
+    emit: &mut dyn FnMut(&str),
+    stop: &CancellationToken,
+    scaling: &Scaling,
+    client: reqwest::Client,
+    url: String,
+) -> Result<(Vec<Moment>, load::Served), DemoError> {
     let shape = Day {
         duration: args.duration,
         low: LOW,
@@ -259,8 +269,7 @@ async fn scale_a_day(
 
     let load = Load::new(GOAL);
     let start = Instant::now();
-    let sending =
-        tokio::spawn(Arc::clone(&load).run(client, format!("http://{address}/"), shape, stop.clone()));
+    let sending = tokio::spawn(Arc::clone(&load).run(client, url, shape, stop.clone()));
     while !stop.is_cancelled() && start.elapsed() < args.duration {
         tokio::select! {
             _ = beat.tick() => {}
@@ -295,14 +304,18 @@ async fn scale_a_day(
     }
     drop(screen);
     // Answers that are still under way belong to the day.
-    let _ = sending.await;
+    if let Err(error) = sending.await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
     Ok((view.moments, load.served()))
 }
 
-/// Tells the balancer which replicas are ready.
-async fn look(scaling: Arc<Scaling>, balancer: Arc<Balancer>, stop: CancellationToken) {
+/// Tells the balancer which replicas are ready, for as long as it is asked to.
+async fn look(scaling: &Scaling, balancer: &Balancer) -> Infallible {
     let mut beat = time::interval(LOOK);
-    while !stop.is_cancelled() {
+    loop {
         beat.tick().await;
         balancer.set_backends(scaling.ready_replicas().await);
     }

@@ -15,7 +15,7 @@ use headroom_policy_engine::{BoundsError, Readiness, ReplicaBounds, Replicas, St
 use serde::Serialize;
 use thiserror::Error;
 
-use super::chart::Moment;
+use super::{DemoError, chart::Moment};
 
 /// The load one replica is meant to carry, as the demo's policy has it.
 pub(crate) const PER_REPLICA: f64 = 70.0;
@@ -45,6 +45,7 @@ pub(crate) enum ScalingError {
 pub(crate) struct Scaling {
     autoscaler: Autoscaler,
     reader: ProcessReader,
+    /// The one that starts the replicas: only it knows what to kill.
     processes: Arc<ProcessActuator>,
     target: ScaleTarget,
 }
@@ -78,18 +79,25 @@ impl Scaling {
             return Err(ScalingError::NoProcess);
         };
         let autoscaler = Assembly::build(configuration, &environment, Purpose::Apply)?;
-        let records = Arc::clone(autoscaler.store());
+        let processes = autoscaler.processes().ok_or(ScalingError::NoProcess)?;
         Ok(Self {
-            reader: ProcessReader::new(Arc::clone(&records) as _),
-            processes: Arc::new(ProcessActuator::new(records)),
+            reader: ProcessReader::new(Arc::clone(autoscaler.store()) as _),
+            processes: Arc::clone(processes),
             autoscaler,
             target,
         })
     }
 
-    /// Kills the replicas when the demo panics while this is held.
-    pub(crate) fn kill_on_panic(&self) -> KillOnPanic {
-        KillOnPanic(Arc::clone(&self.processes))
+    /// Does `work`, in which replicas are started, and leaves none behind: they are ended when it has ended, and killed
+    /// when it panics.
+    pub(crate) async fn during<T>(
+        &self,
+        work: impl Future<Output = Result<T, DemoError>>,
+    ) -> Result<T, DemoError> {
+        let _last_resort = KillOnPanic(&self.processes);
+        let done = work.await;
+        self.end().await?;
+        done
     }
 
     /// One pass, now.
@@ -112,15 +120,15 @@ impl Scaling {
     }
 
     /// Ends all replicas.
-    pub(crate) async fn end(&self) -> Result<(), ScalingError> {
+    async fn end(&self) -> Result<(), ScalingError> {
         Ok(self.processes.stop_all(&self.target, SystemClock.now()).await?)
     }
 }
 
 /// Kills the replicas when it is dropped by a panic.
-pub(crate) struct KillOnPanic(Arc<ProcessActuator>);
+struct KillOnPanic<'a>(&'a ProcessActuator);
 
-impl Drop for KillOnPanic {
+impl Drop for KillOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.kill_all();
@@ -253,4 +261,72 @@ fn deciding(steps: &[Step]) -> Option<&Step> {
     steps
         .iter()
         .find(|step| matches!(step, Step::Recommended { metric, .. } if metric == by))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs, process::Command, time::Duration};
+
+    use headroom_test_support::{LeftoverCheck, temp_dir, wait_until};
+
+    use super::*;
+
+    /// Names the directory to a process that is to panic in it.
+    const PANICS_IN: &str = "HEADROOM_TEST_PANICS_IN";
+    /// Says in its directory that it runs, and does not end by itself.
+    const POLICY: &str = r#"
+        [workload.web]
+        min_replicas = 3
+        max_replicas = 3
+        process = { command = ["sh", "-c", "echo runs >> DIRECTORY/runs; exec sleep 600"] }
+        metrics.load = { scrape = "load", per_replica = 1 }
+    "#;
+
+    #[test]
+    fn a_panic_leaves_no_process_behind() {
+        if let Some(directory) = env::var_os(PANICS_IN) {
+            return panics(Path::new(&directory));
+        }
+        let directory = temp_dir();
+        let mark = LeftoverCheck::new();
+        let mut itself = Command::new(env::current_exe().unwrap());
+        itself
+            .args([
+                "--exact",
+                "demo::scaling::tests::a_panic_leaves_no_process_behind",
+            ])
+            .env(PANICS_IN, directory.path());
+        let output = mark.mark(&mut itself).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            !output.status.success() && said.contains("as it was asked to"),
+            "{said}"
+        );
+        mark.assert_none(Duration::from_secs(5));
+    }
+
+    fn panics(directory: &Path) {
+        let policy = directory.join("headroom.toml");
+        fs::write(
+            &policy,
+            POLICY.replace("DIRECTORY", &directory.display().to_string()),
+        )
+        .unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let scaling = Scaling::start(&policy, directory.join("state"), None).unwrap();
+        let work = async {
+            scaling.pass().await;
+            wait_until(Duration::from_secs(60), "all replicas run", async || {
+                let runs = fs::read_to_string(directory.join("runs")).unwrap_or_default();
+                runs.lines().count() == 3
+            })
+            .await;
+            panic!("as it was asked to");
+        };
+        let ended: Result<(), _> = runtime.block_on(scaling.during(work));
+        ended.unwrap();
+    }
 }
