@@ -59,6 +59,16 @@ pub enum OperatorError {
     },
 }
 
+impl OperatorError {
+    /// What is wrong, without the file and the way out.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Unreadable { reason, .. } => reason.clone(),
+            Self::Io { source, .. } => source.to_string(),
+        }
+    }
+}
+
 /// What people ask for, as it stands in the file: also what has ended by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperatorActs {

@@ -342,7 +342,7 @@ impl Pass {
             Err(error) => {
                 notices.push(Notice::PausesUnreadable {
                     path: autoscaler.operator.path(),
-                    reason: in_one_line(&error),
+                    reason: error.reason(),
                 });
                 Acts::Unreadable
             }

@@ -111,7 +111,8 @@ fn read_end_at(text: &str, now: &Zoned) -> Result<Timestamp, String> {
     // A time of day is looked for last: the date before one would be read over.
     let at = dated(text, now).or_else(next);
     let at = at.ok_or_else(|| {
-        "it is a moment such as 2026-05-01T10:30:00Z, \"2026-05-01 10:30\", or 18:00 (today, or tomorrow)"
+        "it is a moment such as 2026-05-01T10:30:00Z, \"2026-05-01 10:30\", or 18:00 (today, or tomorrow); a span, \
+         such as 30m, goes with --for"
             .to_owned()
     })?;
     if at <= now.timestamp() {

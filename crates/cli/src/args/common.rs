@@ -29,7 +29,7 @@ pub(crate) struct ConfigArgs {
     /// Where state, locks and the logs of replicas live.
     ///
     /// Without it: `state_dir` of the configuration, or `.headroom` beside the first file. Keep it between runs: it is
-    /// the memory without which nothing is scaled down.
+    /// the memory by which counts are scaled down.
     #[arg(long, value_name = "DIR", help_heading = "Shared options")]
     pub(crate) state_dir: Option<PathBuf>,
     /// The kubeconfig of the cluster that targets are in.

@@ -35,7 +35,8 @@ const LEAVING: Duration = Duration::from_millis(200);
 ///
 /// Without it, a pass for each workload at its `interval`, until Ctrl-C or SIGTERM. Replicas are left as they are.
 ///
-/// Passes share a memory in the state directory. Without it, nothing is scaled down.
+/// Passes share a memory in the state directory. A pass that finds none says so, and scales down only what it can rebuild
+/// the window of, from the past of a Prometheus.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
