@@ -18,6 +18,7 @@ mod import;
 mod layers;
 mod lint;
 mod metrics;
+mod migrate;
 mod origins;
 mod place;
 mod policy;
@@ -51,6 +52,7 @@ pub use self::{
     files::is_suite,
     import::{Imported, import_env},
     lint::page as lints_page,
+    migrate::{Migration, MigrationError, MovedFile, MovedKind, Remaining, Selection, migrate, read_objects},
     origins::{EffectiveKey, Origin, Origins},
     problem::{Problem, ProblemKind, Problems},
     reference::reference,

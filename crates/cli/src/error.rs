@@ -4,7 +4,8 @@ use std::{fmt::Write as _, io, path::PathBuf};
 
 use headroom_actuator::TargetError;
 use headroom_autoscaler::{
-    AssemblyError, LockError, OperatorError, OverrideError, PassError, StoreError, config::Problems,
+    AssemblyError, LockError, OperatorError, OverrideError, PassError, StoreError,
+    config::{MigrationError, Problems},
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
@@ -28,6 +29,27 @@ const SMALLEST: &str = r#"    [workload.web]
 /// Why a command could not do what it was asked to.
 #[derive(Debug, Error)]
 pub(crate) enum CliError {
+    /// There is nothing to import, or it cannot be read.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// What is to be imported cannot be read.
+    #[error("{} cannot be read", file.display())]
+    ImportSource {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of policies cannot be written.
+    #[error("{} cannot be written", file.display())]
+    ImportFile {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// There is no configuration where one was looked for.
     #[error("there is no headroom.toml here, and neither -c nor HEADROOM_CONFIG names another file")]
     NoConfiguration,
@@ -127,7 +149,8 @@ impl CliError {
     /// What the process ends with.
     pub(crate) const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoConfiguration
+            Self::Migration(_)
+            | Self::NoConfiguration
             | Self::Policy(_)
             | Self::Tests(_)
             | Self::TestDirectory { .. }
@@ -149,6 +172,8 @@ impl CliError {
                 | AssemblyError::Scrape(_)
                 | AssemblyError::State(_),
             )
+            | Self::ImportSource { .. }
+            | Self::ImportFile { .. }
             | Self::NoDecision { .. }
             | Self::Junit { .. }
             | Self::Pass(_)
@@ -168,6 +193,9 @@ impl CliError {
     /// The error as machines name it, as in JSON.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
+            Self::Migration(_) => "migration",
+            Self::ImportSource { .. } => "import_source",
+            Self::ImportFile { .. } => "import_file",
             Self::NoConfiguration => "no_configuration",
             Self::Policy(_) => "policy",
             Self::Tests(_) => "tests",
@@ -197,6 +225,16 @@ impl CliError {
     /// A way out, where there is one to name.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
+            Self::Migration(MigrationError::Unreadable { .. }) => Some(
+                "give what `kubectl get hpa -A -o yaml` or `kubectl get scaledobject -A -o yaml` prints".to_owned(),
+            ),
+            Self::Migration(MigrationError::Nothing { .. }) => Some(
+                "say -A for all namespaces, -n NAMESPACE for one, or another NAME".to_owned(),
+            ),
+            Self::ImportFile { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Some("say --force to write over it, or name another directory".to_owned())
+            }
+            Self::ImportSource { .. } | Self::ImportFile { .. } => None,
             Self::NoConfiguration => Some(format!(
                 "see it work first:          headroom demo\n\
                  coming from the script:     headroom import env > headroom.toml\n\

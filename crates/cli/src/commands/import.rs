@@ -1,5 +1,7 @@
 //! `headroom import`: policies from what was there before.
 
+mod moved;
+
 use clap::{Args, Subcommand};
 use headroom_autoscaler::config;
 use serde::Serialize;
@@ -24,6 +26,8 @@ pub(crate) struct ImportArgs {
 #[derive(Subcommand, Clone, Debug)]
 enum Origin {
     Env(EnvArgs),
+    Hpa(moved::HpaArgs),
+    Keda(moved::KedaArgs),
 }
 
 /// Writes the policy that the environment of the scaling script means.
@@ -45,6 +49,8 @@ impl ImportArgs {
     pub(crate) const fn output(&self) -> &OutputArgs {
         match &self.from {
             Origin::Env(args) => &args.output,
+            Origin::Hpa(args) => args.output(),
+            Origin::Keda(args) => args.output(),
         }
     }
 }
@@ -58,9 +64,14 @@ struct ImportedObject<'a> {
 }
 
 pub(crate) fn run(args: &ImportArgs, output: &Output) -> Result<ExitCode, CliError> {
-    match args.from {
-        Origin::Env(_) => {}
+    match &args.from {
+        Origin::Env(_) => from_environment(output),
+        Origin::Hpa(args) => args.run(output),
+        Origin::Keda(args) => args.run(output),
     }
+}
+
+fn from_environment(output: &Output) -> Result<ExitCode, CliError> {
     let imported = config::import_env(&configuration::environment()).map_err(CliError::Policy)?;
     match output.format() {
         Format::Human => {

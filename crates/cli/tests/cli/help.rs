@@ -46,6 +46,8 @@ fn every_command_has_help() {
     }
     assert_said!("help_config_show", world.headroom(&["config", "show", "--help"]));
     assert_said!("help_import_env", world.headroom(&["import", "env", "--help"]));
+    assert_said!("help_import_hpa", world.headroom(&["import", "hpa", "--help"]));
+    assert_said!("help_import_keda", world.headroom(&["import", "keda", "--help"]));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `config show` and `import env`.
+//! `config show` and `import`.
 
 use crate::{assert_said, common::World};
 
@@ -85,4 +85,58 @@ fn a_variable_that_means_nothing_is_refused() {
         .ran(world.command(&["import", "env"]).env("CPU_THRESHOLD", "lots"))
         .expect(2);
     assert!(ran.stderr.contains("CPU_THRESHOLD"), "{ran}");
+}
+
+const HPA: &str = "\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: { name: api, namespace: shop }
+spec:
+  scaleTargetRef: { apiVersion: apps/v1, kind: Deployment, name: api }
+  minReplicas: 2
+  maxReplicas: 10
+  metrics:
+    - type: Resource
+      resource: { name: cpu, target: { type: Utilization, averageUtilization: 70 } }
+    - type: Pods
+      pods: { metric: { name: rps }, target: { type: AverageValue, averageValue: 100 } }
+";
+
+#[test]
+fn an_hpa_becomes_a_policy_that_passes_its_check() {
+    let world = World::empty();
+    world.write("hpa.yaml", HPA);
+    let ran = world.headroom(&["import", "hpa", "-f", "hpa.yaml"]).expect(0);
+    assert_said!("import_hpa", ran);
+    world.write("headroom.toml", &ran.stdout);
+    world.headroom(&["check"]).expect(0);
+}
+
+#[test]
+fn files_that_are_there_are_written_over_only_when_told() {
+    let world = World::empty();
+    world.write("hpa.yaml", HPA);
+    let into = ["import", "hpa", "-f", "hpa.yaml", "-o", "policies"];
+    world.headroom(&into).expect(0);
+    world.headroom(&["check", "policies"]).expect(0);
+    let ran = world.headroom(&into).expect(1);
+    assert!(
+        ran.stderr.contains("00-imported.toml") && ran.stderr.contains("--force"),
+        "{ran}"
+    );
+    world.headroom(&[&into[..], &["--force"]].concat()).expect(0);
+}
+
+#[test]
+fn what_is_no_hpa_is_refused_with_a_way_out() {
+    let world = World::empty();
+    world.write("not.yaml", "kind: Service\nmetadata: { name: api }\n");
+    let ran = world.headroom(&["import", "hpa", "-f", "not.yaml"]).expect(2);
+    assert!(
+        ran.stderr.contains("there is no HorizontalPodAutoscaler here"),
+        "{ran}"
+    );
+    world.write("not.yaml", "a: [");
+    world.headroom(&["import", "hpa", "-f", "not.yaml"]).expect(2);
+    world.headroom(&["import", "hpa", "-f", "absent.yaml"]).expect(1);
 }

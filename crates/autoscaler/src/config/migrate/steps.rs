@@ -1,0 +1,70 @@
+//! What a person does from here on, in which order, and what goes quiet.
+
+use std::time::Duration;
+
+use super::{super::words, MovedKind, draft::Draft};
+
+/// The steps for `drafts`. `longest` is the longest of their windows.
+pub(super) fn steps(kind: MovedKind, drafts: &[Draft], restores: bool, longest: Duration) -> String {
+    let (word, what) = (kind.word(), kind.kind());
+    let (namespace, name, target) =
+        drafts
+            .first()
+            .map_or(("NAMESPACE", "NAME", "deployment/NAME"), |draft| {
+                (
+                    draft.namespace.as_str(),
+                    draft.object_name.as_str(),
+                    draft.target.as_str(),
+                )
+            });
+    let window = words::duration_text(longest);
+    let restore = if restores {
+        format!(
+            "   Before that, where restoreToOriginalReplicaCount is true:\n     \
+             kubectl patch {word} {name} -n {namespace} --type merge -p \
+             '{{\"spec\":{{\"advanced\":{{\"restoreToOriginalReplicaCount\":false}}}}}}'\n"
+        )
+    } else {
+        String::new()
+    };
+    let quiet = match kind {
+        MovedKind::Hpa => {
+            "  kubectl get hpa                                   headroom status\n  \
+             kubectl describe hpa                              headroom explain\n"
+        }
+        MovedKind::ScaledObject => {
+            "  kubectl get scaledobject, kubectl get hpa         headroom status\n  \
+             kubectl describe scaledobject                     headroom explain\n  \
+             alerts on keda_scaler_*, keda_scaled_object_*     headroom history --format json\n"
+        }
+    };
+    format!(
+        "\
+Steps, for each workload ({namespace}/{name} as the example)
+
+1. headroom check, then headroom run beside the {what}. With mode = \"shadow\" it writes no count, and fills its windows.
+   Let it run for {window} at least, then compare: headroom status, headroom history.
+2. Take spec.replicas out of what deploys the workload, or the next deploy resets the count:
+   plain apply  kubectl apply edit-last-applied {target} -n {namespace}     remove spec.replicas there first: whoever only
+                removes it from the manifest makes the next apply set it to 1; then remove it from the manifest
+   Helm         let the chart write no `replicas` at all, and release that while the {what} is still there. Charts of
+                `helm create` write it as soon as autoscaling.enabled is false, and set the count with that.
+   Argo CD      ignoreDifferences with jsonPointers [/spec/replicas], and RespectIgnoreDifferences=true in syncOptions
+3. Take the {what} away. The count stays as it is. Until step 4 nobody scales, so do both together.
+{restore}   plain apply  kubectl delete {word} {name} -n {namespace}, and remove it from the manifests
+   Helm         disable it in the values (autoscaling.enabled=false), then helm upgrade
+   Argo CD      remove it from Git, and sync with prune
+4. Remove the line mode = \"shadow\" of the workload, and start headroom with the same state directory: its windows are
+   full, so it takes over from the count that is there.
+
+The way back: stop headroom or set mode = \"shadow\" again, and apply the {what} again.
+
+What goes quiet                                     what to look at instead
+{quiet}  alerts on kube_horizontalpodautoscaler_*          headroom history --format json (conditions); the count and the
+    (KubeHpaMaxedOut, KubeHpaReplicasMismatch)        ready replicas stay in kube_deployment_spec_replicas and
+                                                      kube_deployment_status_replicas_ready
+  Flagger's autoscalerRef                           remove it from the Canary, and scale the primary: Flagger copies the
+                                                      {what} to NAME-primary, and pauses the other
+"
+    )
+}

@@ -1,0 +1,224 @@
+//! `headroom import hpa` and `headroom import keda`: policies from the autoscalers of a cluster.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use headroom_autoscaler::config::{self, Migration, MovedKind, Remaining, Selection};
+use serde::Serialize;
+
+use crate::{
+    args::OutputArgs,
+    error::CliError,
+    exit::ExitCode,
+    json,
+    output::{Format, Output, Tone},
+};
+
+/// Writes policies that mean what HorizontalPodAutoscalers mean.
+///
+/// The policies have semantics = "hpa" and mode = "shadow": they run beside the HPAs, and write nothing until you say so.
+/// What a policy cannot carry is said on stderr and in a comment of its file, and so are the steps from here on.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  kubectl get hpa -A -o yaml | headroom import hpa -f - > headroom.toml
+  kubectl get hpa -A -o yaml | headroom import hpa -f - -o policies/      a file for each namespace
+  headroom import hpa api -n shop -f manifests.yaml
+  headroom check policies/")]
+pub(crate) struct HpaArgs {
+    #[command(flatten)]
+    moved: MovedArgs,
+}
+
+/// Writes policies that mean what ScaledObjects of KEDA mean.
+///
+/// Triggers of Prometheus, cpu, memory and cron are carried over. What a policy cannot carry is said on stderr and in a
+/// comment of its file, and so are the steps from here on. The policies have mode = "shadow": they write nothing until
+/// you say so.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  kubectl get scaledobject -A -o yaml | headroom import keda -f - > headroom.toml
+  headroom import keda -n shop -f scaledobjects.yaml -o policies/
+  headroom check policies/")]
+pub(crate) struct KedaArgs {
+    #[command(flatten)]
+    moved: MovedArgs,
+}
+
+/// Which objects, from where, and where to.
+#[derive(Args, Clone, Debug)]
+struct MovedArgs {
+    /// The one with this name. Without it: all.
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Those of this namespace; also the namespace of objects in a file that name none.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Those of all namespaces. So it is where no namespace is said, too.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
+    /// YAML or JSON as `kubectl get -o yaml` and `-o json` print it; `-` is standard input.
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    /// A directory for the policies: what is shared, and a file for each namespace. Without it: all to stdout.
+    #[arg(short, long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// Writes over files that are there.
+    #[arg(long, requires = "output_dir")]
+    force: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl HpaArgs {
+    pub(super) const fn output(&self) -> &OutputArgs {
+        &self.moved.output
+    }
+
+    pub(super) fn run(&self, output: &Output) -> Result<ExitCode, CliError> {
+        self.moved.run(MovedKind::Hpa, output)
+    }
+}
+
+impl KedaArgs {
+    pub(super) const fn output(&self) -> &OutputArgs {
+        &self.moved.output
+    }
+
+    pub(super) fn run(&self, output: &Output) -> Result<ExitCode, CliError> {
+        self.moved.run(MovedKind::ScaledObject, output)
+    }
+}
+
+/// What became of the objects, as an object.
+#[derive(Debug, Serialize)]
+struct MigrationObject<'a> {
+    version: u32,
+    workloads: &'a [String],
+    files: Vec<FileObject<'a>>,
+    remaining: Vec<RemainingObject<'a>>,
+    steps: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct FileObject<'a> {
+    name: &'a str,
+    toml: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct RemainingObject<'a> {
+    object: &'a str,
+    kind: &'static str,
+    text: &'a str,
+}
+
+impl MovedArgs {
+    fn run(&self, kind: MovedKind, output: &Output) -> Result<ExitCode, CliError> {
+        let objects = config::read_objects(&text(&self.file)?)?;
+        let selection = Selection {
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+        };
+        let migration = config::migrate(kind, &objects, &selection)?;
+        if let Some(directory) = &self.output_dir {
+            self.write(directory, &migration)?;
+        }
+        match output.format() {
+            Format::Human => self.say(&migration, output),
+            Format::Json => output.object(&object(&migration)),
+        }
+        Ok(ExitCode::Done)
+    }
+
+    /// Writes the files, and none where one of them is there.
+    fn write(&self, directory: &Path, migration: &Migration) -> Result<(), CliError> {
+        let failed = |file: PathBuf| move |source| CliError::ImportFile { file, source };
+        fs::create_dir_all(directory).map_err(failed(directory.to_owned()))?;
+        let paths = migration.files.iter().map(|file| directory.join(&file.name));
+        if let Some(there) = paths.filter(|_| !self.force).find(|path| path.exists()) {
+            return Err(failed(there)(io::ErrorKind::AlreadyExists.into()));
+        }
+        for file in &migration.files {
+            let path = directory.join(&file.name);
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(!self.force);
+            if self.force {
+                options.create(true).truncate(true);
+            }
+            let written = options
+                .open(&path)
+                .and_then(|mut opened| opened.write_all(file.toml.as_bytes()));
+            written.map_err(failed(path))?;
+        }
+        Ok(())
+    }
+
+    fn say(&self, migration: &Migration, output: &Output) {
+        match &self.output_dir {
+            Some(directory) => migration
+                .files
+                .iter()
+                .for_each(|file| output.line(directory.join(&file.name).display())),
+            None => output.text(migration.toml()),
+        }
+        for one in &migration.remaining {
+            output.note(remaining(one, output));
+        }
+        output.note(format_args!("\n{}", migration.steps.trim_end()));
+    }
+}
+
+fn remaining(one: &Remaining, output: &Output) -> String {
+    let (tone, word) = if one.is_missing {
+        (Tone::Warning, "missing")
+    } else {
+        (Tone::Quiet, "note")
+    };
+    let word = output.note_paint().paint(tone, word).to_string();
+    format!("{word}: {}: {}", one.object, one.text)
+}
+
+fn object(migration: &Migration) -> MigrationObject<'_> {
+    MigrationObject {
+        version: json::VERSION,
+        workloads: &migration.workloads,
+        files: migration
+            .files
+            .iter()
+            .map(|file| FileObject {
+                name: &file.name,
+                toml: &file.toml,
+            })
+            .collect(),
+        remaining: migration
+            .remaining
+            .iter()
+            .map(|one| RemainingObject {
+                object: &one.object,
+                kind: if one.is_missing { "missing" } else { "note" },
+                text: &one.text,
+            })
+            .collect(),
+        steps: &migration.steps,
+    }
+}
+
+/// What stands in `file`, or comes from standard input.
+fn text(file: &Path) -> Result<String, CliError> {
+    let read = if file == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(file)
+    };
+    read.map_err(|source| CliError::ImportSource {
+        file: file.to_owned(),
+        source,
+    })
+}
