@@ -10,6 +10,8 @@ use headroom_policy_engine::*;
 const V1: &[u8] = include_bytes!("saved/memory-v1.bin");
 /// What the second version saved there.
 const V2: &[u8] = include_bytes!("saved/memory-v2.bin");
+/// What the third version saves there.
+const V3: &[u8] = include_bytes!("saved/memory-v3.bin");
 /// After so many passes.
 const SAVED_AFTER: usize = 70;
 /// How many passes there are.
@@ -121,6 +123,7 @@ const FALLBACK: Fallback = Fallback {
 fn what_earlier_versions_saved_while_blind_gives_the_same_decisions() {
     check(V1);
     check(V2);
+    check(V3);
 }
 
 #[track_caller]
@@ -144,9 +147,10 @@ fn check(saved: &[u8]) {
 }
 
 #[test]
-fn what_is_saved_now_is_of_the_third_version() {
-    let (_, memory, _) = run(0..3, Memory::default(), Replicas::new(4));
+fn what_is_saved_now_is_of_the_third_version_byte_for_byte() {
+    let (_, memory, _) = run(0..SAVED_AFTER, Memory::default(), Replicas::new(4));
     let now = postcard::to_stdvec(&memory).unwrap();
     // Postcard begins with the number of the version.
-    assert_eq!([V1[0], V2[0], now[0]], [0, 1, 2]);
+    assert_eq!([V1[0], V2[0], V3[0]], [0, 1, 2]);
+    assert_eq!(now, V3);
 }
