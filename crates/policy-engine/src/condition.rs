@@ -68,8 +68,8 @@ pub enum RaisedCondition {
 }
 
 impl RaisedCondition {
-    /// The conditions that `workload` is in at `now`, the same before and after it is [evaluated](crate::evaluate). Under
-    /// any semantics, also where the HPA would do nothing about them.
+    /// The conditions that `workload` is in at `now`, the same before and after it is [evaluated](crate::evaluate), once
+    /// [`Memory::begin`] has taken note of `now`. Under any semantics, also where the HPA would do nothing about them.
     #[must_use]
     pub fn of(policy: &WorkloadPolicy, workload: &Workload, memory: &Memory, now: Timestamp) -> Vec<Self> {
         let stuck = policy.guards.stuck(workload.readiness);

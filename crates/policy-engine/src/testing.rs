@@ -419,7 +419,7 @@ fn anna() -> Operator {
     }
 }
 
-/// An example of every kind of hold, each variant once.
+/// Examples of every kind of hold.
 #[must_use]
 pub fn holds() -> Vec<Hold> {
     let until = |left| Some(DECIDED_AT.plus(seconds(left)));

@@ -1,7 +1,8 @@
 //! The parts of an evaluation that decides as the HPA does, each composed of the functions in [`hpa`](crate::hpa).
 //!
 //! The bounds act before any metric is looked at (`hpa-semantics` §8), so what the first part finds out is carried along
-//! to the others. Guards that the HPA has not are not there; what a person asked for (a pause, a hold) is.
+//! to the others. Guards that the HPA has not are not there; what a person asked for (a pause, a hold) is,
+//! and what forbids writing: a second scaler, a target being deleted.
 
 mod gate;
 mod later;

@@ -160,6 +160,9 @@ mod tests {
             MissingCause::ClockSkew,
             MissingCause::NoRateYet,
             MissingCause::NoReplicas,
+            MissingCause::Unusable {
+                why: crate::hpa::MetricError::Source,
+            },
         ] {
             assert_eq!(
                 held(Observation::Missing { cause }),

@@ -212,14 +212,7 @@ impl fmt::Display for Step {
                 bounds,
                 by,
             } => {
-                let (asked, bound) = (
-                    asked(*wanted, *bounded),
-                    if wanted > bounded {
-                        Bound::Maximum
-                    } else {
-                        Bound::Minimum
-                    },
-                );
+                let (asked, bound) = (asked(*wanted, *bounded), Bound::of(*wanted, *bounded));
                 let only_one = bounds.min() == bounds.max();
                 write!(
                     f,

@@ -62,6 +62,17 @@ pub enum Bound {
     Maximum,
 }
 
+impl Bound {
+    /// The one that moved a count from `wanted` to `bounded`.
+    pub(super) fn of(wanted: Replicas, bounded: Replicas) -> Self {
+        if wanted > bounded {
+            Self::Maximum
+        } else {
+            Self::Minimum
+        }
+    }
+}
+
 /// What a metric would have to be, so that it asks for a count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MetricNeed<'a> {

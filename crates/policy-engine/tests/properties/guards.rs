@@ -8,14 +8,6 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::world::*;
 
-fn any_semantics() -> impl Strategy<Value = Semantics> {
-    prop_oneof![
-        Just(Semantics::Headroom),
-        Just(Semantics::Hpa(HpaPath::WithBehavior)),
-        Just(Semantics::Hpa(HpaPath::WithoutBehavior)),
-    ]
-}
-
 /// The most that `rules` may add in one pass to `base` replicas; `None` where there is no limit.
 fn largest_step(rules: &ScalingRules, base: u32) -> Option<u32> {
     let steps = rules.limits.limits.iter().map(|limit| match limit.amount() {
@@ -164,7 +156,8 @@ proptest! {
         for turn in run(&policy, current, &events) {
             if turn.is_held(Held::Writing, semantics) {
                 prop_assert_eq!(turn.desired(), turn.current(), "{}", turn.steps);
-                let reasons: Vec<_> = turn.workload.holds.iter().map(Hold::reason).collect();
+                let forbid = |hold: &&Hold| hold.held() == Held::Writing && hold.is_in_force(turn.now);
+                let reasons: Vec<_> = turn.workload.holds.iter().filter(forbid).map(Hold::reason).collect();
                 prop_assert!(reasons.contains(&turn.decision.reason()), "{:?}", turn.decision);
             }
         }

@@ -13,14 +13,6 @@ fn bounds<'a>(policy: &WorkloadPolicy, workload: &'a Workload) -> BoundsInForce<
     }
 }
 
-fn any_semantics() -> impl Strategy<Value = Semantics> {
-    prop_oneof![
-        2 => Just(Semantics::Headroom),
-        1 => Just(Semantics::Hpa(HpaPath::WithBehavior)),
-        1 => Just(Semantics::Hpa(HpaPath::WithoutBehavior)),
-    ]
-}
-
 /// Checks the answer for every count near those that mattered.
 fn check(
     policy: &WorkloadPolicy,

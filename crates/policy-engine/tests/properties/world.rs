@@ -450,3 +450,12 @@ impl Turn {
             })
     }
 }
+
+/// Headroom's own semantics as often as the HPA's, and those in both of its ways.
+pub fn any_semantics() -> impl Strategy<Value = Semantics> {
+    prop_oneof![
+        2 => Just(Semantics::Headroom),
+        1 => Just(Semantics::Hpa(HpaPath::WithBehavior)),
+        1 => Just(Semantics::Hpa(HpaPath::WithoutBehavior)),
+    ]
+}

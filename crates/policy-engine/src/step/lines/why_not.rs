@@ -207,14 +207,7 @@ fn once(step: &Step) -> String {
         Step::KeptFromZero { .. } => "there has been no load for long enough".to_owned(),
         Step::Bounded {
             wanted, bounded, by, ..
-        } => {
-            let bound = if wanted > bounded {
-                Bound::Maximum
-            } else {
-                Bound::Minimum
-            };
-            once_moved(bound, by.as_ref())
-        }
+        } => once_moved(Bound::of(*wanted, *bounded), by.as_ref()),
         Step::Forbidden { hold, .. } => match hold {
             Some(hold) => once_over(hold),
             None => "somebody sets another count".to_owned(),
