@@ -60,9 +60,12 @@ Steps, for each workload ({namespace}/{name} as the example)
 The way back: stop headroom or set mode = \"shadow\" again, and apply the {what} again.
 
 What goes quiet                                     what to look at instead
-{quiet}  alerts on kube_horizontalpodautoscaler_*          headroom history --format json (conditions); the count and the
-    (KubeHpaMaxedOut, KubeHpaReplicasMismatch)        ready replicas stay in kube_deployment_spec_replicas and
-                                                      kube_deployment_status_replicas_ready
+{quiet}  alerts on kube_horizontalpodautoscaler_*
+    such as KubeHpaMaxedOut                         rows of headroom history --format json: in decision.hpa.conditions,
+                                                      ScalingLimited with the reason TooManyReplicas; with headroom's
+                                                      own semantics, the decision.reason at_maximum
+    such as KubeHpaReplicasMismatch                 the count and the ready replicas stay in kube_deployment_spec_replicas
+                                                      and kube_deployment_status_replicas_ready
   Flagger's autoscalerRef                           remove it from the Canary, and scale the primary: Flagger copies the
                                                       {what} to NAME-primary, and pauses the other
 "
