@@ -160,7 +160,7 @@ impl Assembly<'_> {
     /// An autoscaler for the workloads of `configuration`, with secrets from `environment` and from files.
     ///
     /// # Errors
-    /// When something in the configuration cannot be had or is not carried out by this version.
+    /// When something in the configuration cannot be had.
     pub fn build(
         configuration: Configuration,
         environment: &Environment,

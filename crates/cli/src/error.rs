@@ -95,7 +95,7 @@ pub(crate) enum CliError {
     /// A command that changes something was not told what.
     #[error("nothing says which workloads to {command}")]
     NothingChosen { command: &'static str },
-    /// The parts could not be put together, or this version does not have them.
+    /// The parts could not be put together.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
     /// No decision about the workload is known.

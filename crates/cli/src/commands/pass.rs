@@ -8,10 +8,10 @@ use tokio::time::timeout;
 
 use crate::{configuration, error::CliError};
 
-/// An autoscaler for `workloads` alone. What this version cannot do for others is no hindrance.
+/// An autoscaler for `workloads` alone. What cannot be had for others is no hindrance.
 ///
 /// # Errors
-/// When a part cannot be had, or is not carried out by this version.
+/// When a part cannot be had.
 pub(crate) fn assemble(
     configuration: &Configuration,
     workloads: &[WorkloadId],

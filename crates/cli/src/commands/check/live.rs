@@ -41,9 +41,9 @@ enum Answer {
 #[derive(Debug, Serialize)]
 struct Finding {
     answer: Answer,
-    /// The workload or server.
+    /// The workload, `prometheus.NAME` for a server that no workload asks, or `state`.
     subject: String,
-    /// The metric, or `target`.
+    /// The metric, `hold_scale_down_when`, `target` or `writing`; empty for what is asked of no workload.
     part: String,
     text: String,
 }
@@ -53,7 +53,7 @@ struct Finding {
 #[serde(transparent)]
 pub(super) struct Findings(Vec<Finding>);
 
-/// Asks everything that this version can ask.
+/// Asks everything that a pass needs.
 ///
 /// # Errors
 /// When the parts cannot be put together, or asking did not end in time.
@@ -188,7 +188,10 @@ fn of_workload(record: &DecisionRecord) -> Vec<Finding> {
 fn of_hold(asked: &MetricRecord) -> (Answer, String) {
     let seen = &asked.observation;
     match Hold::of_query(&"".into(), seen) {
-        None => (Answer::Ok, "it has no value, and holds nothing".to_owned()),
+        None => (
+            Answer::Ok,
+            "it has no value other than zero, and holds nothing".to_owned(),
+        ),
         Some(hold) if hold.is_blind() => {
             let said = asked.error.clone().unwrap_or_else(|| seen.to_string());
             (Answer::Failed, said)
