@@ -8,12 +8,12 @@ use std::{
     fs,
     process::{Command, Stdio},
     sync::Mutex,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use headroom_test_support::{
     cluster::{Cluster, Component, Kind, Load, Namespace, User, Workload, rule},
-    temp_dir, wait_until,
+    temp_dir, wait_for_seen,
 };
 use tempfile::TempDir;
 
@@ -94,16 +94,15 @@ impl<'c> World<'c> {
     /// Lets headroom pass again and again until `api` has `count` replicas that are ready and measured, and it changes
     /// nothing any more.
     async fn settles_at(&self, count: u32) {
-        let deadline = Instant::now() + PATIENCE;
-        wait_until(PATIENCE * 2, "api settles", async || {
+        let what = format!("api settles at {count}");
+        wait_for_seen(PATIENCE, &what, async || {
             let said = self.headroom(&["run", "--once"]).await;
             let (replicas, measured) = (self.replicas("api").await, self.namespace.usage("api").await);
-            let holds = replicas == count && measured.len() == usize::try_from(count).unwrap();
-            assert!(
-                holds || Instant::now() < deadline,
-                "not within {PATIENCE:?}: {count} replicas; there are {replicas}, which use {measured:?}\n{said}"
-            );
-            holds
+            if replicas == count && measured.len() == usize::try_from(count).unwrap() {
+                Ok(())
+            } else {
+                Err(format!("{replicas} replicas, which use {measured:?}\n{said}"))
+            }
         })
         .await;
         self.headroom(&["run", "--once"]).await;

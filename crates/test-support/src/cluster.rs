@@ -214,11 +214,6 @@ impl Cluster {
         self.components.pid(component)
     }
 
-    /// What a component has logged since it was started last.
-    pub fn log(&self, component: Component) -> String {
-        self.components.log(component)
-    }
-
     /// A namespace that no other test has. It begins with `name`.
     ///
     /// # Panics

@@ -21,7 +21,7 @@ pub use crate::{
     leftovers::{LeftoverCheck, processes_with_env},
     process::{Process, free_port},
     prometheus::{Job, Prometheus, PrometheusBuilder},
-    wait::{wait_for, wait_until, wait_until_blocking},
+    wait::{wait_for, wait_for_seen, wait_until, wait_until_blocking},
 };
 
 /// Installs the TLS provider of headroom, aws-lc-rs, for this test process. Calling it again does nothing.

@@ -22,7 +22,7 @@ use crate::{
     Process, free_port,
     process::{answers, http_client},
     servers::{PROMETHEUS, Servers, ServersError},
-    wait_for, wait_until,
+    wait_for, wait_for_seen, wait_until,
 };
 
 /// How long it may take to answer after it was started: replaying its log takes a while on a busy machine.
@@ -177,21 +177,10 @@ impl Prometheus {
     ///
     /// When it does not hold within a minute; the message has the last answer.
     pub async fn wait_for(&self, promql: &str, mut predicate: impl FnMut(&Value) -> bool) -> Value {
-        let end = Instant::now() + WAIT;
-        let mut last = Err("not asked yet".to_owned());
         let what = format!("an answer to {promql} as the test wants it");
-        wait_for(WAIT * 2, &what, async || {
-            last = self.try_query(promql).await;
-            if let Ok(result) = &last
-                && predicate(result)
-            {
-                return Some(result.clone());
-            }
-            assert!(
-                Instant::now() < end,
-                "not within {WAIT:?}: {what}; the last was {last:?}"
-            );
-            None
+        wait_for_seen(WAIT, &what, async || match self.try_query(promql).await {
+            Ok(result) if predicate(&result) => Ok(result),
+            other => Err(format!("{other:?}")),
         })
         .await
     }

@@ -72,15 +72,7 @@ impl Servers {
     ///
     /// When it has not been built.
     pub fn binary(&self, server: &Server, name: &str) -> Result<PathBuf, ServersError> {
-        let path = self.directory(server).join(name);
-        if path.is_file() {
-            Ok(path)
-        } else {
-            Err(ServersError::NotBuilt {
-                binary: name.to_owned(),
-                path,
-            })
-        }
+        self.product(server, name, Path::is_file)
     }
 
     /// The path of a folder of files that is kept with a server's binaries.
@@ -89,8 +81,17 @@ impl Servers {
     ///
     /// When it has not been built.
     pub fn files(&self, server: &Server, name: &str) -> Result<PathBuf, ServersError> {
+        self.product(server, name, Path::is_dir)
+    }
+
+    fn product(
+        &self,
+        server: &Server,
+        name: &str,
+        is_it: fn(&Path) -> bool,
+    ) -> Result<PathBuf, ServersError> {
         let path = self.directory(server).join(name);
-        if path.is_dir() {
+        if is_it(&path) {
             Ok(path)
         } else {
             Err(ServersError::NotBuilt {

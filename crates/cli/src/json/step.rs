@@ -62,7 +62,8 @@ enum Kind<'a> {
     Stabilized {
         wanted: u32,
         kept: u32,
-        direction: Way,
+        #[schemars(schema_with = "schema::code::<Direction>")]
+        direction: Direction,
         window_seconds: f64,
         by: StabilizingObject,
     },
@@ -70,7 +71,8 @@ enum Kind<'a> {
     Limited {
         wanted: u32,
         allowed: u32,
-        direction: Way,
+        #[schemars(schema_with = "schema::code::<Direction>")]
+        direction: Direction,
         /// The limit; `null` when the direction is switched off.
         limit: Option<LimitObject>,
         /// When there is room for more; `null`: not by waiting.
@@ -80,7 +82,8 @@ enum Kind<'a> {
     LimitedAsHpa {
         wanted: u32,
         allowed: u32,
-        direction: Way,
+        #[schemars(schema_with = "schema::code::<Direction>")]
+        direction: Direction,
         /// When there is room for more, 0: in the next round; `null`: not by waiting.
         room_after_seconds: Option<f64>,
     },
@@ -88,7 +91,7 @@ enum Kind<'a> {
     SelectorRefused {
         kept: u32,
         #[schemars(schema_with = "schema::code::<SelectorState>")]
-        selector: &'static str,
+        selector: SelectorState,
     },
     /// A replica is stuck in starting.
     HeldNotReady {
@@ -167,15 +170,6 @@ enum Kind<'a> {
         /// `null`: not by waiting.
         ends_after_seconds: Option<f64>,
     },
-}
-
-/// Which way a count moves.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "Direction")]
-enum Way {
-    Up,
-    Down,
 }
 
 /// What one metric asks for.
@@ -326,7 +320,7 @@ impl<'a> Kind<'a> {
             } => Self::Stabilized {
                 wanted: wanted.get(),
                 kept: kept.get(),
-                direction: (*direction).into(),
+                direction: *direction,
                 window_seconds: seconds(window.get()),
                 by: by.into(),
             },
@@ -339,7 +333,7 @@ impl<'a> Kind<'a> {
             } => Self::Limited {
                 wanted: wanted.get(),
                 allowed: allowed.get(),
-                direction: (*direction).into(),
+                direction: *direction,
                 limit: limit.map(Into::into),
                 room_after_seconds: room_after.map(seconds),
             },
@@ -351,12 +345,12 @@ impl<'a> Kind<'a> {
             } => Self::LimitedAsHpa {
                 wanted: wanted.get(),
                 allowed: allowed.get(),
-                direction: (*direction).into(),
+                direction: *direction,
                 room_after_seconds: room_after.map(seconds),
             },
             Step::SelectorRefused { kept, selector } => Self::SelectorRefused {
                 kept: kept.get(),
-                selector: selector_code(*selector),
+                selector: *selector,
             },
             Step::HeldNotReady {
                 wanted,
@@ -465,24 +459,6 @@ impl<'a> Kind<'a> {
                 hold: hold.as_ref().map(Into::into),
                 ends_after_seconds: ends_after.map(seconds),
             },
-        }
-    }
-}
-
-const fn selector_code(selector: SelectorState) -> &'static str {
-    match selector {
-        SelectorState::Usable => "usable",
-        SelectorState::Missing => "missing",
-        SelectorState::Invalid => "invalid",
-        SelectorState::Ambiguous => "ambiguous",
-    }
-}
-
-impl From<Direction> for Way {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Up => Self::Up,
-            Direction::Down => Self::Down,
         }
     }
 }

@@ -30,8 +30,8 @@ impl fmt::Display for Explained<'_> {
         let Self {
             record,
             now,
-            want,
             paint,
+            want: _,
         } = *self;
         let heading = |title| paint.paint(Tone::Strong, title);
         write!(f, "{}  ", heading(record.workload.as_str()))?;
@@ -44,18 +44,8 @@ impl fmt::Display for Explained<'_> {
                 )?;
                 writeln!(f, "{}", decided(record, now))?;
                 writeln!(f, "\n{error}")?;
-                if let Some(round) = &record.round {
-                    writeln!(f, "\n{}", heading("The HPA's status"))?;
-                    hpa_status(f, round, record.at)?;
-                }
-                return match want {
-                    Some(want) => writeln!(
-                        f,
-                        "\n{}\n  nothing was decided",
-                        heading(&format!("Why not {want}"))
-                    ),
-                    None => Ok(()),
-                };
+                self.hpa_status(f)?;
+                return self.why_not(f);
             }
             Verdict::Decided {
                 target,
@@ -121,21 +111,34 @@ impl fmt::Display for Explained<'_> {
         if let Some(rebuilt) = &record.rebuilt {
             writeln!(f, "  {:width$}  {}", "past", past(rebuilt))?;
         }
-        if let Some(round) = &record.round {
-            writeln!(f, "\n{}", heading("The HPA's status"))?;
-            hpa_status(f, round, record.at)?;
-        }
+        self.hpa_status(f)?;
 
         writeln!(f, "\n{}", heading("Steps"))?;
         for (number, step) in explanation.0.iter().enumerate() {
             writeln!(f, "  {:2}. {step}", number + 1)?;
         }
-        match want.and_then(|want| record.why_not(want)) {
-            Some(answer) => {
-                writeln!(f, "\n{}", heading(&format!("Why not {}", answer.want)))?;
-                why_not(f, &answer)
-            }
-            None => Ok(()),
+        self.why_not(f)
+    }
+}
+
+impl Explained<'_> {
+    fn hpa_status(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(round) = &self.record.round else {
+            return Ok(());
+        };
+        writeln!(f, "\n{}", self.paint.paint(Tone::Strong, "The HPA's status"))?;
+        hpa_status(f, round, self.record.at)
+    }
+
+    fn why_not(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(want) = self.want else {
+            return Ok(());
+        };
+        let title = format!("Why not {want}");
+        writeln!(f, "\n{}", self.paint.paint(Tone::Strong, title))?;
+        match self.record.why_not(want) {
+            Some(answer) => why_not(f, &answer),
+            None => writeln!(f, "  nothing was decided"),
         }
     }
 }

@@ -150,8 +150,7 @@ fn a_credential_plugin_that_hangs_keeps_no_pass_from_ending() {
 fn a_cluster_that_cannot_be_found_is_refused_with_a_way_out_and_others_go_on() {
     let world = three();
     let policy = world.read("headroom.toml");
-    let kubernetes = "[workload.\"kube/app\"]\nscale_target = \"deployment/app\"\nmax_replicas = 3\nmetrics.load = { recorded = \"load.csv\", per_replica = 100 }\n";
-    world.write("headroom.toml", &format!("{policy}{kubernetes}"));
+    world.write("headroom.toml", &format!("{policy}{IN_CLUSTER}"));
     world.headroom(&["check"]).expect(0);
     let nowhere = ["--kubeconfig", "nowhere"];
     assert_said!(

@@ -139,8 +139,8 @@ pub(super) fn annotation(workload: &str) -> String {
 
 /// Keeps what the pods use in step with loads and ready pods, for as long as it is polled.
 pub(super) async fn spread(client: Client) {
-    let (namespaces, namespaces_changed) = watched(Api::<Namespace>::all(client.clone()));
-    let (pods, pods_changed) = watched(Api::<Pod>::all(client.clone()));
+    let (namespaces, namespaces_changed) = watched(Api::<Namespace>::all(client.clone()), ());
+    let (pods, pods_changed) = watched(Api::<Pod>::all(client.clone()), ());
     let changed = futures::stream::select(namespaces_changed, pods_changed);
     let mut changed = std::pin::pin!(changed.ready_chunks(256));
     let mut written = BTreeMap::new();

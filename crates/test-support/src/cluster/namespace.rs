@@ -1,12 +1,6 @@
 //! The part of a cluster that belongs to one test: what it arranges there, and what it waits for.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fmt, sync::mpsc, thread, time::Duration};
 
 use k8s_openapi::api::{
     authentication::v1::TokenRequest,
@@ -27,7 +21,7 @@ use super::{
     objects::{MANAGER, apply, get},
     user::may,
 };
-use crate::{process::print_for_people, wait_for, wait_until};
+use crate::{process::print_for_people, wait_for, wait_for_seen, wait_until};
 
 /// How much of each component's log a failing test prints.
 const LINES_SHOWN: usize = 30;
@@ -153,18 +147,16 @@ impl<'c> Namespace<'c> {
     ///
     /// # Panics
     ///
-    /// When they are not in time; the message says how many are.
+    /// When they are not in time; the message says which are.
     pub async fn wait_for_ready_pods(&self, workload: &str, count: usize) -> Vec<String> {
-        let mut last = 0;
-        let deadline = Instant::now() + WAIT;
-        wait_for(WAIT * 2, "pods are ready", async || {
+        let what = format!("{count} pods of {workload} are ready");
+        wait_for_seen(WAIT, &what, async || {
             let ready = self.ready_pods(workload).await;
-            last = ready.len();
-            assert!(
-                last == count || Instant::now() < deadline,
-                "not within {WAIT:?}: {count} pods of {workload} are ready; {last} are"
-            );
-            (last == count).then_some(ready)
+            if ready.len() == count {
+                Ok(ready)
+            } else {
+                Err(format!("{ready:?}"))
+            }
         })
         .await
     }
@@ -227,15 +219,14 @@ impl<'c> Namespace<'c> {
         workload: &str,
         mut predicate: impl FnMut(&BTreeMap<String, BTreeMap<String, Usage>>) -> bool,
     ) -> BTreeMap<String, BTreeMap<String, Usage>> {
-        let deadline = Instant::now() + WAIT;
-        wait_for(WAIT * 2, "usage as the test wants it", async || {
+        let what = format!("usage of {workload} as the test wants it");
+        wait_for_seen(WAIT, &what, async || {
             let usage = self.usage(workload).await;
-            let holds = predicate(&usage);
-            assert!(
-                holds || Instant::now() < deadline,
-                "not within {WAIT:?}: usage of {workload} as the test wants it; the last was {usage:?}"
-            );
-            holds.then_some(usage)
+            if predicate(&usage) {
+                Ok(usage)
+            } else {
+                Err(format!("{usage:?}"))
+            }
         })
         .await
     }

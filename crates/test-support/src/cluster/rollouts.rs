@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     objects::{try_apply, try_apply_status},
-    watched::{watched, watched_with},
+    watched::watched,
 };
 
 /// The name of the definition.
@@ -63,8 +63,8 @@ pub(super) fn definition() -> Value {
 pub(super) async fn run(client: Client) {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Rollout"));
     let rollouts: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
-    let (rollouts, rollouts_changed) = watched_with(rollouts, kind);
-    let (sets, sets_changed) = watched(Api::<ReplicaSet>::all(client.clone()));
+    let (rollouts, rollouts_changed) = watched(rollouts, kind);
+    let (sets, sets_changed) = watched(Api::<ReplicaSet>::all(client.clone()), ());
     let changed = futures::stream::select(rollouts_changed, sets_changed);
     let mut changed = std::pin::pin!(changed.ready_chunks(64));
     let mut written = BTreeMap::new();

@@ -12,22 +12,8 @@ use kube::{
     },
 };
 
-/// A store that is current for as long as the stream is polled, which yields at each change.
-pub(super) fn watched<K>(api: Api<K>) -> (Store<K>, impl Stream<Item = ()> + Send + Unpin)
-where
-    K: Resource<DynamicType: Default + Eq + Hash + Clone + Send + Sync>
-        + Clone
-        + Debug
-        + Send
-        + Sync
-        + serde::de::DeserializeOwned
-        + 'static,
-{
-    watched_with(api, K::DynamicType::default())
-}
-
-/// [`watched`] for a kind that is known only while it runs.
-pub(super) fn watched_with<K>(
+/// A store of a kind that is current for as long as the stream is polled, which yields at each change.
+pub(super) fn watched<K>(
     api: Api<K>,
     kind: K::DynamicType,
 ) -> (Store<K>, impl Stream<Item = ()> + Send + Unpin)

@@ -90,12 +90,6 @@ impl Workload {
         self
     }
 
-    /// Adds a container that requests nothing, or takes its requests away.
-    pub fn container_without_requests(mut self, name: &str) -> Self {
-        self.containers.insert(name.to_owned(), json!({}));
-        self
-    }
-
     /// How long a pod takes until it is ready, once it has a node.
     pub fn ready_after(mut self, span: Duration) -> Self {
         self.annotations
