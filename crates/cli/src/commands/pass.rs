@@ -37,12 +37,8 @@ pub(crate) async fn look_ahead(
     workloads: &[WorkloadId],
 ) -> Result<PassRecord, CliError> {
     let autoscaler = assemble(configuration, workloads, Purpose::ReadOnly)?;
-    let after = configuration.settings.pass_deadline;
     let pass = autoscaler.locked_pass(&SystemClock, Which::All);
-    match timeout(after, Box::pin(pass)).await {
-        Ok(passed) => Ok(passed?),
-        Err(_) => Err(PassError::TimedOut { after }.into()),
-    }
+    Ok(in_time(configuration, Box::pin(pass)).await??)
 }
 
 /// One pass of `autoscaler` for real, within its deadline.
@@ -50,9 +46,20 @@ pub(crate) async fn look_ahead(
 /// # Errors
 /// When the pass could not be made, or did not end in time.
 pub(crate) async fn once(configuration: &Configuration, autoscaler: &Autoscaler) -> Result<Once, CliError> {
+    let pass = run_once(autoscaler, &SystemClock, Which::All);
+    Ok(in_time(configuration, Box::pin(pass)).await??)
+}
+
+/// What comes of `work`, within the deadline of a pass.
+///
+/// # Errors
+/// When it did not end in time.
+pub(crate) async fn in_time<T>(
+    configuration: &Configuration,
+    work: impl Future<Output = T>,
+) -> Result<T, PassError> {
     let after = configuration.settings.pass_deadline;
-    match timeout(after, Box::pin(run_once(autoscaler, &SystemClock, Which::All))).await {
-        Ok(passed) => Ok(passed?),
-        Err(_) => Err(PassError::TimedOut { after }.into()),
-    }
+    timeout(after, work)
+        .await
+        .map_err(|_| PassError::TimedOut { after })
 }

@@ -8,6 +8,7 @@ mod common;
 mod bounding;
 mod checking;
 mod choosing;
+mod dry_runs;
 mod ends;
 mod explaining;
 mod help;

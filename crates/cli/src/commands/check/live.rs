@@ -86,7 +86,7 @@ pub(super) async fn ask(configuration: &Configuration) -> Result<Findings, CliEr
 /// Whether the counts that are in a cluster may be written: asked of its API server, which keeps nothing of it.
 ///
 /// # Errors
-/// When the cluster cannot be reached as it is configured.
+/// When the cluster cannot be reached as it is configured, or asking did not end in time.
 async fn may_be_written(
     configuration: &Configuration,
     records: &[DecisionRecord],
@@ -122,7 +122,8 @@ async fn may_be_written(
         })
         .collect();
     // Collected first: a stream over borrowed closures is not known to be `Send`.
-    Ok(stream::iter(asked).buffered(AT_ONCE).collect().await)
+    let findings = stream::iter(asked).buffered(AT_ONCE).collect();
+    Ok(pass::in_time(configuration, findings).await?)
 }
 
 /// The servers that no workload asks, so that nothing is known of them.
