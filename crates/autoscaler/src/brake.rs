@@ -36,7 +36,7 @@ pub struct Falls {
 pub struct Tripped {
     /// When.
     pub at: Timestamp,
-    /// When something was last kept from falling by it.
+    /// When still too much would have fallen without it, for the last time.
     pub held_at: Timestamp,
     /// What would have fallen then.
     pub falls: Falls,
@@ -86,8 +86,8 @@ impl BrakeSettings {
 
     /// What the brake does at `now`, where it tripped as `tripped` says.
     ///
-    /// It holds for its time. What was still wanted in the second half of that is no passing error, and is let through
-    /// for as long again; else it is armed at once. A clock that went back behind the moment it tripped arms it too, and
+    /// It holds for its time. Where still too much was wanted in the second half of that it is no passing error, and is let
+    /// through for as long again; else it is armed at once. A clock that went back behind the moment it tripped arms it too, and
     /// what is still too deep trips it anew.
     pub(crate) fn phase(&self, tripped: Option<&Tripped>, now: Timestamp) -> Phase {
         let Some(tripped) = tripped.filter(|tripped| self.is_on() && now >= tripped.at) else {

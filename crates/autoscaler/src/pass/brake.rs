@@ -68,8 +68,9 @@ impl Brake {
             (Phase::Holding { until }, Some(tripped)) => {
                 let is_of_this_pass = tripped.at == now;
                 let falls = if is_of_this_pass { falls } else { tripped.falls };
+                let is_still_wanted = self.settings.is_too_much(&counted.falls);
                 let held = Tripped {
-                    held_at: now,
+                    held_at: if is_still_wanted { now } else { tripped.held_at },
                     falls,
                     ..tripped
                 };
@@ -172,6 +173,19 @@ mod tests {
         assert_eq!(brake.count(cohort(10, 0), NOW), None);
         assert_eq!(brake.count(cohort(10, 9), NOW), None, "90 of 200");
         assert!(brake.count(cohort(5, 9), NOW).is_some(), "135 of 250");
+    }
+
+    #[test]
+    fn what_is_not_too_much_is_held_and_is_not_what_it_tripped_for() {
+        let brake = brake();
+        assert!(brake.count(cohort(5, 9), NOW).is_some());
+        let tripped = brake.counted().tripped;
+        let later = NOW.plus(Duration::from_secs(400));
+        let next = Brake::new(brake.settings, tripped);
+        let (_, held) = next.count(cohort(4, 9), later).expect("they are held");
+        assert_eq!(held.held_at, NOW);
+        let (_, held) = next.count(cohort(1, 9), later).expect("they are held");
+        assert_eq!(held.held_at, later, "five in the pass");
     }
 
     #[test]

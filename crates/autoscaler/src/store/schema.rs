@@ -55,7 +55,7 @@ CREATE TABLE memory_aside (       -- memories that could not be read
 CREATE TABLE brake (              -- that the fleet's brake has tripped
     id        INTEGER PRIMARY KEY CHECK (id = 1),
     at        INTEGER NOT NULL,   -- when
-    held_at   INTEGER NOT NULL,   -- when something was last kept from falling by it
+    held_at   INTEGER NOT NULL,   -- when still too much would have fallen without it, for the last time
     replicas  INTEGER NOT NULL,   -- what the workloads had then, what of it would have gone, and of how many workloads
     lost      INTEGER NOT NULL,
     workloads INTEGER NOT NULL

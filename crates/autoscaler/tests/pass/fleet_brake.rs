@@ -103,6 +103,26 @@ async fn a_measurement_that_is_whole_again_lets_nothing_go_and_the_brake_is_arme
 }
 
 #[tokio::test]
+async fn a_measurement_that_is_whole_again_but_for_one_workload_arms_the_brake_too() {
+    let world = fleet(World::new(&NAMES), &NAMES).await;
+    until_time(&world, FALL, FALL + 120).await;
+    for name in &NAMES[1..] {
+        world.load(name, 1000.0);
+    }
+    let falls_again = FALL + 600;
+    let drops_again = falls_again - (FALL - DROP);
+    let record = until_time(&world, FALL + 120, drops_again).await;
+    assert_eq!(told(about(&record, "a")), "10 FleetBrake");
+    for name in NAMES {
+        world.load(name, 100.0);
+    }
+    // What dropped again is still in its window while the brake holds, and is asked for when it ends.
+    let record = until_time(&world, drops_again, falls_again + 30).await;
+    assert_eq!(braked(&record), Some((ALL_TWELVE, falls_again + 600)));
+    assert_eq!(sum(&world), 120);
+}
+
+#[tokio::test]
 async fn what_is_held_once_rises_all_the_same() {
     let world = fleet(World::new(&NAMES), &NAMES).await;
     world.actuator.put(&id("a"), replicas(5));
