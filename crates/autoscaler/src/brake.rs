@@ -51,6 +51,8 @@ pub(crate) enum Phase {
     Holding {
         /// The first moment at which something may.
         until: Timestamp,
+        /// What it is held for.
+        tripped: Tripped,
     },
     /// What is still wanted after so long is let through, until then.
     LettingGo,
@@ -72,9 +74,11 @@ impl BrakeSettings {
     /// What a person should know of it at `now`; `None` where it holds nothing.
     #[must_use]
     pub fn notice(&self, tripped: Option<&Tripped>, now: Timestamp) -> Option<Notice> {
-        let falls = tripped?.falls;
-        match self.phase(tripped, now) {
-            Phase::Holding { until } => Some(Notice::FleetBrake { falls, until }),
+        match self.phase(tripped, None, now) {
+            Phase::Holding { until, tripped } => Some(Notice::FleetBrake {
+                falls: tripped.falls,
+                until,
+            }),
             Phase::Armed | Phase::LettingGo => None,
         }
     }
@@ -84,21 +88,26 @@ impl BrakeSettings {
         self.max_fall < 1.0
     }
 
-    /// What the brake does at `now`, where it tripped as `tripped` says.
+    /// What the brake does at `now`, where it tripped as `tripped` says, and the workloads were looked at before in a pass
+    /// at `last`.
     ///
-    /// It holds for its time. Where still too much was wanted in the second half of that it is no passing error, and is let
-    /// through for as long again; else it is armed at once. A clock that went back behind the moment it tripped arms it too, and
-    /// what is still too deep trips it anew.
-    pub(crate) fn phase(&self, tripped: Option<&Tripped>, now: Timestamp) -> Phase {
-        let Some(tripped) = tripped.filter(|tripped| self.is_on() && now >= tripped.at) else {
+    /// It holds for its time. Where still too much was wanted in the second half of that, or whenever they were looked at
+    /// for the last time, it is no passing error, and is let through for as long again, or in the first pass after it;
+    /// else it is armed at once. A look from before it tripped says nothing of that. A clock that went back behind the
+    /// moment it tripped arms it too, and what is still too deep trips it anew.
+    pub(crate) fn phase(&self, tripped: Option<&Tripped>, last: Option<Timestamp>, now: Timestamp) -> Phase {
+        let Some(&tripped) = tripped.filter(|tripped| self.is_on() && now >= tripped.at) else {
             return Phase::Armed;
         };
         let until = tripped.at.plus(self.hold);
         if now < until {
-            return Phase::Holding { until };
+            return Phase::Holding { until, tripped };
         }
-        let lasted = tripped.held_at >= tripped.at.plus(self.hold / 2);
-        if lasted && now < until.plus(self.hold) {
+        let last = last.filter(|last| *last >= tripped.at);
+        let half = tripped.at.plus(self.hold / 2);
+        let lasted = tripped.held_at >= last.map_or(half, |last| half.min(last));
+        let is_first = last.is_some_and(|last| last < until);
+        if lasted && (is_first || now < until.plus(self.hold)) {
             Phase::LettingGo
         } else {
             Phase::Armed
@@ -158,13 +167,21 @@ mod tests {
         START.plus(Duration::from_secs(seconds))
     }
 
-    fn phase(held_at: u64, now: u64) -> Phase {
-        let tripped = Tripped {
+    fn tripped(held_at: u64) -> Tripped {
+        Tripped {
             at: START,
             held_at: after(held_at),
             falls: Falls::default(),
-        };
-        settings(0.5).phase(Some(&tripped), after(now))
+        }
+    }
+
+    fn phase(held_at: u64, now: u64) -> Phase {
+        settings(0.5).phase(Some(&tripped(held_at)), None, after(now))
+    }
+
+    /// The phase in a pass that comes after one at `last`.
+    fn phase_after(held_at: u64, last: Timestamp, now: u64) -> Phase {
+        settings(0.5).phase(Some(&tripped(held_at)), Some(last), after(now))
     }
 
     #[test]
@@ -180,8 +197,9 @@ mod tests {
     #[test]
     fn it_holds_for_its_time_and_then_lets_go_of_what_is_still_wanted() {
         let until = after(600);
-        assert_eq!(phase(0, 0), Phase::Holding { until });
-        assert_eq!(phase(0, 599), Phase::Holding { until });
+        let tripped = tripped(0);
+        assert_eq!(phase(0, 0), Phase::Holding { until, tripped });
+        assert_eq!(phase(0, 599), Phase::Holding { until, tripped });
         assert_eq!(phase(300, 600), Phase::LettingGo);
         assert_eq!(phase(300, 1199), Phase::LettingGo);
         assert_eq!(phase(300, 1200), Phase::Armed);
@@ -190,6 +208,31 @@ mod tests {
     #[test]
     fn an_error_that_passed_lets_nothing_go() {
         assert_eq!(phase(299, 600), Phase::Armed);
+        assert_eq!(phase_after(299, after(570), 600), Phase::Armed);
+    }
+
+    #[test]
+    fn what_was_wanted_when_it_was_last_looked_at_is_let_go() {
+        assert_eq!(phase_after(0, after(0), 600), Phase::LettingGo);
+        assert_eq!(phase_after(100, after(100), 700), Phase::LettingGo);
+        assert_eq!(phase_after(0, after(100), 600), Phase::Armed, "whole in between");
+        assert_eq!(phase_after(0, after(400), 600), Phase::Armed, "whole in between");
+        assert_eq!(phase_after(300, after(570), 600), Phase::LettingGo);
+    }
+
+    #[test]
+    fn passes_farther_apart_than_it_holds_let_go_once() {
+        assert_eq!(phase_after(0, after(0), 1500), Phase::LettingGo);
+        assert_eq!(phase_after(0, after(1500), 3000), Phase::Armed);
+        assert_eq!(phase_after(300, after(599), 1200), Phase::LettingGo);
+        assert_eq!(phase_after(300, after(600), 1200), Phase::Armed);
+    }
+
+    #[test]
+    fn a_look_from_before_it_tripped_says_nothing() {
+        let before = Timestamp::from_unix_millis(START.unix_millis() - 1);
+        assert_eq!(phase_after(0, before, 600), Phase::Armed);
+        assert_eq!(phase_after(300, before, 600), Phase::LettingGo);
     }
 
     #[test]
@@ -199,9 +242,9 @@ mod tests {
             held_at: after(10),
             falls: Falls::default(),
         };
-        assert_eq!(settings(0.5).phase(Some(&tripped), START), Phase::Armed);
-        assert_eq!(settings(1.0).phase(Some(&tripped), after(20)), Phase::Armed);
-        assert_eq!(settings(0.5).phase(None, after(20)), Phase::Armed);
+        assert_eq!(settings(0.5).phase(Some(&tripped), None, START), Phase::Armed);
+        assert_eq!(settings(1.0).phase(Some(&tripped), None, after(20)), Phase::Armed);
+        assert_eq!(settings(0.5).phase(None, None, after(20)), Phase::Armed);
     }
 
     proptest! {
@@ -216,7 +259,7 @@ mod tests {
 
         #[test]
         fn it_never_holds_for_longer_than_its_time(held_at in 0_u64..2000, now in 0_u64..5000) {
-            if let Phase::Holding { until } = phase(held_at, now) {
+            if let Phase::Holding { until, .. } = phase(held_at, now) {
                 prop_assert!(until.since(START) <= HOLD && now < 600);
             }
         }

@@ -255,7 +255,6 @@ impl Autoscaler {
     /// # Errors
     /// When the state cannot be read. A state that cannot be written is a [`Notice`]: then nothing is written anywhere.
     pub async fn pass(&self, now: Timestamp, which: Which<'_>) -> Result<PassRecord, PassError> {
-        let mut pass = Pass::begin(self, now).map_err(PassError::State)?;
         let named = which.named();
         let due = self.workloads.iter().enumerate();
         let due = due.filter(|(_, managed)| {
@@ -267,8 +266,10 @@ impl Autoscaler {
             .states
             .check_out(due.map(|(index, managed)| (index, &managed.settings.id)), now);
         let checked_out = checked_out.map_err(PassError::State)?;
+        let last = last_pass(&checked_out.taken);
+        let mut pass = Pass::begin(self, last, now).map_err(PassError::State)?;
         pass.notices.extend(checked_out.notices);
-        pass.note_spacing(&checked_out.taken);
+        pass.note_spacing(last);
 
         let mut decided: Vec<(usize, DecisionRecord)> = Vec::new();
         for cohort in self.cohorts(&pass, checked_out.taken).await {
@@ -332,8 +333,9 @@ enum Acts {
 }
 
 impl Pass {
-    fn begin(autoscaler: &Autoscaler, now: Timestamp) -> Result<Self, StoreError> {
-        let brake = Brake::new(autoscaler.brake, autoscaler.store.tripped()?);
+    /// Begins a pass over workloads that were looked at before in one at `last`.
+    fn begin(autoscaler: &Autoscaler, last: Option<Timestamp>, now: Timestamp) -> Result<Self, StoreError> {
+        let brake = Brake::new(autoscaler.brake, autoscaler.store.tripped()?, last);
         let first = &autoscaler.first_notices;
         let mut notices =
             std::mem::take(&mut *first.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
@@ -366,14 +368,18 @@ impl Pass {
     }
 
     /// Says so when no workload was looked at for so long that nothing remembered reaches to now.
-    fn note_spacing(&mut self, taken: &[Taken]) {
-        let last = taken
-            .iter()
-            .filter_map(|taken| taken.remembered().memory.last_evaluated())
-            .max();
+    fn note_spacing(&mut self, last: Option<Timestamp>) {
         let spacing = last.map_or(Duration::ZERO, |last| self.now.since(last));
         if spacing > LONGEST_REACH {
             self.notices.push(Notice::TooFarApart { spacing });
         }
     }
+}
+
+/// When one of these workloads was looked at for the last time; `None` where nothing is remembered of any.
+fn last_pass(taken: &[Taken]) -> Option<Timestamp> {
+    let looks = taken
+        .iter()
+        .filter_map(|taken| taken.remembered().memory.last_evaluated());
+    looks.max()
 }

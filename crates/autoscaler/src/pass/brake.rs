@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Brake {
     settings: BrakeSettings,
+    /// When its workloads were looked at before.
+    last_pass: Option<Timestamp>,
     counted: Mutex<Counted>,
 }
 
@@ -31,10 +33,16 @@ struct Fall {
 }
 
 impl Brake {
-    /// The brake, where it tripped before as `tripped` says.
-    pub(super) fn new(settings: BrakeSettings, tripped: Option<Tripped>) -> Self {
+    /// The brake, where it tripped before as `tripped` says, in a pass over workloads that were looked at before in one at
+    /// `last_pass`.
+    pub(super) fn new(
+        settings: BrakeSettings,
+        tripped: Option<Tripped>,
+        last_pass: Option<Timestamp>,
+    ) -> Self {
         Self {
             settings,
+            last_pass,
             counted: Mutex::new(Counted {
                 falls: Falls::default(),
                 tripped,
@@ -61,22 +69,19 @@ impl Brake {
             return None;
         }
         let falls = counted.falls;
-        let (until, tripped) = match (
-            self.settings.phase(counted.tripped.as_ref(), now),
-            counted.tripped,
-        ) {
-            (Phase::Holding { until }, Some(tripped)) => {
+        let is_too_much = self.settings.is_too_much(&falls);
+        let phase = self.settings.phase(counted.tripped.as_ref(), self.last_pass, now);
+        let (until, tripped) = match phase {
+            Phase::Holding { until, tripped } => {
                 let is_of_this_pass = tripped.at == now;
-                let falls = if is_of_this_pass { falls } else { tripped.falls };
-                let is_still_wanted = self.settings.is_too_much(&counted.falls);
                 let held = Tripped {
-                    held_at: if is_still_wanted { now } else { tripped.held_at },
-                    falls,
+                    held_at: if is_too_much { now } else { tripped.held_at },
+                    falls: if is_of_this_pass { falls } else { tripped.falls },
                     ..tripped
                 };
                 (until, held)
             }
-            (Phase::Armed, _) if self.settings.is_too_much(&falls) => {
+            Phase::Armed if is_too_much => {
                 let tripped = Tripped {
                     at: now,
                     held_at: now,
@@ -84,7 +89,7 @@ impl Brake {
                 };
                 (now.plus(self.settings.hold), tripped)
             }
-            (Phase::Armed | Phase::LettingGo | Phase::Holding { .. }, _) => return None,
+            Phase::Armed | Phase::LettingGo => return None,
         };
         counted.tripped = Some(tripped);
         Some((until, tripped))
@@ -147,7 +152,7 @@ mod tests {
             least: 5,
             hold: Duration::from_secs(600),
         };
-        Brake::new(settings, None)
+        Brake::new(settings, None, None)
     }
 
     /// So many workloads with ten replicas, each of which would lose `lost`.
@@ -181,7 +186,7 @@ mod tests {
         assert!(brake.count(cohort(5, 9), NOW).is_some());
         let tripped = brake.counted().tripped;
         let later = NOW.plus(Duration::from_secs(400));
-        let next = Brake::new(brake.settings, tripped);
+        let next = Brake::new(brake.settings, tripped, Some(NOW));
         let (_, held) = next.count(cohort(4, 9), later).expect("they are held");
         assert_eq!(held.held_at, NOW);
         let (_, held) = next.count(cohort(1, 9), later).expect("they are held");

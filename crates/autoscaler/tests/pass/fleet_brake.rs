@@ -3,7 +3,7 @@
 use crate::world::*;
 use headroom_actuator::testing::Fault;
 use headroom_autoscaler::{Autoscaler, Falls, Mode, Notice, PassRecord, Which};
-use headroom_policy_engine::{HpaPath, RaisedCondition, ReplicaBounds, Semantics};
+use headroom_policy_engine::{EvaluationInterval, HpaPath, RaisedCondition, ReplicaBounds, Semantics};
 
 const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 /// The pass in which everything that dropped at [`DROP`] would fall: the window has passed.
@@ -118,6 +118,40 @@ async fn a_measurement_that_is_whole_again_but_for_one_workload_arms_the_brake_t
     }
     // What dropped again is still in its window while the brake holds, and is asked for when it ends.
     let record = until_time(&world, drops_again, falls_again + 30).await;
+    assert_eq!(braked(&record), Some((ALL_TWELVE, falls_again + 600)));
+    assert_eq!(sum(&world), 120);
+}
+
+/// The same, with so long an interval that what is known reaches over a gap as long as the brake holds.
+async fn slow_fleet() -> World {
+    let mut world = World::new(&NAMES);
+    for workload in &mut world.workloads {
+        workload.policy.interval = EvaluationInterval::new(seconds(300)).unwrap();
+    }
+    fleet(world, &NAMES).await
+}
+
+#[tokio::test]
+async fn passes_as_far_apart_as_it_holds_let_go_of_what_was_wanted_at_the_last_look() {
+    let world = slow_fleet().await;
+    let record = pass(&world.start(), at(FALL)).await;
+    assert_eq!(braked(&record), Some((ALL_TWELVE, FALL + 600)));
+    let record = pass(&world.start(), at(FALL + 600)).await;
+    assert_eq!(braked(&record), None);
+    assert_eq!(sum(&world), 12);
+}
+
+#[tokio::test]
+async fn a_look_at_a_whole_measurement_in_between_arms_the_brake() {
+    let world = slow_fleet().await;
+    let load = |load| NAMES.iter().for_each(|name| world.load(name, load));
+    pass(&world.start(), at(FALL)).await;
+    load(1000.0);
+    let record = pass(&world.start(), at(FALL + 120)).await;
+    assert_eq!(braked(&record), Some((ALL_TWELVE, FALL + 600)));
+    load(100.0);
+    let falls_again = FALL + 600 + (FALL - DROP);
+    let record = until_time(&world, FALL + 600, falls_again + 30).await;
     assert_eq!(braked(&record), Some((ALL_TWELVE, falls_again + 600)));
     assert_eq!(sum(&world), 120);
 }
