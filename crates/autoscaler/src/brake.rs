@@ -38,7 +38,7 @@ pub struct Tripped {
     pub at: Timestamp,
     /// When still too much would have fallen without it, for the last time.
     pub held_at: Timestamp,
-    /// What would have fallen then.
+    /// What would have fallen when it tripped.
     pub falls: Falls,
 }
 

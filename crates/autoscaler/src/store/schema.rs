@@ -56,7 +56,7 @@ CREATE TABLE brake (              -- that the fleet's brake has tripped
     id        INTEGER PRIMARY KEY CHECK (id = 1),
     at        INTEGER NOT NULL,   -- when
     held_at   INTEGER NOT NULL,   -- when still too much would have fallen without it, for the last time
-    replicas  INTEGER NOT NULL,   -- what the workloads had then, what of it would have gone, and of how many workloads
+    replicas  INTEGER NOT NULL,   -- what the workloads had at `at`, what of it would have gone, and of how many
     lost      INTEGER NOT NULL,
     workloads INTEGER NOT NULL
 );
