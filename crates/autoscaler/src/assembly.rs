@@ -236,12 +236,7 @@ impl Assembly<'_> {
         let mut longest_rate: Option<Duration> = None;
         let mut asks_cluster = false;
         for workload in workloads {
-            if let Some(hold) = &workload.hold_query
-                && let MetricOrigin::Prometheus { server, .. } = &hold.asked.origin
-            {
-                servers.entry(server).or_insert(&workload.id);
-            }
-            for metric in &workload.metrics {
+            for metric in workload.asked() {
                 match &metric.origin {
                     MetricOrigin::Prometheus { server, .. } => {
                         servers.entry(server).or_insert(&workload.id);
