@@ -154,10 +154,10 @@ pub fn migrate(
     let mut drafts: Vec<Draft> = Vec::new();
     let mut restores = false;
     for object in &chosen {
-        let drafted = match kind {
+        let drafted = object.check_names().and_then(|()| match kind {
             MovedKind::Hpa => hpa::draft(object),
             MovedKind::ScaledObject => scaled_object::draft(object, &mut servers, &mut restores),
-        };
+        });
         match drafted.and_then(|draft| distinct(draft, &drafts)) {
             Ok(draft) => drafts.push(draft),
             Err(text) => remaining.push(Remaining {

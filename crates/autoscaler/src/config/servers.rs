@@ -295,14 +295,20 @@ fn credentials(
 }
 
 fn check_header(name: &At<String>, reader: &mut Reader<'_>) {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.value.is_empty() || !name.value.bytes().all(token) {
+    if !is_header_name(&name.value) {
         let message = format!("`{}` is no name for a header", name.value);
         let finding = Finding::new(ProblemKind::BadValue, message).at(name.place);
         reader.report(finding.help("write it as in HTTP: X-Scope-OrgID"));
     }
 }
 
+/// Whether HTTP takes `name` for a header.
+pub(super) fn is_header_name(name: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(token)
+}
+
+/// Whether a header of this name is known to carry a secret.
 pub(super) fn carries_secret(header: &str) -> bool {
     let header = header.to_ascii_lowercase();
     ["authorization", "cookie", "token", "key", "secret", "password"]

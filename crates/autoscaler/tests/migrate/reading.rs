@@ -1,6 +1,9 @@
 //! Texts as objects.
 
 use headroom_autoscaler::config::{self, MigrationError, MovedKind, Selection};
+use serde_json::{Value, json};
+
+use super::moved;
 
 fn names(text: &str) -> Vec<String> {
     let objects = config::read_objects(text).unwrap();
@@ -62,4 +65,89 @@ fn one_is_chosen_by_name_and_namespace() {
         error,
         "there is no HorizontalPodAutoscaler called `cart` in namespace mail"
     );
+}
+
+/// An HPA as far as it is needed here.
+fn hpa(namespace: &str, name: &str) -> Value {
+    json!({
+        "kind": "HorizontalPodAutoscaler",
+        "apiVersion": "autoscaling/v2",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"},
+            "maxReplicas": 3,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}],
+        },
+    })
+}
+
+#[test]
+fn names_that_kubernetes_does_not_take_become_no_files() {
+    for (namespace, name) in [
+        ("../../x", "api"),
+        ("/etc/cron.d/x", "api"),
+        ("Shop", "api"),
+        ("a\nb", "api"),
+        ("", "api"),
+        ("shop", "api; rm -r x"),
+        ("shop", "a\n[workload.\"b/c\"]"),
+        ("shop", ""),
+    ] {
+        let objects = [hpa(namespace, name), hpa("fine", "api.v2")];
+        let moved = config::migrate(MovedKind::Hpa, &objects, &Selection::default()).unwrap();
+        assert_eq!(moved.workloads, ["fine/api"], "{namespace:?} {name:?}");
+        let files: Vec<_> = moved.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(files, ["00-imported.toml", "fine.toml"]);
+        let said = &moved.remaining[0];
+        assert!(
+            said.is_missing && said.text.starts_with("no policy is written: metadata.name"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_namespace_that_is_given_is_looked_at_too() {
+    let mut object = hpa("", "api");
+    object["metadata"].as_object_mut().unwrap().remove("namespace");
+    let selection = Selection {
+        name: None,
+        namespace: Some("../x".to_owned()),
+    };
+    let moved = config::migrate(MovedKind::Hpa, &[object], &selection).unwrap();
+    assert_eq!(moved.workloads, [""; 0]);
+}
+
+#[test]
+fn secrets_in_headers_are_not_copied() {
+    let text = r#"{"kind": "ScaledObject", "metadata": {"namespace": "shop", "name": "api"}, "spec": {
+        "scaleTargetRef": {"name": "api"}, "minReplicaCount": 1, "triggers": [{"type": "prometheus", "metadata": {
+            "serverAddress": "http://prometheus:9090", "query": "sum(up)", "threshold": "1",
+            "customHeaders": "X-Scope-OrgID=shop,Authorization=Basic hunter2,hunter3,X-Api-Key=hunter4,X-Of=file:/hunter5,A B=hunter6"
+        }}]}}"#;
+    let moved = moved(MovedKind::ScaledObject, text);
+    let said = format!("{}{:?}{}", moved.toml(), moved.remaining, moved.steps);
+    assert!(!said.contains("hunter"), "{said}");
+    assert!(
+        moved.toml().contains(r#"headers = { "X-Scope-OrgID" = "shop" }"#),
+        "{}",
+        moved.toml()
+    );
+    let missing = |part: &str| {
+        moved
+            .remaining
+            .iter()
+            .filter(|one| one.is_missing && one.text.contains(part))
+            .count()
+    };
+    assert_eq!(
+        missing("the value of Authorization, which is a secret; give it to `headers`"),
+        1
+    );
+    assert_eq!(missing("the value of X-Api-Key, which is a secret"), 1);
+    assert_eq!(
+        missing("the value of X-Of, which headroom would take for the place of a secret"),
+        1
+    );
+    assert_eq!(missing("a part of it is no NAME=VALUE"), 2);
 }

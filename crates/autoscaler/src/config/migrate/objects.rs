@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use headroom_policy_engine::is_dns_label;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -113,6 +114,24 @@ impl<'a> Object<'a> {
                 .namespace
                 .as_ref()
                 .is_none_or(|namespace| *namespace == self.namespace)
+    }
+
+    /// Whether its namespace and its name are such as Kubernetes takes. Others come from no cluster, and would become the
+    /// names of files and words of commands.
+    pub(super) fn check_names(&self) -> Result<(), String> {
+        if !is_dns_label(&self.namespace) {
+            return Err(format!(
+                "metadata.namespace {:?} is no DNS label: 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
+                self.namespace
+            ));
+        }
+        if self.name.len() > 253 || !self.name.split('.').all(is_dns_label) {
+            return Err(format!(
+                "metadata.name {:?} is no DNS name: parts of a-z, 0-9 and - with dots between, at most 253",
+                self.name
+            ));
+        }
+        Ok(())
     }
 
     /// A label of it.

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    super::{promql, words},
+    super::{
+        promql,
+        servers::{carries_secret, is_header_name},
+        words,
+    },
     cron,
     draft::{Draft, Metric, plain_name, quoted},
     hpa::average_value,
@@ -233,21 +237,33 @@ fn prometheus_access(trigger: &Trigger, called: &str, draft: &mut Draft) {
     }
 }
 
-/// `customHeaders`, which are `NAME=VALUE` between commas.
+/// `customHeaders`, which are `NAME=VALUE` between commas. A secret among them is not copied, and no value is repeated.
 fn headers(trigger: &Trigger, draft: &mut Draft) -> Vec<(String, String)> {
     let Some(text) = trigger.text("customHeaders") else {
         return Vec::new();
     };
+    let called = trigger.called();
     let mut headers = Vec::new();
     for pair in text.split(',') {
-        match pair.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
-                headers.push((name.trim().to_owned(), value.trim().to_owned()));
-            }
-            _ => draft.lack(format!(
-                "{}: customHeaders: `{pair}` is no header",
-                trigger.called()
-            )),
+        let Some((name, value)) = pair
+            .split_once('=')
+            .map(|(name, value)| (name.trim(), value.trim()))
+            .filter(|(name, value)| is_header_name(name) && !value.is_empty())
+        else {
+            draft.lack(format!("{called}: customHeaders: a part of it is no NAME=VALUE"));
+            continue;
+        };
+        if carries_secret(name) {
+            draft.lack(format!(
+                "{called}: customHeaders: the value of {name}, which is a secret; give it to `headers` in [prometheus.NAME] as \
+                 \"env:NAME\" or \"file:PATH\""
+            ));
+        } else if value.starts_with("env:") || value.starts_with("file:") {
+            draft.lack(format!(
+                "{called}: customHeaders: the value of {name}, which headroom would take for the place of a secret"
+            ));
+        } else {
+            headers.push((name.to_owned(), value.to_owned()));
         }
     }
     headers

@@ -172,7 +172,7 @@ fn push_keys(text: &mut String, keys: &[(String, String)]) {
 }
 
 fn workload(draft: &Draft, template: Option<&str>, own: &[(String, String)], kind: MovedKind) -> String {
-    let mut text = format!("# {}\n", draft.object);
+    let mut text = format!("# {}\n", one_line(&draft.object));
     for missing in &draft.missing {
         text.push_str(&format!("# missing: {}\n", one_line(missing)));
     }
