@@ -21,7 +21,11 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use self::objects::read_objects;
-use self::{draft::Draft, objects::Object, servers::Servers};
+use self::{
+    draft::{Draft, free_name},
+    objects::Object,
+    servers::Servers,
+};
 
 /// What is moved over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,13 +212,9 @@ fn distinct(draft: Draft, others: &[Draft]) -> Result<Draft, String> {
 fn name_apart(drafts: &mut [Draft]) {
     let mut taken = BTreeSet::new();
     for draft in drafts {
-        let plain = draft.name.clone();
-        let mut number = 1;
-        while !taken.insert(draft.id()) {
-            number += 1;
-            let end = format!("-{number}");
-            let kept = plain.len().min(63 - end.len());
-            draft.name = format!("{}{end}", &plain[..kept]);
-        }
+        draft.name = free_name(&draft.name, |name| {
+            taken.contains(&format!("{}/{name}", draft.namespace))
+        });
+        taken.insert(draft.id());
     }
 }

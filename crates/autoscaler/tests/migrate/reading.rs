@@ -3,7 +3,7 @@
 use headroom_autoscaler::config::{self, MigrationError, MovedKind, Selection};
 use serde_json::{Value, json};
 
-use super::moved;
+use super::{loaded, moved};
 
 fn names(text: &str) -> Vec<String> {
     let objects = config::read_objects(text).unwrap();
@@ -150,4 +150,29 @@ fn secrets_in_headers_are_not_copied() {
         1
     );
     assert_eq!(missing("a part of it is no NAME=VALUE"), 2);
+}
+
+#[test]
+fn schedules_of_one_workload_have_names_of_their_own() {
+    let cron = |name: Option<&str>| {
+        json!({"type": "cron", "name": name, "metadata": {
+            "timezone": "UTC", "start": "0 8 * * *", "end": "0 18 * * *", "desiredReplicas": "5",
+        }})
+    };
+    let object = json!({"kind": "ScaledObject", "metadata": {"namespace": "shop", "name": "api"}, "spec": {
+        "scaleTargetRef": {"name": "api"}, "minReplicaCount": 1, "maxReplicaCount": 9,
+        "triggers": [
+            {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}},
+            cron(Some("a-2")), cron(Some("a")), cron(Some("a")), cron(None), cron(None),
+        ],
+    }});
+    let moved = moved(MovedKind::ScaledObject, &object.to_string());
+    let toml = moved.toml();
+    let names = toml.lines().filter_map(|line| line.strip_prefix("schedule."));
+    let names: Vec<_> = names
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, ["a-2", "a", "a-3", "cron", "cron-2"]);
+    assert_eq!(loaded(&moved).workloads[0].schedules.len(), 5);
 }

@@ -85,12 +85,10 @@ impl Draft {
 
     /// Adds a metric, under its name or one like it that is free.
     pub(super) fn add(&mut self, mut metric: Metric) {
-        let plain = metric.name.clone();
-        let mut number = 1;
-        while self.metrics.iter().any(|other| other.name == metric.name) {
-            number += 1;
-            metric.name = format!("{plain}-{number}");
-        }
+        let metrics = &self.metrics;
+        metric.name = free_name(&metric.name, |name| {
+            metrics.iter().any(|other| other.name == name)
+        });
         self.metrics.push(metric);
     }
 
@@ -162,4 +160,17 @@ pub(super) fn plain_name(name: &str, otherwise: &str) -> String {
     } else {
         otherwise.to_owned()
     }
+}
+
+/// `plain`, or one like it that is free, such as `plain-2`: then as long as a DNS label at most. `plain` is ASCII.
+pub(super) fn free_name(plain: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut name = plain.to_owned();
+    let mut number = 1;
+    while is_taken(&name) {
+        number += 1;
+        let end = format!("-{number}");
+        let kept = plain.len().min(63 - end.len());
+        name = format!("{}{end}", &plain[..kept]);
+    }
+    name
 }

@@ -1,6 +1,6 @@
 //! The Prometheus servers that triggers ask, each once.
 
-use super::draft::{plain_name, quoted};
+use super::draft::{free_name, plain_name, quoted};
 
 /// The servers in the order in which they were found.
 #[derive(Debug, Default)]
@@ -35,12 +35,7 @@ impl Servers {
             let host = server.url.split("://").nth(1).unwrap_or_default();
             let label = host.split(['.', ':', '/']).next().unwrap_or_default();
             let plain = plain_name(label, "prometheus");
-            let mut name = plain.clone();
-            let mut number = 1;
-            while names.contains(&name) {
-                number += 1;
-                name = format!("{plain}-{number}");
-            }
+            let name = free_name(&plain, |name| names.iter().any(|other| other == name));
             names.push(name);
         }
         names

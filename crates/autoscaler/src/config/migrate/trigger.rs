@@ -12,7 +12,7 @@ use super::{
         words,
     },
     cron,
-    draft::{Draft, Metric, plain_name, quoted},
+    draft::{Draft, Metric, free_name, plain_name, quoted},
     hpa::average_value,
     servers::Servers,
 };
@@ -307,12 +307,6 @@ fn cron(trigger: &Trigger, draft: &mut Draft) -> Result<(), String> {
     })?;
     // A floor of headroom's goes before the bounds, and one of KEDA's lies within them.
     let floor = replicas.clamp(draft.min.max(1), draft.max);
-    let number = draft
-        .keys
-        .iter()
-        .filter(|(key, _)| key.starts_with("schedule."))
-        .count()
-        + 1;
     let name = plain_name(trigger.name.as_deref().unwrap_or("cron"), "cron");
     let toml = format!(
         "{{ cron = {}, duration = {}, timezone = {}, min_replicas = {floor} }}",
@@ -320,11 +314,10 @@ fn cron(trigger: &Trigger, draft: &mut Draft) -> Result<(), String> {
         quoted(&words::duration_text(length)),
         quoted(zone.trim())
     );
-    let name = if number == 1 {
-        name
-    } else {
-        format!("{name}-{number}")
-    };
+    let name = free_name(&name, |name| {
+        let mut keys = draft.keys.iter().map(|(key, _)| key.strip_prefix("schedule."));
+        keys.any(|taken| taken == Some(name))
+    });
     draft.set_toml(format!("schedule.{name}"), toml);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     MovedFile, MovedKind,
-    draft::{Draft, Metric, quoted},
+    draft::{Draft, Metric, free_name, quoted},
     servers::Servers,
 };
 
@@ -128,13 +128,8 @@ fn groups(drafts: &[Draft], keys: &[Keys]) -> Groups {
     let mut taken = BTreeSet::from([COMMON.to_owned()]);
     for members in several {
         let Some(&first) = members.first() else { continue };
-        let plain = group_name(&drafts[first].metrics);
-        let mut name = plain.clone();
-        let mut number = 1;
-        while !taken.insert(name.clone()) {
-            number += 1;
-            name = format!("{plain}-{number}");
-        }
+        let name = free_name(&group_name(&drafts[first].metrics), |name| taken.contains(name));
+        taken.insert(name.clone());
         for member in members {
             groups.of[member] = Some(groups.named.len());
         }
