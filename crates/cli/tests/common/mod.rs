@@ -106,11 +106,17 @@ impl World {
 
     /// Runs a command of this world to its end.
     pub(crate) fn ran(&self, command: &mut Command) -> Ran {
-        Ran::new(command.output().unwrap(), self.path())
+        self.read_output(command.output().unwrap())
+    }
+
+    /// What a command of this world said and ended with.
+    pub(crate) fn read_output(&self, output: Output) -> Ran {
+        Ran::new(output, self.path())
     }
 }
 
 /// What a run said and ended with. Displays as one text for a snapshot.
+#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -134,6 +140,22 @@ impl Ran {
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON: {error}\n{self}"))
+    }
+
+    /// That it said `words`, as a result or beside it.
+    #[track_caller]
+    pub(crate) fn says(self, words: &str) -> Self {
+        let is_said = self.stdout.contains(words) || self.stderr.contains(words);
+        assert!(is_said, "`{words}` is not said:\n{self}");
+        self
+    }
+
+    /// That it did not say `words`.
+    #[track_caller]
+    pub(crate) fn says_nothing_of(self, words: &str) -> Self {
+        let is_said = self.stdout.contains(words) || self.stderr.contains(words);
+        assert!(!is_said, "`{words}` is said:\n{self}");
+        self
     }
 
     /// That it ended with `code`.

@@ -161,7 +161,8 @@ impl<'c> Namespace<'c> {
         .await
     }
 
-    async fn ready_pods(&self, workload: &str) -> Vec<String> {
+    /// The names of a workload's pods that are ready now.
+    pub async fn ready_pods(&self, workload: &str) -> Vec<String> {
         let pods = self.api::<Pod>();
         let listed = pods
             .list(&ListParams::default().labels(&format!("app={workload}")))
@@ -241,7 +242,8 @@ impl<'c> Namespace<'c> {
         let path = format!("{}/{workload}/scale", self.workloads(kind));
         let scale = get(&self.client, &path).await;
         let scale: Option<Scale> = scale.and_then(|scale| serde_json::from_value(scale).ok());
-        let replicas = scale.and_then(|scale| scale.spec?.replicas);
+        // A Scale leaves out a zero.
+        let replicas = scale.and_then(|scale| Some(scale.spec?.replicas.unwrap_or_default()));
         replicas
             .and_then(|replicas| replicas.try_into().ok())
             .unwrap_or_else(|| panic!("{path} says no count"))

@@ -1,0 +1,11 @@
+//! headroom on a real cluster, as a user who may do what the book says and nothing else. All tests share one cluster,
+//! but for those that break it.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod scaling;
+mod usage;
+mod world;
