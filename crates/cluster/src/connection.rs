@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use self::{
-    attempt::{Failed, Retry},
+    attempt::{Failed, Peer, Retry},
     kubeconfig::Origin,
 };
 use crate::{ClusterError, resource::Action};
@@ -52,7 +52,7 @@ pub struct ConnectionOptions {
 /// The way to the API server of one cluster.
 pub struct Connection {
     origin: Origin,
-    server: String,
+    peer: Arc<Peer>,
     deadline: Duration,
     session: Mutex<Session>,
 }
@@ -73,7 +73,7 @@ struct Session {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
-            .field("server", &self.server)
+            .field("server", &self.peer.server)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
@@ -97,7 +97,7 @@ impl Connection {
         let origin = Origin::find(options)?;
         let config = origin.config()?;
         Ok(Self {
-            server: server(&config),
+            peer: Arc::new(Peer::of(&config)),
             origin,
             deadline: options.deadline,
             session: Mutex::default(),
@@ -107,7 +107,7 @@ impl Connection {
     /// The API server's URL.
     #[must_use]
     pub fn server(&self) -> &str {
-        &self.server
+        &self.peer.server
     }
 
     /// Which cluster this is and how it was found, such as `context prod of ~/.kube/config`.
@@ -210,7 +210,7 @@ impl Connection {
             })
         })?;
         let response = client.send(request).await;
-        attempt::answer(response, outgoing.action, &self.server).await
+        attempt::answer(response, outgoing.action, &self.peer).await
     }
 
     /// The client, with credentials that have not expired.
@@ -222,13 +222,13 @@ impl Connection {
         }
         let making = match session.making.take() {
             Some(making) => making,
-            None => make(self.origin.config()?, self.server.clone()),
+            None => make(self.origin.config()?, Arc::clone(&self.peer)),
         };
         let made = (&mut *session.making.insert(making)).await;
         session.making = None;
         let client = made.unwrap_or_else(|_| {
             Err(ClusterError::Setup {
-                server: self.server.clone(),
+                server: self.peer.server.clone(),
                 reason: "it could not be tried".to_owned(),
             })
         })?;
@@ -250,7 +250,7 @@ impl Connection {
 
     /// What an error that came over a watch of `action` means.
     pub(crate) fn judge(&self, error: kube::Error, action: &Action) -> ClusterError {
-        attempt::judge(error, action, &self.server)
+        attempt::judge(error, action, &self.peer)
     }
 
     /// Credentials that a watch was refused with are not used for the next one.
@@ -274,19 +274,15 @@ impl Outgoing<'_> {
     }
 }
 
-fn server(config: &Config) -> String {
-    config.cluster_url.to_string().trim_end_matches('/').to_owned()
-}
-
 /// Begins to make the client, on a thread of its own: whoever ends must not wait for a credential plugin that hangs, as
 /// the runtime does for its own threads.
-fn make(config: Config, server: String) -> Making {
+fn make(config: Config, peer: Arc<Peer>) -> Making {
     let (sender, making) = oneshot::channel();
     let runtime = Handle::current();
     let work = move || {
         let _guard = runtime.enter();
         // Nobody may be waiting any more.
-        drop(sender.send(build(config, &server)));
+        drop(sender.send(build(config, &peer)));
     };
     // Without a thread the sender is gone, which is an error for who waits.
     drop(thread::Builder::new().name("connect".to_owned()).spawn(work));
@@ -294,8 +290,8 @@ fn make(config: Config, server: String) -> Making {
 }
 
 /// Makes the client. Runs the credential plugin, so it may block.
-fn build(config: Config, server: &str) -> Result<Client, ClusterError> {
-    Client::try_from(config).map_err(|error| attempt::setup(&error, server))
+fn build(config: Config, peer: &Peer) -> Result<Client, ClusterError> {
+    Client::try_from(config).map_err(|error| attempt::setup(&error, peer))
 }
 
 /// Whether a certificate that a plugin gave has expired.

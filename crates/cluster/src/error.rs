@@ -57,7 +57,7 @@ pub enum ClusterError {
     /// The program that should give credentials failed.
     #[error("the credential plugin `{command}` of the kubeconfig failed: {said}")]
     CredentialPlugin {
-        /// The program, or what is known of it.
+        /// The program, without its arguments and environment.
         command: String,
         /// How it ended and the last it said.
         said: String,

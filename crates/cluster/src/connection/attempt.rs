@@ -1,9 +1,10 @@
 //! What came of one attempt: the answer, or an error with whether another attempt may change it.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, process::Output, time::Duration};
 
 use http::{Response, StatusCode, header};
 use kube::{
+    Config,
     client::{AuthError, Body},
     core::Status,
 };
@@ -12,6 +13,29 @@ use crate::{ClusterError, resource::Action};
 
 /// The most characters of a server's or program's words that an error repeats.
 const SHOWN: usize = 400;
+
+/// Who is asked, and who gives the credentials for it: what errors may show of a configuration that has secrets in it.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// The API server's URL.
+    pub(super) server: String,
+    /// The credential plugin, without its arguments and environment; empty where there is none.
+    plugin: String,
+}
+
+impl Peer {
+    pub(super) fn of(config: &Config) -> Self {
+        let plugin = config
+            .auth_info
+            .exec
+            .as_ref()
+            .and_then(|exec| exec.command.clone());
+        Self {
+            server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
+            plugin: plugin.unwrap_or_default(),
+        }
+    }
+}
 
 /// Why an attempt failed.
 #[derive(Debug)]
@@ -46,10 +70,10 @@ impl Failed {
 pub(super) async fn answer(
     response: Result<Response<Body>, kube::Error>,
     action: &Action,
-    server: &str,
+    peer: &Peer,
 ) -> Result<Vec<u8>, Failed> {
     let unsent = |error: kube::Error| {
-        let error = judge(error, action, server);
+        let error = judge(error, action, peer);
         let retry = if matches!(error, ClusterError::Unreachable { .. }) {
             Retry::Paused
         } else {
@@ -64,7 +88,7 @@ pub(super) async fn answer(
     if status.is_success() {
         return Ok(body.into());
     }
-    let error = refusal(status, message(&body), action, server);
+    let error = refusal(status, message(&body), action, peer);
     let retry = if status == StatusCode::TOO_MANY_REQUESTS {
         Retry::After(after.unwrap_or_default())
     } else if status == StatusCode::UNAUTHORIZED {
@@ -92,11 +116,11 @@ fn message(body: &[u8]) -> String {
 }
 
 /// An error of the client: of an answer that it judged itself, or of what kept it from getting one.
-pub(super) fn judge(error: kube::Error, action: &Action, server: &str) -> ClusterError {
+pub(super) fn judge(error: kube::Error, action: &Action, peer: &Peer) -> ClusterError {
     if let kube::Error::Api(status) = &error
         && let Ok(code) = StatusCode::from_u16(status.code)
     {
-        return refusal(code, shortened(&status.message), action, server);
+        return refusal(code, shortened(&status.message), action, peer);
     }
     if let kube::Error::SerdeError(error) = &error {
         return ClusterError::Unreadable {
@@ -104,15 +128,15 @@ pub(super) fn judge(error: kube::Error, action: &Action, server: &str) -> Cluste
             reason: error.to_string(),
         };
     }
-    unreachable(&error, server)
+    unreachable(&error, peer)
 }
 
 /// What an answer with this status means.
-fn refusal(status: StatusCode, message: String, action: &Action, server: &str) -> ClusterError {
+fn refusal(status: StatusCode, message: String, action: &Action, peer: &Peer) -> ClusterError {
     let action = action.to_string();
     match status {
         StatusCode::UNAUTHORIZED => ClusterError::Unauthorized {
-            server: server.to_owned(),
+            server: peer.server.clone(),
         },
         StatusCode::FORBIDDEN => ClusterError::Forbidden { action, message },
         StatusCode::NOT_FOUND => ClusterError::NotFound {
@@ -142,18 +166,18 @@ fn what(message: &str, action: &str) -> String {
 }
 
 /// Why the client could not be made.
-pub(super) fn setup(error: &kube::Error, server: &str) -> ClusterError {
-    credentials(error, server).unwrap_or_else(|| ClusterError::Setup {
-        server: server.to_owned(),
+pub(super) fn setup(error: &kube::Error, peer: &Peer) -> ClusterError {
+    credentials(error, peer).unwrap_or_else(|| ClusterError::Setup {
+        server: peer.server.clone(),
         reason: shortened(&root_cause(error)),
     })
 }
 
-fn unreachable(error: &kube::Error, server: &str) -> ClusterError {
-    if let Some(error) = credentials(error, server) {
+fn unreachable(error: &kube::Error, peer: &Peer) -> ClusterError {
+    if let Some(error) = credentials(error, peer) {
         return error;
     }
-    let server = server.to_owned();
+    let server = peer.server.clone();
     match find::<rustls::Error>(error) {
         Some(rustls::Error::InvalidCertificate(reason)) => ClusterError::Untrusted {
             server,
@@ -167,29 +191,39 @@ fn unreachable(error: &kube::Error, server: &str) -> ClusterError {
 }
 
 /// Why there are no credentials, where that is the cause.
-fn credentials(error: &kube::Error, server: &str) -> Option<ClusterError> {
+fn credentials(error: &kube::Error, peer: &Peer) -> Option<ClusterError> {
     let error = if let kube::Error::Auth(error) = error {
         error
     } else {
         find::<AuthError>(error)?
     };
-    if let AuthError::AuthExecRun { cmd, out } = error {
-        let stderr = String::from_utf8_lossy(&out.stderr);
-        let stderr = stderr.trim();
-        let said = if stderr.is_empty() {
-            out.status.to_string()
-        } else {
-            format!("{}: {stderr}", out.status)
-        };
-        return Some(ClusterError::CredentialPlugin {
-            command: shortened(cmd),
-            said: shortened(&said),
-        });
+    // The error's own words of the command have its environment in them, and those of its answer may have a token.
+    let failed = |said: &str| {
+        Some(ClusterError::CredentialPlugin {
+            command: shortened(&peer.plugin),
+            said: shortened(said),
+        })
+    };
+    if let AuthError::AuthExecRun { out, .. } = error {
+        return failed(&how_it_ended(out));
+    }
+    if let AuthError::AuthExecParse(_) = error {
+        return failed("its answer is no ExecCredential");
     }
     Some(ClusterError::Setup {
-        server: server.to_owned(),
+        server: peer.server.clone(),
         reason: shortened(&error.to_string()),
     })
+}
+
+fn how_it_ended(out: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    let stderr = stderr.trim();
+    if stderr.is_empty() {
+        out.status.to_string()
+    } else {
+        format!("{}: {stderr}", out.status)
+    }
 }
 
 /// The error of type `E` in the chain of causes. An I/O error hides the one that it carries, maybe in another one.

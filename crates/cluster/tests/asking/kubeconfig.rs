@@ -84,6 +84,38 @@ async fn a_credential_plugin_that_fails_is_quoted() {
 }
 
 #[tokio::test]
+async fn no_error_shows_what_a_credential_plugin_is_given_or_gives() {
+    for script in ["exit 3", "echo '{\"status\": {\"token\": s3cret}'", "echo s3cret"] {
+        let plugins = temp_dir();
+        let mut user = plugin(plugins.path(), script);
+        user["exec"]["env"] = json!([{"name": "TOKEN", "value": "s3cret"}]);
+        user["exec"]["args"] = json!(["--token", "s3cret"]);
+        let world = World::as_user(DEADLINE, &user).await;
+        let error = world
+            .view(Filling::Lists)
+            .scalable(&deployment("api"), NOW)
+            .await
+            .unwrap_err();
+        let (text, debugged) = (error.to_string(), format!("{error:?} {:?}", world.connection));
+        assert!(
+            matches!(error, ClusterError::CredentialPlugin { .. }),
+            "{debugged}"
+        );
+        let command = plugins.path().join("plugin").display().to_string();
+        assert!(
+            text.contains(&format!(
+                "the credential plugin `{command}` of the kubeconfig failed: "
+            )),
+            "{text}"
+        );
+        assert!(
+            !text.contains("s3cret") && !debugged.contains("s3cret"),
+            "{text} {debugged}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_credential_plugin_that_hangs_is_started_once() {
     let plugins = temp_dir();
     let started = plugins.path().join("started");
