@@ -25,7 +25,7 @@ use tokio::{
 
 use self::{
     attempt::{Failed, Peer, Retry},
-    kubeconfig::Origin,
+    kubeconfig::{Origin, Surroundings},
 };
 use crate::{ClusterError, resource::Action};
 
@@ -94,26 +94,15 @@ impl Connection {
     /// # Errors
     /// When there is no kubeconfig that can be read, it lacks the context, or there is no cluster at all.
     pub fn new(options: &ConnectionOptions) -> Result<Self, ClusterError> {
-        let origin = Origin::find(options)?;
+        let origin = Origin::find(options, &Surroundings::of_this_process())?;
         let config = origin.config()?;
+        origin.warn_of(&config);
         Ok(Self {
             peer: Arc::new(Peer::of(&config)),
             origin,
             deadline: options.deadline,
             session: Mutex::default(),
         })
-    }
-
-    /// The API server's URL.
-    #[must_use]
-    pub fn server(&self) -> &str {
-        &self.peer.server
-    }
-
-    /// Which cluster this is and how it was found, such as `context prod of ~/.kube/config`.
-    #[must_use]
-    pub fn origin(&self) -> String {
-        self.origin.to_string()
     }
 
     /// When a request that begins now has to be answered.
@@ -222,7 +211,7 @@ impl Connection {
         }
         let making = match session.making.take() {
             Some(making) => making,
-            None => make(self.origin.config()?, Arc::clone(&self.peer)),
+            None => make(self.config()?, Arc::clone(&self.peer)),
         };
         let made = (&mut *session.making.insert(making)).await;
         session.making = None;
@@ -236,6 +225,21 @@ impl Connection {
         session.made = Some(Instant::now());
         drop(session);
         Ok(client)
+    }
+
+    /// The configuration with its credentials as they are now. Of the same server: what was decided on one cluster is
+    /// not written to another, whatever became of the kubeconfig.
+    fn config(&self) -> Result<Config, ClusterError> {
+        let config = self.origin.config()?;
+        let now = Peer::of(&config).server;
+        if now == self.peer.server {
+            return Ok(config);
+        }
+        Err(ClusterError::AnotherServer {
+            origin: self.origin.to_string(),
+            server: self.peer.server.clone(),
+            now,
+        })
     }
 
     /// Lets the next attempt have its credentials anew; whether that is worth one, because these are not new.

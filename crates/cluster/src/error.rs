@@ -48,6 +48,16 @@ pub enum ClusterError {
         /// The contexts that exist.
         known: Vec<String>,
     },
+    /// The kubeconfig was changed, and means another server than in the beginning.
+    #[error("{origin} means another server now: {now} instead of {server}; restart to work with that one")]
+    AnotherServer {
+        /// The context with its file.
+        origin: String,
+        /// The API server in the beginning.
+        server: String,
+        /// The API server that it would be now.
+        now: String,
+    },
     /// The files of a pod's service account cannot be used.
     #[error("the pod's service account cannot be used: {reason}")]
     ServiceAccount {
@@ -227,6 +237,7 @@ impl ClusterError {
             | Self::Kubeconfig { .. }
             | Self::UnknownContext { .. }
             | Self::NoContext { .. }
+            | Self::AnotherServer { .. }
             | Self::ServiceAccount { .. }
             | Self::CredentialPlugin { .. }
             | Self::Setup { .. }

@@ -217,6 +217,7 @@ fn of_cluster(error: &ClusterError) -> MissingCause {
         | ClusterError::Kubeconfig { .. }
         | ClusterError::UnknownContext { .. }
         | ClusterError::NoContext { .. }
+        | ClusterError::AnotherServer { .. }
         | ClusterError::ServiceAccount { .. }
         | ClusterError::CredentialPlugin { .. }
         | ClusterError::Setup { .. }

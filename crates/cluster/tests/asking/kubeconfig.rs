@@ -56,6 +56,55 @@ fn without_a_current_context_one_has_to_be_chosen() {
     );
 }
 
+/// A kubeconfig that has changed between its first look and the first request.
+async fn after(change: impl FnOnce(&mut serde_json::Value)) -> (World, Result<(), ClusterError>) {
+    let (world, directory) = (World::new(DEADLINE).await, temp_dir());
+    world.answer(DEPLOYMENTS, list(&[wanting("api", 3)], "")).await;
+    let path = kubeconfig(&directory, &world.server.uri(), &json!({}));
+    let connection = connect(path.clone(), None, DEADLINE).unwrap();
+    let mut text = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    change(&mut text);
+    fs::write(&path, text.to_string()).unwrap();
+    let view = headroom_cluster::ClusterView::new(connection.into(), Filling::Lists);
+    let found = view.scalable(&deployment("api"), NOW).await;
+    (world, found.map(drop))
+}
+
+#[tokio::test]
+async fn the_context_stays_when_another_becomes_the_current_one() {
+    let (world, found) = after(|kubeconfig| {
+        kubeconfig["current-context"] = "other".into();
+        let clusters = kubeconfig["clusters"].as_array_mut().unwrap();
+        clusters.push(json!({"name": "o", "cluster": {"server": "http://127.0.0.1:9"}}));
+        let contexts = kubeconfig["contexts"].as_array_mut().unwrap();
+        contexts.push(json!({"name": "other", "context": {"cluster": "o", "user": "u"}}));
+    })
+    .await;
+    found.unwrap();
+    assert_eq!(world.asked(DEPLOYMENTS).await, 1);
+}
+
+#[tokio::test]
+async fn a_context_that_means_another_server_than_in_the_beginning_is_not_followed() {
+    let other = World::new(DEADLINE).await;
+    let uri = other.server.uri();
+    let (world, found) =
+        after(|kubeconfig| kubeconfig["clusters"][0]["cluster"]["server"] = uri.clone().into()).await;
+    let text = found.unwrap_err().to_string();
+    let expected = format!(
+        " means another server now: {uri} instead of {}; restart to work with that one",
+        world.server.uri()
+    );
+    assert!(
+        text.starts_with("context test of /") && text.ends_with(&expected),
+        "{text}"
+    );
+    assert_eq!(
+        (world.asked(DEPLOYMENTS).await, other.asked(DEPLOYMENTS).await),
+        (0, 0)
+    );
+}
+
 fn plugin(directory: &std::path::Path, script: &str) -> serde_json::Value {
     let path = directory.join("plugin");
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
