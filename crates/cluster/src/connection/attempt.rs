@@ -117,10 +117,15 @@ fn message(body: &[u8]) -> String {
 
 /// An error of the client: of an answer that it judged itself, or of what kept it from getting one.
 pub(super) fn judge(error: kube::Error, action: &Action, peer: &Peer) -> ClusterError {
-    if let kube::Error::Api(status) = &error
-        && let Ok(code) = StatusCode::from_u16(status.code)
-    {
-        return refusal(code, shortened(&status.message), action, peer);
+    if let kube::Error::Api(status) = &error {
+        return match StatusCode::from_u16(status.code) {
+            Ok(code) => refusal(code, shortened(&status.message), action, peer),
+            // Whatever is no event is taken for a status, of which nothing has to be there.
+            Err(_) => ClusterError::Unreadable {
+                action: action.to_string(),
+                reason: "it is neither an event nor an error".to_owned(),
+            },
+        };
     }
     if let kube::Error::SerdeError(error) = &error {
         return ClusterError::Unreadable {

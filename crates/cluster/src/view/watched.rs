@@ -1,11 +1,12 @@
 //! Objects by a watch that goes on between passes, and that knows whether it is in step with the cluster.
 //!
 //! A watch lasts a minute at most and is then begun anew where it ended, so that a connection that died without a
-//! word is found out. What was heard longer ago than that, or lost and not found again soon, is not known any more.
+//! word is found out. What was heard longer ago than that, or lost and not found again soon, is not known any more: it
+//! is listed anew, and known when a watch goes on from there.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, pin_mut};
+use futures::{Stream, StreamExt as _, pin_mut};
 use http::Request;
 use kube::core::WatchEvent;
 use tokio::{
@@ -24,6 +25,8 @@ const LASTS: Duration = Duration::from_secs(50);
 const SILENT: Duration = Duration::from_secs(70);
 /// How long what was known counts after the watch was lost.
 const LOST: Duration = Duration::from_secs(10);
+/// A watch that has lasted so long goes on, although it said nothing: one that has failed ends at once.
+const GOES_ON: Duration = Duration::from_millis(250);
 /// The first and the longest pause before another attempt.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -54,7 +57,7 @@ enum State {
     Lost {
         since: Instant,
         cause: ClusterError,
-        /// Whether it was listed before.
+        /// Whether it was listed before, and no change is known to be missing.
         was_known: bool,
     },
 }
@@ -79,6 +82,7 @@ impl<K: Kept> Watched<K> {
             source: source.clone(),
             held: Arc::clone(&held),
             pause: PAUSES.0,
+            lost_since: None,
         };
         let task = tokio::spawn(watcher.keep_up()).abort_handle();
         Self { source, held, task }
@@ -171,6 +175,8 @@ struct Watcher<K: Kept> {
     action: Action,
     held: Arc<watch::Sender<Held<K>>>,
     pause: Duration,
+    /// Since when it has been said that the watch is lost.
+    lost_since: Option<Instant>,
 }
 
 impl<K: Kept> Watcher<K> {
@@ -191,10 +197,15 @@ impl<K: Kept> Watcher<K> {
         loop {
             let begun = Instant::now();
             match self.watch(&mut version).await {
-                Ok(Ended::InOrder) if begun.elapsed() < PAUSES.0 => self.rest().await,
+                Ok(Ended::InOrder) if begun.elapsed() < GOES_ON => self.rest().await,
                 Ok(Ended::InOrder) => {}
-                Ok(Ended::TooOld) => return,
+                Ok(Ended::TooOld) => return self.rest().await,
+                // It would be said again from this version on, and is missing as long as it is not listed.
+                Err(error @ ClusterError::Unreadable { .. }) => return self.lose(error).await,
                 Err(error) => self.lose(error).await,
+            }
+            if !self.held.borrow().is_in_step() {
+                return;
             }
         }
     }
@@ -213,14 +224,29 @@ impl<K: Kept> Watcher<K> {
             Ok(events) => events,
             Err(error) => return self.judged(error),
         };
+        let begun = Instant::now();
+        let ended = self.hear(events, version).await;
+        if begun.elapsed() >= self.pause {
+            self.pause = PAUSES.0;
+        }
+        ended
+    }
+
+    /// Takes in what a watch says, until it ends.
+    async fn hear(
+        &mut self,
+        events: impl Stream<Item = Result<WatchEvent<RawOf<K>>, kube::Error>>,
+        version: &mut String,
+    ) -> Result<Ended, ClusterError> {
         pin_mut!(events);
-        self.find();
+        let mut patience = GOES_ON;
         loop {
-            match timeout(SILENT, events.next()).await {
+            match timeout(patience, events.next()).await {
                 Ok(None) => return Ok(Ended::InOrder),
                 Ok(Some(Ok(WatchEvent::Error(status)))) => return self.judged(kube::Error::Api(status)),
                 Ok(Some(Ok(event))) => self.apply(event, version),
                 Ok(Some(Err(error))) => return self.judged(error),
+                Err(_) if patience == GOES_ON => {}
                 Err(_) => {
                     return Err(ClusterError::NoAnswer {
                         action: self.action.to_string(),
@@ -228,6 +254,8 @@ impl<K: Kept> Watcher<K> {
                     });
                 }
             }
+            self.find();
+            patience = SILENT;
         }
     }
 
@@ -269,10 +297,7 @@ impl<K: Kept> Watcher<K> {
                     objects.remove(raw.name());
                 });
             }
-            WatchEvent::Bookmark(bookmark) => {
-                *version = bookmark.metadata.resource_version;
-                self.change_nothing();
-            }
+            WatchEvent::Bookmark(bookmark) => *version = bookmark.metadata.resource_version,
             // Looked at before, because it ends the watch.
             WatchEvent::Error(_) => {}
         }
@@ -282,37 +307,30 @@ impl<K: Kept> Watcher<K> {
         self.held.send_modify(|held| {
             change(&mut held.objects);
             held.snapshot = None;
-            held.heard = Instant::now();
         });
     }
 
-    fn change_nothing(&self) {
-        self.held.send_modify(|held| held.heard = Instant::now());
-    }
-
-    /// Takes over what was listed, all at once. Returns its version.
-    fn take(&mut self, collection: Collection<K>) -> String {
+    /// Takes over what was listed, all at once. Returns its version. A watch that was lost is not found by that.
+    fn take(&self, collection: Collection<K>) -> String {
         self.held.send_modify(|held| {
             held.objects = collection.objects;
             held.snapshot = None;
+            held.heard = Instant::now();
+            if matches!(held.state, State::Unknown) {
+                held.state = State::InStep;
+            }
         });
-        self.find();
         collection.version
     }
 
-    /// The server has answered.
+    /// The watch goes on.
     fn find(&mut self) {
-        self.pause = PAUSES.0;
-        let mut lost_for = None;
         self.held.send_modify(|held| {
-            if let State::Lost { since, .. } = held.state {
-                lost_for = Some(since.elapsed());
-            }
             held.state = State::InStep;
             held.heard = Instant::now();
         });
-        if let Some(lost_for) = lost_for {
-            info!(what = %self.source, ?lost_for, "the watch goes on");
+        if let Some(since) = self.lost_since.take() {
+            info!(what = %self.source, lost_for = ?since.elapsed(), "the watch goes on");
         }
     }
 
@@ -321,24 +339,17 @@ impl<K: Kept> Watcher<K> {
         if matches!(cause, ClusterError::Unauthorized { .. }) {
             self.source.connection.forget_credentials().await;
         }
-        let mut is_news = false;
-        self.held.send_modify(|held| {
-            let since = match &held.state {
-                State::Lost { since, .. } => *since,
-                State::Unknown | State::InStep => {
-                    is_news = true;
-                    Instant::now()
-                }
-            };
-            held.state = State::Lost {
-                since,
-                was_known: held.is_known(),
-                cause: cause.clone(),
-            };
-        });
-        if is_news {
+        if self.lost_since.is_none() {
             warn!(what = %self.source, error = %cause, "the watch is lost");
         }
+        let since = *self.lost_since.get_or_insert_with(Instant::now);
+        self.held.send_modify(|held| {
+            held.state = State::Lost {
+                since,
+                was_known: held.is_known() && !matches!(cause, ClusterError::Unreadable { .. }),
+                cause,
+            };
+        });
         self.rest().await;
     }
 

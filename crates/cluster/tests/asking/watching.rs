@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
-use headroom_test_support::wait_until;
+use headroom_test_support::{wait_for, wait_until};
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers};
 
@@ -140,4 +140,79 @@ async fn a_server_that_ends_each_watch_at_once_is_not_asked_without_a_pause() {
         "{:?}",
         begun.elapsed()
     );
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_missing_until_a_watch_goes_on() {
+    let world = World::new(SHORT).await;
+    world.list_always(&wanting("api", 3)).await;
+    let unreadable = json!({"type": "MODIFIED", "object": {"metadata": 3}});
+    world.watch_always(&format!("{unreadable}\n")).await;
+    let view = world.view(Filling::Watches);
+    let error = wait_for(MINUTE, "what is known is incomplete", async || {
+        view.scalable(&deployment("api"), NOW).await.err()
+    })
+    .await;
+    let ClusterError::OutOfStep { cause, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        matches!(cause.as_deref(), Some(ClusterError::Unreadable { .. })),
+        "{error}"
+    );
+    for _ in 0..4 {
+        let again = view.scalable(&deployment("api"), NOW).await;
+        assert!(again.is_err(), "{again:?}");
+    }
+    // A list and a watch at once, and with each of the pauses that grow.
+    let asked = world.asked(DEPLOYMENTS).await;
+    assert!(asked <= 14, "{asked}");
+}
+
+#[tokio::test]
+async fn a_watch_that_is_too_old_at_once_is_not_listed_anew_without_a_pause() {
+    let world = World::new(SHORT).await;
+    world.list_always(&wanting("api", 3)).await;
+    let gone = json!({"type": "ERROR", "object": {"kind": "Status", "status": "Failure", "code": 410,
+        "reason": "Expired", "message": "too old resource version: 7 (900)"}});
+    world.watch_always(&format!("{gone}\n")).await;
+    let view = world.view(Filling::Watches);
+    wait_for_replicas(&view, 3).await;
+    let begun = std::time::Instant::now();
+    let asked = async || world.asked(DEPLOYMENTS).await;
+    wait_until(MINUTE, "it was listed three times more", async || {
+        asked().await >= 8
+    })
+    .await;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(500),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn what_was_lost_for_long_is_known_when_it_was_listed_anew_and_a_watch_goes_on() {
+    let world = World::new(SHORT).await;
+    listed(&world, &wanting("api", 3), "7").await;
+    let begins = Mock::given(matchers::path(DEPLOYMENTS)).and(matchers::query_param("watch", "1"));
+    let broken = json!({"type": "ERROR", "object": {"kind": "Status", "status": "Failure", "code": 500,
+        "message": "etcd is on fire"}});
+    let broken = ResponseTemplate::new(200).set_body_raw(format!("{broken}\n"), "application/json");
+    begins.respond_with(broken).mount(&world.server).await;
+    let view = world.view(Filling::Watches);
+    wait_for_replicas(&view, 3).await;
+    let error = wait_for(MINUTE, "what is known is too old", async || {
+        view.scalable(&deployment("api"), NOW).await.err()
+    })
+    .await;
+    assert!(error.to_string().ends_with("etcd is on fire"), "{error}");
+    world.server.reset().await;
+    listed(&world, &wanting("api", 5), "900").await;
+    watch(&world, "900", &[event("MODIFIED", 6, "901")]).await;
+    let found = wait_for(MINUTE, "it is known again", async || {
+        view.scalable(&deployment("api"), NOW).await.ok()
+    })
+    .await;
+    assert_eq!(found.replicas, Some(Replicas::new(6)));
 }

@@ -54,6 +54,25 @@ impl World {
         mock.mount(&self.server).await;
     }
 
+    /// The Deployments are `item`, in version 7, whenever they are listed.
+    pub(crate) async fn list_always(&self, item: &Value) {
+        Mock::given(matchers::path(DEPLOYMENTS))
+            .and(matchers::query_param("limit", "500"))
+            .respond_with(list(std::slice::from_ref(item), ""))
+            .mount(&self.server)
+            .await;
+    }
+
+    /// Each watch of the Deployments says `body` and ends.
+    pub(crate) async fn watch_always(&self, body: &str) {
+        let answer = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+        Mock::given(matchers::path(DEPLOYMENTS))
+            .and(matchers::query_param("watch", "1"))
+            .respond_with(answer)
+            .mount(&self.server)
+            .await;
+    }
+
     /// How often `path` was asked for.
     pub(crate) async fn asked(&self, path: &str) -> usize {
         let requests = self.server.received_requests().await.unwrap();
