@@ -9,17 +9,21 @@ mod kubeconfig;
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
 
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
 use http::{Method, Request, header};
 use kube::{Client, Config, client::Body};
 use serde::de::DeserializeOwned;
 use tokio::{
     runtime::Handle,
-    sync::{Mutex, oneshot},
+    sync::oneshot,
     time::{Instant, sleep_until, timeout_at},
 };
 
@@ -57,10 +61,10 @@ pub struct Connection {
     session: Mutex<Session>,
 }
 
-/// A client that is being made.
-type Making = oneshot::Receiver<Result<Client, ClusterError>>;
+/// A client that is being made, for all who wait for it.
+type Making = Shared<BoxFuture<'static, Result<Client, ClusterError>>>;
 
-/// The client with its credentials.
+/// The client with its credentials. Nobody waits for anything while it is locked.
 #[derive(Default)]
 struct Session {
     client: Option<Client>,
@@ -178,7 +182,7 @@ impl Connection {
                 Retry::Never => return Err(error),
                 Retry::Paused => jittered(pause),
                 Retry::After(asked) => asked.max(jittered(pause)),
-                Retry::Renewed if self.renew().await => Duration::ZERO,
+                Retry::Renewed if self.renew() => Duration::ZERO,
                 Retry::Renewed => return Err(error),
             };
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -204,27 +208,49 @@ impl Connection {
 
     /// The client, with credentials that have not expired.
     pub(crate) async fn client(&self) -> Result<Client, ClusterError> {
-        let mut session = self.session.lock().await;
-        let expired = session.client.as_ref().is_some_and(has_expired);
-        if let (Some(client), false) = (&session.client, expired) {
-            return Ok(client.clone());
-        }
-        let making = match session.making.take() {
-            Some(making) => making,
-            None => make(self.config()?, Arc::clone(&self.peer)),
+        let making = {
+            let mut session = self.session();
+            let valid = session.client.as_ref().filter(|client| !has_expired(client));
+            if let Some(client) = valid {
+                return Ok(client.clone());
+            }
+            match &session.making {
+                Some(making) => making.clone(),
+                None => session.making.insert(self.make()?).clone(),
+            }
         };
-        let made = (&mut *session.making.insert(making)).await;
-        session.making = None;
-        let client = made.unwrap_or_else(|_| {
-            Err(ClusterError::Setup {
-                server: self.peer.server.clone(),
-                reason: "it could not be tried".to_owned(),
+        let made = making.clone().await;
+        self.done(&making, &made);
+        made
+    }
+
+    fn session(&self) -> std::sync::MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(&self) -> Result<Making, ClusterError> {
+        let peer = Arc::clone(&self.peer);
+        let making = make(self.config()?, Arc::clone(&peer));
+        let made = making.map(move |made| {
+            made.unwrap_or_else(|_| {
+                Err(ClusterError::Setup {
+                    server: peer.server.clone(),
+                    reason: "it could not be tried".to_owned(),
+                })
             })
-        })?;
-        session.client = Some(client.clone());
-        session.made = Some(Instant::now());
-        drop(session);
-        Ok(client)
+        });
+        Ok(made.boxed().shared())
+    }
+
+    /// Keeps what came of `making`, unless somebody has already.
+    fn done(&self, making: &Making, made: &Result<Client, ClusterError>) {
+        let mut session = self.session();
+        if session.making.take_if(|own| own.ptr_eq(making)).is_some()
+            && let Ok(client) = made
+        {
+            session.client = Some(client.clone());
+            session.made = Some(Instant::now());
+        }
     }
 
     /// The configuration with its credentials as they are now. Of the same server: what was decided on one cluster is
@@ -243,8 +269,8 @@ impl Connection {
     }
 
     /// Lets the next attempt have its credentials anew; whether that is worth one, because these are not new.
-    async fn renew(&self) -> bool {
-        let mut session = self.session.lock().await;
+    fn renew(&self) -> bool {
+        let mut session = self.session();
         let is_old = session.made.is_none_or(|made| made.elapsed() >= RENEWAL);
         if is_old {
             session.client = None;
@@ -258,8 +284,8 @@ impl Connection {
     }
 
     /// Credentials that a watch was refused with are not used for the next one.
-    pub(crate) async fn forget_credentials(&self) {
-        self.renew().await;
+    pub(crate) fn forget_credentials(&self) {
+        self.renew();
     }
 }
 
@@ -280,7 +306,7 @@ impl Outgoing<'_> {
 
 /// Begins to make the client, on a thread of its own: whoever ends must not wait for a credential plugin that hangs, as
 /// the runtime does for its own threads.
-fn make(config: Config, peer: Arc<Peer>) -> Making {
+fn make(config: Config, peer: Arc<Peer>) -> oneshot::Receiver<Result<Client, ClusterError>> {
     let (sender, making) = oneshot::channel();
     let runtime = Handle::current();
     let work = move || {

@@ -161,6 +161,9 @@ impl<K> Held<K> {
     }
 }
 
+/// What a watch says.
+type Event<K> = Result<WatchEvent<RawOf<K>>, kube::Error>;
+
 /// How a watch ended.
 enum Ended {
     /// The server ended it, as it does after a while.
@@ -211,16 +214,14 @@ impl<K: Kept> Watcher<K> {
     }
 
     async fn watch(&mut self, version: &mut String) -> Result<Ended, ClusterError> {
-        let client = self.source.connection.client().await?;
-        let connecting = client.request_events::<RawOf<K>>(self.request(version)?);
         let patience = self.source.connection.deadline();
-        let Ok(connected) = timeout(patience, connecting).await else {
+        let Ok(connected) = timeout(patience, self.connect(version)).await else {
             return Err(ClusterError::NoAnswer {
                 action: self.action.to_string(),
                 after: patience,
             });
         };
-        let events = match connected {
+        let events = match connected? {
             Ok(events) => events,
             Err(error) => return self.judged(error),
         };
@@ -232,10 +233,19 @@ impl<K: Kept> Watcher<K> {
         ended
     }
 
+    async fn connect(
+        &self,
+        version: &str,
+    ) -> Result<Result<impl Stream<Item = Event<K>> + use<K>, kube::Error>, ClusterError> {
+        let client = self.source.connection.client().await?;
+        let request = self.request(version)?;
+        Ok(client.request_events::<RawOf<K>>(request).await)
+    }
+
     /// Takes in what a watch says, until it ends.
     async fn hear(
         &mut self,
-        events: impl Stream<Item = Result<WatchEvent<RawOf<K>>, kube::Error>>,
+        events: impl Stream<Item = Event<K>>,
         version: &mut String,
     ) -> Result<Ended, ClusterError> {
         pin_mut!(events);
@@ -337,7 +347,7 @@ impl<K: Kept> Watcher<K> {
     /// The watch is lost. Said once for each outage; then waits for the next attempt.
     async fn lose(&mut self, cause: ClusterError) {
         if matches!(cause, ClusterError::Unauthorized { .. }) {
-            self.source.connection.forget_credentials().await;
+            self.source.connection.forget_credentials();
         }
         if self.lost_since.is_none() {
             warn!(what = %self.source, error = %cause, "the watch is lost");

@@ -1,12 +1,12 @@
 //! Which cluster is meant, and what is said when that is not clear.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{fs, time::Duration};
 
 use headroom_cluster::{ClusterError, Filling};
 use headroom_test_support::temp_dir;
 use serde_json::json;
 
-use crate::world::{DEPLOYMENTS, NOW, World, connect, deployment, kubeconfig, list, wanting};
+use crate::world::{DEPLOYMENTS, NOW, World, connect, deployment, kubeconfig, list, plugin, wanting};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -103,14 +103,6 @@ async fn a_context_that_means_another_server_than_in_the_beginning_is_not_follow
         (world.asked(DEPLOYMENTS).await, other.asked(DEPLOYMENTS).await),
         (0, 0)
     );
-}
-
-fn plugin(directory: &std::path::Path, script: &str) -> serde_json::Value {
-    let path = directory.join("plugin");
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    json!({"exec": {
-        "apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never"}})
 }
 
 #[tokio::test]

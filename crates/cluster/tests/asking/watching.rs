@@ -1,14 +1,15 @@
 //! A view that watches, where the server says what a real one does not say when it is told to.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
-use headroom_test_support::{wait_for, wait_until};
+use headroom_test_support::{temp_dir, wait_for, wait_until};
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers};
 
-use crate::world::{DEPLOYMENTS, NOW, World, deployment, status, wanting};
+use crate::world::{DEPLOYMENTS, NOW, World, deployment, plugin, status, wanting};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(500);
@@ -215,4 +216,51 @@ async fn what_was_lost_for_long_is_known_when_it_was_listed_anew_and_a_watch_goe
     })
     .await;
     assert_eq!(found.replicas, Some(Replicas::new(6)));
+}
+
+#[tokio::test]
+async fn a_watch_whose_credentials_do_not_come_says_that_it_is_lost() {
+    let plugins = temp_dir();
+    let user = short_lived(plugins.path());
+    let world = World::as_user(SHORT, &user).await;
+    world.list_always(&wanting("api", 3)).await;
+    world.watch_always("").await;
+    let view = world.view(Filling::Watches);
+    wait_for_replicas(&view, 3).await;
+    let hangs = plugins.path().join("hangs");
+    fs::write(&hangs, "").unwrap();
+    let error = wait_for(MINUTE / 2, "it is lost", async || {
+        view.scalable(&deployment("api"), NOW).await.err()
+    })
+    .await;
+    let ClusterError::OutOfStep { cause, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        matches!(cause.as_deref(), Some(ClusterError::NoAnswer { .. })),
+        "{error}"
+    );
+    world.server.reset().await;
+    world.list_always(&wanting("api", 3)).await;
+    watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
+    fs::remove_file(&hangs).unwrap();
+    wait_for_replicas(&view, 4).await;
+}
+
+/// A user whose plugin gives a certificate that has expired, so that it is asked each time; it hangs as long as there is
+/// a file `hangs` beside it.
+fn short_lived(directory: &Path) -> Value {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(Vec::new())
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+        "status": {"clientCertificateData": certificate.pem(), "clientKeyData": key.serialize_pem(),
+            "expirationTimestamp": "2020-01-01T00:00:00Z"}});
+    fs::write(directory.join("credential"), credential.to_string()).unwrap();
+    let script =
+        "while [ -e \"$(dirname \"$0\")/hangs\" ]; do sleep 0.1; done; cat \"$(dirname \"$0\")/credential\"";
+    plugin(directory, script)
 }

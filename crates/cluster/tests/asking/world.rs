@@ -1,6 +1,12 @@
 //! A scripted API server, and a connection to it.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use headroom_cluster::{ClusterView, Connection, ConnectionOptions, Filling, KindName, ObjectName};
 use headroom_policy_engine::Timestamp;
@@ -93,6 +99,15 @@ pub(crate) fn kubeconfig(directory: &TempDir, url: &str, user: &Value) -> PathBu
     });
     fs::write(&path, text.to_string()).unwrap();
     path
+}
+
+/// A user whose credential plugin is `script`.
+pub(crate) fn plugin(directory: &Path, script: &str) -> Value {
+    let path = directory.join("plugin");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never"}})
 }
 
 pub(crate) fn connect(
