@@ -167,12 +167,16 @@ impl KubernetesActuator {
         if from == to {
             return Ok(());
         }
-        for _ in 1..ATTEMPTS {
+        let mut attempt = 1;
+        loop {
             let conflict = match self.writer.set(&target.object, &seen, to).await {
                 Err(conflict @ ClusterError::Conflict { .. }) => conflict,
                 other => return Ok(other?),
             };
-            let found = self.reader.view.fetch(&target.object).await?;
+            let found = match self.reader.view.fetch(&target.object).await {
+                Err(_) if conflict.leaves_outcome_unknown() => return Err(conflict.into()),
+                found => found?,
+            };
             if found.uid != seen.uid {
                 return Err(conflict.into());
             }
@@ -180,9 +184,12 @@ impl KubernetesActuator {
                 return Ok(());
             }
             expect(&found, from)?;
+            if attempt == ATTEMPTS {
+                return Err(conflict.into());
+            }
+            attempt += 1;
             seen = Arc::new(found);
         }
-        Ok(self.writer.set(&target.object, &seen, to).await?)
     }
 
     /// The object, if it wants `count`. What is known of it may be a moment old, so a conflict is looked at again.

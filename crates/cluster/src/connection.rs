@@ -166,6 +166,7 @@ impl Connection {
     async fn exchange(&self, outgoing: &Outgoing<'_>, until: Instant) -> Result<Vec<u8>, ClusterError> {
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
+        let mut unknown = None;
         loop {
             let attempt = timeout_at(until, self.attempt(outgoing)).await;
             let Ok(attempt) = attempt else {
@@ -178,6 +179,7 @@ impl Connection {
                 Ok(body) => return Ok(body),
                 Err(failed) => failed,
             };
+            let error = outgoing.after(&mut unknown, error);
             let wait = match retry {
                 Retry::Never => return Err(error),
                 Retry::Paused => jittered(pause),
@@ -290,6 +292,25 @@ impl Connection {
 }
 
 impl Outgoing<'_> {
+    /// What `error` means after an `earlier` one that left the outcome unknown: of a write that may have been carried
+    /// out, a later refusal does not say that it was not.
+    fn after(&self, earlier: &mut Option<ClusterError>, error: ClusterError) -> ClusterError {
+        if self.method == Method::GET {
+            return error;
+        }
+        if let ClusterError::Conflict { action, message, .. } = error {
+            return ClusterError::Conflict {
+                action,
+                message,
+                may_be_ours: earlier.is_some(),
+            };
+        }
+        if error.leaves_outcome_unknown() {
+            return earlier.insert(error).clone();
+        }
+        earlier.clone().unwrap_or(error)
+    }
+
     fn request(&self) -> Result<Request<Body>, http::Error> {
         let builder = Request::builder()
             .method(self.method.clone())

@@ -129,6 +129,8 @@ pub enum ClusterError {
         action: String,
         /// The API server's own words.
         message: String,
+        /// Whether an attempt before it has no known outcome, so that the change may be the one that was asked for.
+        may_be_ours: bool,
     },
     /// 410: the version asked for is not there any more.
     #[error("{action}: too old (410): {message}")]
@@ -233,6 +235,7 @@ impl ClusterError {
             | Self::Failed { .. }
             | Self::NoAnswer { .. }
             | Self::Unreadable { .. } => true,
+            Self::Conflict { may_be_ours, .. } => *may_be_ours,
             Self::NoCluster { .. }
             | Self::Kubeconfig { .. }
             | Self::UnknownContext { .. }
@@ -245,7 +248,6 @@ impl ClusterError {
             | Self::Unauthorized { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
-            | Self::Conflict { .. }
             | Self::Gone { .. }
             | Self::Throttled { .. }
             | Self::Refused { .. }

@@ -255,3 +255,52 @@ async fn a_write_without_an_answer_may_have_been_carried_out_and_one_that_was_re
         "not allowed: patch deployments.apps/scale `api` in namespace shop (403): the object has been modified"
     );
 }
+
+#[tokio::test]
+async fn a_refusal_after_an_attempt_without_an_outcome_does_not_say_that_nothing_was_written() {
+    for refusal in [401, 403, 429] {
+        let world = world(LONG).await;
+        answer_once(&world.server, "PATCH", SCALE, refused(504)).await;
+        let refusal = refused(refusal).insert_header("Retry-After", "3600");
+        answer(&world.server, "PATCH", SCALE, refusal).await;
+        let error = world.set(3, 4).await.unwrap_err();
+        assert!(error.leaves_outcome_unknown(), "{error}");
+        assert_eq!(world.versions().await, ["5", "5"]);
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_that_cannot_be_looked_at_after_an_attempt_without_an_outcome_leaves_it_unknown() {
+    for (first, is_unknown) in [(504, true), (409, false)] {
+        let world = world(LONG).await;
+        answer_once(&world.server, "PATCH", SCALE, refused(first)).await;
+        answer(&world.server, "PATCH", SCALE, refused(409)).await;
+        let object = format!("{DEPLOYMENTS}/api");
+        answer(&world.server, "GET", &object, refused(403)).await;
+        let error = world.set(3, 4).await.unwrap_err();
+        assert_eq!(error.leaves_outcome_unknown(), is_unknown, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_attempt_whose_answer_was_lost_is_looked_at_too() {
+    let world = world(LONG).await;
+    let kept = ResponseTemplate::new(200).set_body_json(deployment("u", 9, 3, "kubectl"));
+    let object = format!("{DEPLOYMENTS}/api");
+    let unchanged = Mock::given(matchers::method("GET")).and(matchers::path(&*object));
+    unchanged
+        .respond_with(kept)
+        .up_to_n_times(4)
+        .mount(&world.server)
+        .await;
+    answer(
+        &world.server,
+        "GET",
+        &object,
+        ResponseTemplate::new(200).set_body_json(deployment("u", 10, 4, "headroom")),
+    )
+    .await;
+    answer(&world.server, "PATCH", SCALE, refused(409)).await;
+    world.set(3, 4).await.unwrap();
+    assert_eq!(world.versions().await, ["5", "9", "9", "9", "9"]);
+}

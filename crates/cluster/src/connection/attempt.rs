@@ -147,7 +147,11 @@ fn refusal(status: StatusCode, message: String, action: &Action, peer: &Peer) ->
         StatusCode::NOT_FOUND => ClusterError::NotFound {
             what: what(&message, &action),
         },
-        StatusCode::CONFLICT => ClusterError::Conflict { action, message },
+        StatusCode::CONFLICT => ClusterError::Conflict {
+            action,
+            message,
+            may_be_ours: false,
+        },
         StatusCode::GONE => ClusterError::Gone { action, message },
         StatusCode::TOO_MANY_REQUESTS => ClusterError::Throttled { action, message },
         _ if status.is_server_error() => ClusterError::Failed {

@@ -13,6 +13,8 @@ use crate::world::{DEPLOYMENTS, NOW, World, deployment, plugin, status, wanting}
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(500);
+/// The priority of what is answered once, before what is answered always.
+const FIRST: u8 = 1;
 
 /// A watch from `version` on that says `events` and ends.
 async fn watch(world: &World, version: &str, events: &[Value]) {
@@ -23,6 +25,7 @@ async fn watch(world: &World, version: &str, events: &[Value]) {
         .and(matchers::query_param("resourceVersion", version))
         .respond_with(ends)
         .up_to_n_times(1)
+        .with_priority(FIRST)
         .mount(&world.server)
         .await;
 }
@@ -35,6 +38,7 @@ async fn listed(world: &World, item: &Value, version: &str) {
         .and(matchers::query_param("limit", "500"))
         .respond_with(answer)
         .up_to_n_times(1)
+        .with_priority(FIRST)
         .mount(&world.server)
         .await;
 }
@@ -201,6 +205,7 @@ async fn what_was_lost_for_long_is_known_when_it_was_listed_anew_and_a_watch_goe
         "message": "etcd is on fire"}});
     let broken = ResponseTemplate::new(200).set_body_raw(format!("{broken}\n"), "application/json");
     begins.respond_with(broken).mount(&world.server).await;
+    world.answer(DEPLOYMENTS, status(500, "etcd is on fire")).await;
     let view = world.view(Filling::Watches);
     wait_for_replicas(&view, 3).await;
     let error = wait_for(MINUTE, "what is known is too old", async || {
@@ -208,7 +213,6 @@ async fn what_was_lost_for_long_is_known_when_it_was_listed_anew_and_a_watch_goe
     })
     .await;
     assert!(error.to_string().ends_with("etcd is on fire"), "{error}");
-    world.server.reset().await;
     listed(&world, &wanting("api", 5), "900").await;
     watch(&world, "900", &[event("MODIFIED", 6, "901")]).await;
     let found = wait_for(MINUTE, "it is known again", async || {
@@ -240,8 +244,6 @@ async fn a_watch_whose_credentials_do_not_come_says_that_it_is_lost() {
         matches!(cause.as_deref(), Some(ClusterError::NoAnswer { .. })),
         "{error}"
     );
-    world.server.reset().await;
-    world.list_always(&wanting("api", 3)).await;
     watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
     fs::remove_file(&hangs).unwrap();
     wait_for_replicas(&view, 4).await;
