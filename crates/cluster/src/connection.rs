@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use tokio::{
     runtime::Handle,
     sync::oneshot,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use self::{
@@ -62,14 +62,19 @@ pub struct Connection {
 }
 
 /// A client that is being made, for all who wait for it.
-type Making = Shared<BoxFuture<'static, Result<Client, ClusterError>>>;
+type Making = Shared<BoxFuture<'static, Result<Equipped, ClusterError>>>;
 
-/// The client with its credentials. Nobody waits for anything while it is locked.
+/// A client with the credentials that there were when it was made.
+#[derive(Clone)]
+pub(crate) struct Equipped {
+    pub(crate) client: Client,
+    made: Instant,
+}
+
+/// The client that is in use. Nobody waits for anything while it is locked.
 #[derive(Default)]
 struct Session {
-    client: Option<Client>,
-    /// When it was made.
-    made: Option<Instant>,
+    in_use: Option<Equipped>,
     /// Making one, which whoever asks next waits for: a credential plugin that hangs is not started again and again.
     making: Option<Making>,
 }
@@ -164,18 +169,10 @@ impl Connection {
 
     /// Sends until there is an answer, or an error that another attempt does not change, or no time for one.
     async fn exchange(&self, outgoing: &Outgoing<'_>, until: Instant) -> Result<Vec<u8>, ClusterError> {
-        let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut unknown = None;
         loop {
-            let attempt = timeout_at(until, self.attempt(outgoing)).await;
-            let Ok(attempt) = attempt else {
-                return Err(ClusterError::NoAnswer {
-                    action: outgoing.action.to_string(),
-                    after: until - begun,
-                });
-            };
-            let Failed { error, retry } = match attempt {
+            let Failed { error, retry } = match self.attempt(outgoing, until).await {
                 Ok(body) => return Ok(body),
                 Err(failed) => failed,
             };
@@ -184,8 +181,8 @@ impl Connection {
                 Retry::Never => return Err(error),
                 Retry::Paused => jittered(pause),
                 Retry::After(asked) => asked.max(jittered(pause)),
-                Retry::Renewed if self.renew() => Duration::ZERO,
-                Retry::Renewed => return Err(error),
+                Retry::Renewed(refused) if self.renew(refused) => Duration::ZERO,
+                Retry::Renewed(_) => return Err(error),
             };
             pause = (pause * 2).min(LONGEST_PAUSE);
             let next = Instant::now() + wait;
@@ -196,25 +193,40 @@ impl Connection {
         }
     }
 
-    async fn attempt(&self, outgoing: &Outgoing<'_>) -> Result<Vec<u8>, Failed> {
-        let client = self.client().await.map_err(Failed::for_good)?;
+    async fn attempt(&self, outgoing: &Outgoing<'_>, until: Instant) -> Result<Vec<u8>, Failed> {
+        let equipped = timeout_at(until, self.equipped()).await;
+        let equipped = equipped.unwrap_or_else(|_| Err(self.peer.unequipped(self.deadline)));
+        let Equipped { client, made } = equipped.map_err(Failed::for_good)?;
         let request = outgoing.request().map_err(|error| {
             Failed::for_good(ClusterError::Unreadable {
                 action: outgoing.action.to_string(),
                 reason: error.to_string(),
             })
         })?;
-        let response = client.send(request).await;
-        attempt::answer(response, outgoing.action, &self.peer).await
+        let answered = async {
+            let response = client.send(request).await;
+            attempt::answer(response, outgoing.action, &self.peer, made).await
+        };
+        timeout_at(until, answered).await.unwrap_or_else(|_| {
+            Err(Failed::for_good(ClusterError::NoAnswer {
+                action: outgoing.action.to_string(),
+                after: self.deadline,
+            }))
+        })
     }
 
-    /// The client, with credentials that have not expired.
-    pub(crate) async fn client(&self) -> Result<Client, ClusterError> {
+    /// The client, with credentials that have not expired, waited for no longer than a request may take.
+    pub(crate) async fn client(&self) -> Result<Equipped, ClusterError> {
+        let waited = timeout(self.deadline, self.equipped()).await;
+        waited.unwrap_or_else(|_| Err(self.peer.unequipped(self.deadline)))
+    }
+
+    async fn equipped(&self) -> Result<Equipped, ClusterError> {
         let making = {
             let mut session = self.session();
-            let valid = session.client.as_ref().filter(|client| !has_expired(client));
-            if let Some(client) = valid {
-                return Ok(client.clone());
+            let valid = session.in_use.as_ref().filter(|equipped| !equipped.has_expired());
+            if let Some(equipped) = valid {
+                return Ok(equipped.clone());
             }
             match &session.making {
                 Some(making) => making.clone(),
@@ -234,24 +246,27 @@ impl Connection {
         let peer = Arc::clone(&self.peer);
         let making = make(self.config()?, Arc::clone(&peer));
         let made = making.map(move |made| {
-            made.unwrap_or_else(|_| {
+            let made = made.unwrap_or_else(|_| {
                 Err(ClusterError::Setup {
                     server: peer.server.clone(),
                     reason: "it could not be tried".to_owned(),
                 })
+            });
+            made.map(|client| Equipped {
+                client,
+                made: Instant::now(),
             })
         });
         Ok(made.boxed().shared())
     }
 
     /// Keeps what came of `making`, unless somebody has already.
-    fn done(&self, making: &Making, made: &Result<Client, ClusterError>) {
+    fn done(&self, making: &Making, made: &Result<Equipped, ClusterError>) {
         let mut session = self.session();
         if session.making.take_if(|own| own.ptr_eq(making)).is_some()
-            && let Ok(client) = made
+            && let Ok(equipped) = made
         {
-            session.client = Some(client.clone());
-            session.made = Some(Instant::now());
+            session.in_use = Some(equipped.clone());
         }
     }
 
@@ -270,12 +285,17 @@ impl Connection {
         })
     }
 
-    /// Lets the next attempt have its credentials anew; whether that is worth one, because these are not new.
-    fn renew(&self) -> bool {
+    /// Lets the next attempt have other credentials than those that were made at `refused`; whether that is worth one,
+    /// because those in use are others already, or are not new.
+    fn renew(&self, refused: Instant) -> bool {
         let mut session = self.session();
-        let is_old = session.made.is_none_or(|made| made.elapsed() >= RENEWAL);
+        let in_use = session.in_use.as_ref().map(|equipped| equipped.made);
+        if in_use != Some(refused) {
+            return true;
+        }
+        let is_old = refused.elapsed() >= RENEWAL;
         if is_old {
-            session.client = None;
+            session.in_use = None;
         }
         is_old
     }
@@ -286,8 +306,16 @@ impl Connection {
     }
 
     /// Credentials that a watch was refused with are not used for the next one.
-    pub(crate) fn forget_credentials(&self) {
-        self.renew();
+    pub(crate) fn refused(&self, equipped: &Equipped) {
+        self.renew(equipped.made);
+    }
+}
+
+impl Equipped {
+    /// Whether a certificate that a plugin gave has expired.
+    fn has_expired(&self) -> bool {
+        let until = self.client.valid_until();
+        until.is_some_and(|until| jiff::Timestamp::now() >= until)
     }
 }
 
@@ -345,13 +373,6 @@ fn build(config: Config, peer: &Peer) -> Result<Client, ClusterError> {
     Client::try_from(config).map_err(|error| attempt::setup(&error, peer))
 }
 
-/// Whether a certificate that a plugin gave has expired.
-fn has_expired(client: &Client) -> bool {
-    client
-        .valid_until()
-        .is_some_and(|until| jiff::Timestamp::now() >= until)
-}
-
 /// Between half of `pause` and all of it, so that many who failed together do not come back together.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
@@ -372,9 +393,6 @@ fn ours(mut config: Config) -> Config {
     config.headers.push((header::USER_AGENT, user_agent()));
     config
 }
-
-/// Shared by all that ask.
-pub(crate) type SharedConnection = Arc<Connection>;
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,6 @@ use tokio::time::Instant;
 use self::{listed::Listed, watched::Watched};
 use crate::{
     ClusterError, Connection, Hpa, KindName, ObjectName, Pod, PodMetrics, Resource, Scalable, ScaledObject,
-    connection::SharedConnection,
     discovery::{self, Reading, ScalableKind},
     index::LabelIndex,
     meta::Identified,
@@ -114,7 +113,7 @@ impl Objects<Pod> {
 /// Which objects a feed is about, and how they are read.
 #[derive(Debug)]
 struct Source<K: Kept> {
-    connection: SharedConnection,
+    connection: Arc<Connection>,
     resource: Resource,
     namespace: String,
     how: K::How,
@@ -200,7 +199,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// What is known of the namespaces in use. It cannot change anything.
 pub struct ClusterView {
-    connection: SharedConnection,
+    connection: Arc<Connection>,
     filling: Filling,
     kinds: tokio::sync::Mutex<HashMap<KindName, ScalableKind>>,
     scalables: Feeds<Scalable>,

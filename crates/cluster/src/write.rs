@@ -8,10 +8,7 @@ use headroom_policy_engine::Replicas;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    ClusterError, ClusterView, Connection, FieldOwner, ObjectName, Scalable, connection::SharedConnection,
-    resource::Action,
-};
+use crate::{ClusterError, ClusterView, Connection, FieldOwner, ObjectName, Scalable, resource::Action};
 
 /// The name under which headroom's writes stand in managed fields.
 pub const FIELD_MANAGER: &str = "headroom";
@@ -19,7 +16,7 @@ pub const FIELD_MANAGER: &str = "headroom";
 /// Sets counts.
 #[derive(Debug)]
 pub struct ScaleWriter {
-    connection: SharedConnection,
+    connection: Arc<Connection>,
     view: Arc<ClusterView>,
 }
 
@@ -38,7 +35,7 @@ struct ScaleMeta {
 /// Finds out whether a count may be set. Whatever is asked of it, the API server keeps nothing.
 #[derive(Debug)]
 pub struct ScaleProbe {
-    connection: SharedConnection,
+    connection: Arc<Connection>,
     view: Arc<ClusterView>,
 }
 

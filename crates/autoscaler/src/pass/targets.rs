@@ -14,7 +14,8 @@ use super::{Autoscaler, Managed, report::in_one_line, states::Taken};
 
 /// The most targets that are tended and read at once: each may start processes and open sockets.
 const AT_ONCE: usize = 64;
-/// What a command may take beyond its own deadline, until it is gone and its output read.
+/// What is waited beyond a deadline that a target has itself: until a command is gone and its output read, or the
+/// cluster's own error is there, which names the cause.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A workload that is due, with its target as it was read.
@@ -94,7 +95,8 @@ async fn read_one(managed: &Managed, patience: Duration, now: Timestamp) -> Resu
 /// How long is waited for `target`: its commands have deadlines of their own, which the user has set.
 pub(super) fn patience(target: &ScaleTarget, deadline: Duration) -> Duration {
     match target {
-        ScaleTarget::Kubernetes(_) | ScaleTarget::Process(_) => deadline,
+        ScaleTarget::Process(_) => deadline,
+        ScaleTarget::Kubernetes(_) => deadline.saturating_add(GRACE),
         ScaleTarget::Command(command) => {
             let commands = if command.ready.is_some() { 2 } else { 1 };
             deadline.max(command.timeout.saturating_mul(commands).saturating_add(GRACE))

@@ -143,7 +143,8 @@ fn a_credential_plugin_that_hangs_keeps_no_pass_from_ending() {
     let ran = world
         .headroom(&["run", "--once", "--kubeconfig", "kubeconfig"])
         .expect(1);
-    assert!(ran.stdout.contains("did not answer within 1s"), "{ran}");
+    let cause = "the credential plugin `sh` of the kubeconfig failed: it did not end within 1s";
+    assert!(ran.stdout.contains(cause), "{ran}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use kube::{
     client::{AuthError, Body},
     core::Status,
 };
+use tokio::time::Instant;
 
 use crate::{ClusterError, resource::Action};
 
@@ -35,6 +36,24 @@ impl Peer {
             plugin: plugin.unwrap_or_default(),
         }
     }
+
+    /// That there are no credentials after `waited`.
+    pub(super) fn unequipped(&self, waited: Duration) -> ClusterError {
+        if self.plugin.is_empty() {
+            return ClusterError::Setup {
+                server: self.server.clone(),
+                reason: format!("it took longer than {waited:?}"),
+            };
+        }
+        self.plugin_failed(&format!("it did not end within {waited:?}"))
+    }
+
+    fn plugin_failed(&self, said: &str) -> ClusterError {
+        ClusterError::CredentialPlugin {
+            command: shortened(&self.plugin),
+            said: shortened(said),
+        }
+    }
 }
 
 /// Why an attempt failed.
@@ -53,8 +72,8 @@ pub(super) enum Retry {
     Paused,
     /// Not before the server says.
     After(Duration),
-    /// With new credentials.
-    Renewed,
+    /// With other credentials than those that were made at this moment.
+    Renewed(Instant),
 }
 
 impl Failed {
@@ -66,11 +85,12 @@ impl Failed {
     }
 }
 
-/// The body of an answer that is no error.
+/// The body of an answer that is no error, to a request with credentials of the moment `made`.
 pub(super) async fn answer(
     response: Result<Response<Body>, kube::Error>,
     action: &Action,
     peer: &Peer,
+    made: Instant,
 ) -> Result<Vec<u8>, Failed> {
     let unsent = |error: kube::Error| {
         let error = judge(error, action, peer);
@@ -92,7 +112,7 @@ pub(super) async fn answer(
     let retry = if status == StatusCode::TOO_MANY_REQUESTS {
         Retry::After(after.unwrap_or_default())
     } else if status == StatusCode::UNAUTHORIZED {
-        Retry::Renewed
+        Retry::Renewed(made)
     } else if status.is_server_error() {
         after.map_or(Retry::Paused, Retry::After)
     } else {
@@ -207,12 +227,7 @@ fn credentials(error: &kube::Error, peer: &Peer) -> Option<ClusterError> {
         find::<AuthError>(error)?
     };
     // The error's own words of the command have its environment in them, and those of its answer may have a token.
-    let failed = |said: &str| {
-        Some(ClusterError::CredentialPlugin {
-            command: shortened(&peer.plugin),
-            said: shortened(said),
-        })
-    };
+    let failed = |said: &str| Some(peer.plugin_failed(said));
     if let AuthError::AuthExecRun { out, .. } = error {
         return failed(&how_it_ended(out));
     }

@@ -17,7 +17,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{Collection, Kept, Objects, RawOf, Source, list::list};
-use crate::{ClusterError, meta::Identified as _, resource::Action};
+use crate::{ClusterError, connection::Equipped, meta::Identified as _, resource::Action};
 
 /// How long the server keeps one watch open.
 const LASTS: Duration = Duration::from_secs(50);
@@ -214,32 +214,33 @@ impl<K: Kept> Watcher<K> {
     }
 
     async fn watch(&mut self, version: &mut String) -> Result<Ended, ClusterError> {
-        let patience = self.source.connection.deadline();
-        let Ok(connected) = timeout(patience, self.connect(version)).await else {
-            return Err(ClusterError::NoAnswer {
-                action: self.action.to_string(),
-                after: patience,
-            });
-        };
-        let events = match connected? {
-            Ok(events) => events,
-            Err(error) => return self.judged(error),
-        };
-        let begun = Instant::now();
-        let ended = self.hear(events, version).await;
-        if begun.elapsed() >= self.pause {
-            self.pause = PAUSES.0;
+        let equipped = self.source.connection.client().await?;
+        let ended = self.listen(&equipped, version).await;
+        if matches!(ended, Err(ClusterError::Unauthorized { .. })) {
+            self.source.connection.refused(&equipped);
         }
         ended
     }
 
-    async fn connect(
-        &self,
-        version: &str,
-    ) -> Result<Result<impl Stream<Item = Event<K>> + use<K>, kube::Error>, ClusterError> {
-        let client = self.source.connection.client().await?;
+    async fn listen(&mut self, equipped: &Equipped, version: &mut String) -> Result<Ended, ClusterError> {
+        let patience = self.source.connection.deadline();
         let request = self.request(version)?;
-        Ok(client.request_events::<RawOf<K>>(request).await)
+        let answer = equipped.client.request_events::<RawOf<K>>(request);
+        match timeout(patience, answer).await {
+            Ok(Ok(events)) => {
+                let begun = Instant::now();
+                let ended = self.hear(events, version).await;
+                if begun.elapsed() >= self.pause {
+                    self.pause = PAUSES.0;
+                }
+                ended
+            }
+            Ok(Err(error)) => self.judged(error),
+            Err(_) => Err(ClusterError::NoAnswer {
+                action: self.action.to_string(),
+                after: patience,
+            }),
+        }
     }
 
     /// Takes in what a watch says, until it ends.
@@ -346,9 +347,6 @@ impl<K: Kept> Watcher<K> {
 
     /// The watch is lost. Said once for each outage; then waits for the next attempt.
     async fn lose(&mut self, cause: ClusterError) {
-        if matches!(cause, ClusterError::Unauthorized { .. }) {
-            self.source.connection.forget_credentials();
-        }
         if self.lost_since.is_none() {
             warn!(what = %self.source, error = %cause, "the watch is lost");
         }

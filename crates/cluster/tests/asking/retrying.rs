@@ -1,12 +1,19 @@
 //! Which failures are tried again, and for how long.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
 use headroom_test_support::{free_port, temp_dir};
+use serde_json::json;
+use wiremock::{Mock, matchers};
 
-use crate::world::{DEPLOYMENTS, NOW, World, connect, deployment, kubeconfig, list, status, wanting};
+use crate::world::{
+    DEPLOYMENTS, NOW, PODS, USAGE, World, connect, deployment, kubeconfig, list, plugin, status, wanting,
+};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -131,4 +138,40 @@ async fn a_connection_that_cannot_be_made_names_the_server() {
             .starts_with(&format!("{url} could not be reached: ")),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_request_that_began_before_credentials_were_had_anew_is_sent_again_with_those() {
+    let plugins = temp_dir();
+    let (token, started) = (plugins.path().join("token"), plugins.path().join("started"));
+    let credential = |token: &str| {
+        let credential = json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}});
+        fs::write(plugins.path().join("token"), credential.to_string()).unwrap();
+    };
+    credential("old");
+    let script = format!("echo started >> {}; cat {}", started.display(), token.display());
+    let world = World::as_user(LONG, &plugin(plugins.path(), &script)).await;
+    world.answer(USAGE, list(&[], "")).await;
+    let late = status(401, "Unauthorized").set_delay(Duration::from_millis(500));
+    for (path, refused) in [(DEPLOYMENTS, status(401, "Unauthorized")), (PODS, late)] {
+        let old = Mock::given(matchers::path(path)).and(matchers::header("authorization", "Bearer old"));
+        old.respond_with(refused).mount(&world.server).await;
+    }
+    world.answer(DEPLOYMENTS, list(&[wanting("api", 3)], "")).await;
+    world.answer(PODS, list(&[], "")).await;
+    let view = world.view(Filling::Lists);
+    view.usage("shop", NOW).await.unwrap();
+    let starts = || fs::read_to_string(&started).unwrap().lines().count();
+    let once = starts();
+    credential("new");
+    // Credentials that were refused are had anew at most every ten seconds.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    let name = deployment("api");
+    let (pods, api) = tokio::join!(view.pods("shop", NOW), view.scalable(&name, NOW));
+    pods.unwrap();
+    api.unwrap();
+    assert_eq!((world.asked(PODS).await, world.asked(DEPLOYMENTS).await), (2, 2));
+    assert_eq!(starts(), 2 * once);
 }

@@ -241,7 +241,7 @@ async fn a_watch_whose_credentials_do_not_come_says_that_it_is_lost() {
         panic!("{error:?}")
     };
     assert!(
-        matches!(cause.as_deref(), Some(ClusterError::NoAnswer { .. })),
+        matches!(cause.as_deref(), Some(ClusterError::CredentialPlugin { .. })),
         "{error}"
     );
     watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
