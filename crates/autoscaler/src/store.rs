@@ -1,8 +1,8 @@
 //! The state on disk, `state.db`: what is remembered of each workload, intents, decisions, tables of processes and
 //! readings of replicas, in one SQLite file.
 //!
-//! Owns the file: who may read it, its version, and that one which cannot be used is moved aside and never
-//! overwritten. What stands in the parts of it belongs to those who hand it over. Pauses, overrides and locks are files of
+//! Owns the file: who may read it, its version, that one of an earlier version is brought to this one, and that one
+//! which cannot be used is moved aside and never overwritten. What stands in the parts of it belongs to those who hand it over. Pauses, overrides and locks are files of
 //! their own.
 
 mod brake;
@@ -13,6 +13,7 @@ mod pass;
 mod processes;
 mod retention;
 mod schema;
+mod upgrade;
 
 use std::{
     fmt, io,
@@ -82,7 +83,10 @@ pub struct Opened {
     pub notices: Vec<Notice>,
 }
 
-/// Why the state could not be used. A file that is corrupt or from a newer version is no error: it is set aside.
+/// Why the state could not be used.
+///
+/// A file that is corrupt, somebody else's or from a newer version is no error: it is set aside as it is. One from an
+/// earlier version is brought to this one; where that fails, it is left as it was, and the error says why.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The directory or a file in it could not be made, moved or read.
@@ -134,15 +138,17 @@ fn shown(error: &rusqlite::Error) -> String {
 }
 
 impl Store {
-    /// Opens the state of `state_dir` to read and write, and makes it if need be. `now` names what is set aside.
+    /// Opens the state of `state_dir` to read and write; makes it if need be, and brings one of an earlier version to
+    /// this one. `now` names what is set aside.
     ///
     /// # Errors
-    /// When the directory cannot be made or written.
+    /// When the directory cannot be made or written, or a state of an earlier version cannot be brought to this one.
     pub fn open(state_dir: &Path, history: HistorySettings, now: Timestamp) -> Result<Opened, StoreError> {
         open::writable(state_dir, history, now)
     }
 
-    /// Opens the state of `state_dir` only to read it. Where there is none, or none that can be used, it is empty.
+    /// Opens the state of `state_dir` only to read it. Where there is none, or none that can be used, it is empty; one of
+    /// an earlier version is read from a copy in memory.
     ///
     /// # Errors
     /// When it is there and cannot be read at all.

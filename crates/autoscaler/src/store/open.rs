@@ -11,7 +11,7 @@ use std::{
 use headroom_policy_engine::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{BUSY, FILE, Opened, Rights, Store, StoreError, make_private, make_private_dir, schema};
+use super::{BUSY, FILE, Opened, Rights, Store, StoreError, make_private, make_private_dir, schema, upgrade};
 use crate::{Clock as _, HistorySettings, Notice, SystemClock};
 
 /// What SQLite keeps beside the file. It belongs to the file and moves with it.
@@ -29,7 +29,7 @@ const PAGE_BYTES: i64 = 8192;
 const LOG_PAGES: i64 = 2000;
 
 /// Why a file that opens is none that can be used.
-enum Refusal {
+pub(super) enum Refusal {
     /// It will not get better: it is corrupt, somebody else's, or newer than this headroom.
     Unusable(String),
     /// It may be fine, and something else is wrong.
@@ -127,7 +127,7 @@ fn alone(dir: &Path) -> Result<fs::File, StoreError> {
 
 pub(super) fn read_only(dir: &Path, history: HistorySettings) -> Result<Opened, StoreError> {
     let path = dir.join(FILE);
-    match look(&path) {
+    match look(&path).and_then(|found| found.map(in_this_version).transpose()) {
         Ok(Some(connection)) => opened(dir, Rights::Read, connection, history, Vec::new()),
         Ok(None) => opened(dir, Rights::Read, empty()?, history, Vec::new()),
         Err(refusal) => {
@@ -137,6 +137,14 @@ pub(super) fn read_only(dir: &Path, history: HistorySettings) -> Result<Opened, 
             };
             opened(dir, Rights::Read, empty()?, history, vec![notice])
         }
+    }
+}
+
+/// The state that `connection` looks at, or a copy of it where it is of an earlier version.
+fn in_this_version(connection: Connection) -> Result<Connection, Refusal> {
+    match version(&connection)? {
+        None | Some(schema::VERSION) => Ok(connection),
+        Some(_) => upgrade::upgraded_copy(&connection),
     }
 }
 
@@ -178,8 +186,10 @@ fn open_writable(path: &Path) -> Result<Connection, Refusal> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    if version(&connection)?.is_none() {
-        create(&mut connection)?;
+    match version(&connection)? {
+        None => create(&mut connection)?,
+        Some(schema::VERSION) => {}
+        Some(_) => upgrade::upgrade(&mut connection)?,
     }
     Ok(connection)
 }
@@ -239,10 +249,10 @@ fn look_with(path: &Path, parameters: &str) -> Result<Option<Connection>, Refusa
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(uri, flags)?;
     connection.busy_timeout(BUSY)?;
-    if version(&connection)?.is_none() {
+    let Some(version) = version(&connection)? else {
         return Ok(None);
-    }
-    check(&connection)?;
+    };
+    check(&connection, version)?;
     Ok(Some(connection))
 }
 
@@ -261,14 +271,14 @@ fn escaped(path: &Path) -> String {
     text
 }
 
-/// The version of the tables in the file; `None` for a new file, which has none.
-fn version(connection: &Connection) -> Result<Option<i64>, Refusal> {
+/// The version of the tables in the file, ours or an earlier one; `None` for a new file, which has none.
+pub(super) fn version(connection: &Connection) -> Result<Option<i64>, Refusal> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let (application, version) = (number("application_id")?, number("user_version")?);
     match (tables, application, version) {
         (0, 0, 0) => Ok(None),
-        (_, schema::APPLICATION, schema::VERSION) => Ok(Some(version)),
+        (_, schema::APPLICATION, schema::FIRST..=schema::VERSION) => Ok(Some(version)),
         (_, schema::APPLICATION, newer) if newer > schema::VERSION => Err(Refusal::Unusable(format!(
             "it is of version {newer}, written by a newer headroom; this one knows version {}",
             schema::VERSION
@@ -278,9 +288,9 @@ fn version(connection: &Connection) -> Result<Option<i64>, Refusal> {
     }
 }
 
-/// Looks through the tables that a pass cannot do without.
-fn check(connection: &Connection) -> Result<(), Refusal> {
-    for table in schema::CHECKED {
+/// Looks through the tables that a pass cannot do without, in a state of `version`.
+fn check(connection: &Connection, version: i64) -> Result<(), Refusal> {
+    for table in schema::checked(version) {
         let found: String =
             connection.query_row(&format!("PRAGMA quick_check('{table}')"), [], |row| row.get(0))?;
         if found != "ok" {

@@ -6,6 +6,49 @@ pub(super) const APPLICATION: i64 = 0x6864_726d;
 /// The version of the tables. A file with a higher one was written by a newer headroom.
 pub(super) const VERSION: i64 = 3;
 
+/// The first version there was.
+pub(super) const FIRST: i64 = 1;
+
+/// What makes each version the next one, from the first on. What is in the columns stays: records and memories carry
+/// versions of their own.
+pub(super) const UPGRADES: [&str; 2] = [KEEP_EXTENDED_ASIDE, ADD_BRAKE];
+
+/// From 1: what a pass extends stands side by side with the memory, and before it.
+const KEEP_EXTENDED_ASIDE: &str = "
+ALTER TABLE workload RENAME TO workload_before;
+CREATE TABLE workload (
+    id            TEXT PRIMARY KEY,
+    last_decision INTEGER,
+    last_key      BLOB,
+    last_at       INTEGER,
+    count         INTEGER,
+    record        TEXT,
+    memory        BLOB NOT NULL
+);
+INSERT INTO workload
+    SELECT workload_before.id, last_decision, last_key, last_at, count, record, memory
+    FROM workload_before LEFT JOIN decision ON decision.id = last_decision;
+DROP TABLE workload_before;
+CREATE VIEW history AS
+    SELECT row.id, row.workload, row.first_at,
+           coalesce(newest.last_at, row.last_at) AS last_at,
+           coalesce(newest.count, row.count) AS count,
+           coalesce(newest.record, row.record) AS record
+    FROM decision AS row LEFT JOIN workload AS newest ON newest.id = row.workload AND newest.last_decision = row.id;
+";
+
+/// From 2: the fleet's brake.
+const ADD_BRAKE: &str = "
+CREATE TABLE brake (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    at        INTEGER NOT NULL,
+    held_at   INTEGER NOT NULL,
+    replicas  INTEGER NOT NULL,
+    lost      INTEGER NOT NULL,
+    workloads INTEGER NOT NULL
+);
+";
+
 /// The tables of this version. Large columns come last, so that looking at the others does not read them.
 pub(super) const TABLES: &str = "
 CREATE TABLE workload (
@@ -66,5 +109,18 @@ CREATE TABLE upkeep (
 );
 ";
 
-/// The tables that a pass cannot do without, which are checked when the state is opened. They are small.
-pub(super) const CHECKED: [&str; 5] = ["workload", "intent", "brake", "process_table", "readings"];
+/// The tables that a pass cannot do without, which are checked when the state is opened, each with the version that has
+/// it first. They are small.
+const CHECKED: [(&str, i64); 5] = [
+    ("workload", FIRST),
+    ("intent", FIRST),
+    ("process_table", FIRST),
+    ("readings", FIRST),
+    ("brake", 3),
+];
+
+/// Those of the tables that a pass cannot do without which a state of `version` has.
+pub(super) fn checked(version: i64) -> impl Iterator<Item = &'static str> {
+    let has = move |&(table, since): &(&'static str, i64)| (since <= version).then_some(table);
+    CHECKED.iter().filter_map(has)
+}

@@ -21,5 +21,6 @@ mod past;
 mod processes;
 mod restart;
 mod state_files;
+mod upgrade;
 mod world;
 mod zero;
