@@ -23,6 +23,8 @@ pub(crate) fn start(output: &Output) {
     }));
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(output.note_paint().is_on())
+        // Where in the code it is said is for those who look for more.
+        .with_target(is_verbose)
         .with_writer(std::io::stderr)
         .with_filter(filter);
     if let Err(error) = tracing_subscriber::registry().with(lines).try_init() {

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{Hold, Memory, Replicas, Timestamp, Workload, WorkloadPolicy, step::Span};
+use crate::{Hold, Memory, Replicas, Timestamp, Workload, WorkloadPolicy, hold::FLEET_BRAKE, step::Span};
 
 /// Something about a workload that somebody has to look at, raised for as long as it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl fmt::Display for RaisedCondition {
                 until: None,
             }
             .fmt(f),
-            Self::FleetBrake => Hold::FleetBrake { until: None }.fmt(f),
+            Self::FleetBrake => f.write_str(FLEET_BRAKE),
             Self::ReplicasNotStarting { replicas, because } if replicas.get() == 1 => {
                 write!(f, "1 replica does not come up: {because}")
             }

@@ -9,7 +9,7 @@ mod words;
 use std::{sync::Arc, time::Duration};
 
 pub use self::query::WhyUnknown;
-pub(crate) use self::words::Ending;
+pub(crate) use self::words::{Ending, FLEET_BRAKE};
 use crate::{Operator, Reason, Replicas, Timestamp};
 
 /// What holds a workload from outside the engine. Each holds one direction, or all writing.
@@ -59,8 +59,8 @@ pub enum Hold {
     /// Too much of the whole fleet would fall at once, which is rather a broken measurement than less load. Holds
     /// scaling down.
     FleetBrake {
-        /// When it ends by itself; `None` when somebody has to release it.
-        until: Option<Timestamp>,
+        /// When it ends by itself.
+        until: Timestamp,
     },
 }
 
@@ -117,8 +117,8 @@ impl Hold {
             Self::Paused { until }
             | Self::ScaleDownHeld { until, .. }
             | Self::RollingOut { until }
-            | Self::Contested { until, .. }
-            | Self::FleetBrake { until } => *until,
+            | Self::Contested { until, .. } => *until,
+            Self::FleetBrake { until } => Some(*until),
             Self::SecondScaler { .. } | Self::BeingDeleted | Self::FailingToStart { .. } => None,
         }
     }
@@ -150,17 +150,19 @@ impl Hold {
         }
     }
 
-    /// Whether it holds under the HPA's semantics too: what people asked for, for a workload or the whole fleet, and what
-    /// forbids writing. The others are guards that the HPA has not.
+    /// Whether it holds under the HPA's semantics too: what people asked for, and what forbids writing. The others are
+    /// guards that the HPA has not.
     #[must_use]
     pub const fn holds_the_hpa(&self) -> bool {
         match self {
             Self::Paused { .. }
             | Self::SecondScaler { .. }
             | Self::BeingDeleted
-            | Self::ScaleDownHeld { .. }
-            | Self::FleetBrake { .. } => true,
-            Self::FailingToStart { .. } | Self::RollingOut { .. } | Self::Contested { .. } => false,
+            | Self::ScaleDownHeld { .. } => true,
+            Self::FailingToStart { .. }
+            | Self::RollingOut { .. }
+            | Self::Contested { .. }
+            | Self::FleetBrake { .. } => false,
         }
     }
 
@@ -196,7 +198,7 @@ mod tests {
         for hold in [
             paused(Some(30)),
             Hold::RollingOut { until: Some(end) },
-            Hold::FleetBrake { until: Some(end) },
+            Hold::FleetBrake { until: end },
         ] {
             assert!(hold.is_in_force(end.minus(millisecond)), "{hold:?}");
             assert!(!hold.is_in_force(end), "{hold:?}");

@@ -458,8 +458,9 @@ pub fn holds() -> Vec<Hold> {
         Hold::RollingOut { until: None },
         contested(Some("argocd-controller"), until(600)),
         contested(None, None),
-        Hold::FleetBrake { until: until(900) },
-        Hold::FleetBrake { until: None },
+        Hold::FleetBrake {
+            until: DECIDED_AT.plus(seconds(900)),
+        },
     ]
 }
 

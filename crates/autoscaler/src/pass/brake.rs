@@ -113,7 +113,7 @@ impl Autoscaler {
         for item in items {
             let managed = &self.workloads[item.index()];
             if fall(&item.record, &managed.settings).is_some_and(|fall| fall.lost > 0) {
-                item.hold(managed, Hold::FleetBrake { until: Some(until) }, pass.now);
+                item.hold(managed, Hold::FleetBrake { until }, pass.now);
             }
         }
         Some(tripped)

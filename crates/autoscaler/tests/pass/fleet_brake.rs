@@ -3,7 +3,9 @@
 use crate::world::*;
 use headroom_actuator::testing::Fault;
 use headroom_autoscaler::{Autoscaler, Falls, Mode, Notice, PassRecord, Which};
-use headroom_policy_engine::{EvaluationInterval, HpaPath, RaisedCondition, ReplicaBounds, Semantics};
+use headroom_policy_engine::{
+    ChangeAmount, ChangeLimit, EvaluationInterval, HpaPath, RaisedCondition, ReplicaBounds, Semantics,
+};
 
 const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 /// The pass in which everything that dropped at [`DROP`] would fall: the window has passed.
@@ -222,6 +224,21 @@ async fn previews_and_the_hpas_own_rules_neither_count_nor_are_held() {
     assert_eq!(braked(&record), None, "four are left");
     assert_eq!(told(about(&record, "a")), "10 -> 1 NotAttempted");
     assert_eq!(told(about(&record, "l")), "10 -> 1 Written");
+}
+
+#[tokio::test]
+async fn what_falls_by_the_hpas_rules_falls_on_while_it_holds_the_others() {
+    let mut world = fleet(World::new(&NAMES), &NAMES).await;
+    let policy = &mut world.workloads[0].policy;
+    policy.semantics = Semantics::Hpa(HpaPath::WithBehavior);
+    let all = ChangeLimit::new(ChangeAmount::Percent(100), seconds(15)).unwrap();
+    policy.scale_down.limits.limits = vec![all];
+    let record = pass(&world.start(), at(FALL)).await;
+    let (falls, _) = braked(&record).unwrap();
+    assert_eq!((falls.workloads, falls.replicas), (11, 110));
+    assert_eq!(told(about(&record, "a")), "10 -> 1 Written");
+    assert_eq!(about(&record, "a").conditions, []);
+    assert_eq!(told(about(&record, "l")), "10 FleetBrake");
 }
 
 #[tokio::test]

@@ -80,9 +80,9 @@ pub(super) enum HoldObject<'a> {
     },
     /// Too much of the whole fleet would fall at once. Holds scaling down.
     FleetBrake {
-        /// When it ends by itself; `null`: when somebody releases it.
-        #[schemars(schema_with = "schema::moment_or_null")]
-        until: Option<String>,
+        /// When it ends by itself.
+        #[schemars(schema_with = "schema::moment")]
+        until: String,
     },
 }
 
@@ -149,7 +149,9 @@ impl<'a> From<&'a Hold> for HoldObject<'a> {
                 by: by.as_deref(),
                 until,
             },
-            Hold::FleetBrake { .. } => Self::FleetBrake { until },
+            Hold::FleetBrake { until } => Self::FleetBrake {
+                until: moment::rfc3339(*until),
+            },
         }
     }
 }

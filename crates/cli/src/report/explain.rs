@@ -285,10 +285,18 @@ fn coverage(sample: &Sample) -> String {
     let replicas = sample
         .coverage
         .replicas
-        .map(|count| format!(", from {count:.0} replicas"));
+        .map(|count| format!(", from {}", number_of_replicas(count)));
     let window = sample.coverage.window.filter(|share| *share < 0.995);
     let window = window.map(|share| format!(", over {:.0} % of its window", share * 100.0));
     format!("{}{}", replicas.unwrap_or_default(), window.unwrap_or_default())
+}
+
+/// A measured count, in whole replicas.
+fn number_of_replicas(count: f64) -> String {
+    match format!("{count:.0}").as_str() {
+        "1" => "1 replica".to_owned(),
+        several => format!("{several} replicas"),
+    }
 }
 
 #[cfg(test)]
@@ -329,9 +337,7 @@ mod tests {
         if let Verdict::Decided { target, .. } = &mut record.verdict {
             target.holds = vec![
                 Hold::RollingOut { until: None },
-                Hold::FleetBrake {
-                    until: Some(samples::AT),
-                },
+                Hold::FleetBrake { until: samples::AT },
                 Hold::SecondScaler {
                     name: "HorizontalPodAutoscaler/web".into(),
                 },

@@ -88,3 +88,22 @@ fn explains_what_would_be_decided_now() {
     );
     assert!(!world.path().join(".headroom").exists());
 }
+
+#[test]
+fn a_source_that_fails_is_told_of_without_where_in_the_code() {
+    let world = World::new(2, 100);
+    // A port that was free a moment ago: nobody listens.
+    let port = headroom_test_support::free_port();
+    let policy = world.read("headroom.toml");
+    let (workload, _) = policy.split_once("metrics.").unwrap();
+    world.write(
+        "headroom.toml",
+        &format!(
+            "[prometheus.main]\nurl = \"http://127.0.0.1:{port}\"\n{workload}\
+             metrics.load = {{ query = 'sum(up)', per_replica = 1 }}\n"
+        ),
+    );
+    let ran = world.headroom(&["plan"]).expect(0);
+    assert!(ran.stderr.contains("a source fails"), "{ran}");
+    assert!(!ran.stderr.contains("::"), "{ran}");
+}

@@ -5,6 +5,9 @@ use std::{fmt, time::Duration};
 use super::{Hold, HoldSource};
 use crate::step::Span;
 
+/// What the fleet's brake holds for.
+pub(crate) const FLEET_BRAKE: &str = "too much of the fleet would scale down at once";
+
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -19,7 +22,7 @@ impl fmt::Display for Hold {
             Self::RollingOut { .. } => f.write_str("a rollout is under way"),
             Self::Contested { by: Some(by), .. } => write!(f, "{by} keeps setting another count"),
             Self::Contested { by: None, .. } => f.write_str("somebody else keeps setting another count"),
-            Self::FleetBrake { .. } => f.write_str("too much of the fleet would scale down at once"),
+            Self::FleetBrake { .. } => f.write_str(FLEET_BRAKE),
         }
     }
 }
@@ -83,8 +86,9 @@ impl fmt::Display for Ending<'_> {
                 },
                 None,
             ) => f.write_str("until that can be known"),
-            (Hold::FailingToStart { .. } | Hold::Contested { .. }, None) => f.write_str("until that ends"),
-            (Hold::FleetBrake { .. }, None) => f.write_str("until somebody releases it"),
+            (Hold::FailingToStart { .. } | Hold::Contested { .. } | Hold::FleetBrake { .. }, None) => {
+                f.write_str("until that ends")
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Stabilizing, Step};
-use crate::{Direction, Replicas};
+use crate::{Direction, Hold, Replicas};
 
 /// When something that keeps a count from being decided goes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +55,14 @@ impl Step {
                 Some(after) => End::NotBefore(*after),
                 None => End::Open,
             }),
-            Self::Held { ends_after, .. } | Self::Forbidden { ends_after, .. } => {
-                Some(ends_after.map_or(End::Open, End::After))
-            }
+            Self::Held { hold, ends_after, .. } => Some(match (hold, ends_after) {
+                // It may be done long before its deadline.
+                (Hold::RollingOut { .. }, _) | (_, None) => End::Open,
+                // Each time that somebody else sets the count begins it anew.
+                (Hold::Contested { .. }, Some(after)) => End::NotBefore(*after),
+                (_, Some(after)) => End::After(*after),
+            }),
+            Self::Forbidden { ends_after, .. } => Some(ends_after.map_or(End::Open, End::After)),
             Self::HeldFlapping { ends_after, .. } => Some(End::After(*ends_after)),
             Self::HeldClock { .. } => Some(End::After(Duration::ZERO)),
             Self::KeptAfterFallback { known_for, after, .. } => {
@@ -78,6 +83,7 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{HoldSource, Operator, Timestamp};
 
     #[test]
     fn a_limit_lets_the_next_replica_through_after_its_time_and_more_not_before() {
@@ -92,5 +98,27 @@ mod tests {
         let ends = [7, 8].map(|want| limited(Some(after)).end(Replicas::new(want)));
         assert_eq!(ends, [Some(End::After(after)), Some(End::NotBefore(after))]);
         assert_eq!(limited(None).end(Replicas::new(7)), Some(End::Open));
+    }
+
+    #[test]
+    fn a_hold_ends_when_it_says_unless_it_may_end_sooner_or_begin_anew() {
+        let after = Duration::from_secs(40);
+        let until = Some(Timestamp::from_unix_millis(40_000));
+        let held = |hold| {
+            let step = Step::Held {
+                wanted: Replicas::new(4),
+                kept: Replicas::new(9),
+                hold,
+                ends_after: Some(after),
+            };
+            step.end(Replicas::new(4))
+        };
+        assert_eq!(held(Hold::RollingOut { until }), Some(End::Open));
+        assert_eq!(
+            held(Hold::Contested { by: None, until }),
+            Some(End::NotBefore(after))
+        );
+        let by = HoldSource::Override(Operator::default());
+        assert_eq!(held(Hold::ScaleDownHeld { by, until }), Some(End::After(after)));
     }
 }

@@ -43,13 +43,24 @@ impl fmt::Display for Number {
     }
 }
 
-/// A span as a person says it: `40 s`, `2 min`, `1 h 5 min`.
+/// The seconds of a day.
+const DAY: u64 = 86_400;
+/// Spans of so many seconds or more are said in days.
+const IN_DAYS: u64 = 2 * DAY;
+
+/// A span as a person says it: `40 s`, `2 min`, `1 h 5 min`, `3 d`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
+        if seconds >= IN_DAYS {
+            return match (seconds / DAY, seconds % DAY / 3600) {
+                (days, 0) => write!(f, "{days} d"),
+                (days, hours) => write!(f, "{days} d {hours} h"),
+            };
+        }
         match (seconds / 3600, seconds % 3600 / 60, seconds % 60) {
             (0, 0, _) if self.0.subsec_millis() > 0 && seconds < 10 => {
                 write!(f, "{} s", Number(self.0.as_secs_f64()))
@@ -287,6 +298,9 @@ mod tests {
             (120_000, "2 min"),
             (90_000, "1 min 30 s"),
             (3_900_000, "1 h 5 min"),
+            (129_600_000, "36 h"),
+            (172_800_000, "2 d"),
+            (1_795_698_000_000, "20783 d 13 h"),
         ] {
             assert_eq!(Span(Duration::from_millis(millis)).to_string(), text);
         }

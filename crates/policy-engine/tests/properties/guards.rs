@@ -401,7 +401,7 @@ proptest! {
             let mut workload = turn.workload.clone();
             let (mut again, mut at_once) = (turn.before.clone(), turn.before.clone());
             evaluate(&policy, &workload, &turn.seen, &mut again, turn.now, &mut NoSteps);
-            workload.holds.push(Hold::FleetBrake { until: Some(turn.now.plus(Duration::from_secs(600))) });
+            workload.holds.push(Hold::FleetBrake { until: turn.now.plus(Duration::from_secs(600)) });
             let (mut told_again, mut told) = (Explanation::default(), Explanation::default());
             let decided = evaluate(&policy, &workload, &turn.seen, &mut again, turn.now, &mut told_again);
             let expected = evaluate(&policy, &workload, &turn.seen, &mut at_once, turn.now, &mut told);

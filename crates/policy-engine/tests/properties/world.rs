@@ -220,10 +220,8 @@ pub fn any_active_bounds() -> impl Strategy<Value = ActiveBounds> {
 
 /// One hold in a fifth of the events, sometimes two. An end lies within the time that most runs take.
 pub fn any_holds() -> impl Strategy<Value = Vec<Hold>> {
-    let until = || {
-        let ends = (0_i64..1_000_000).prop_map(|millis| Timestamp::from_unix_millis(BEGIN + millis));
-        proptest::option::of(ends)
-    };
+    let ends = || (0_i64..1_000_000).prop_map(|millis| Timestamp::from_unix_millis(BEGIN + millis));
+    let until = || proptest::option::of(ends());
     let name = || Just("somebody".into());
     let source = prop_oneof![
         Just(HoldSource::Override(Operator::default())),
@@ -241,7 +239,7 @@ pub fn any_holds() -> impl Strategy<Value = Vec<Hold>> {
         2 => (source, until()).prop_map(|(by, until)| Hold::ScaleDownHeld { by, until }),
         1 => until().prop_map(|until| Hold::RollingOut { until }),
         1 => (proptest::option::of(name()), until()).prop_map(|(by, until)| Hold::Contested { by, until }),
-        1 => until().prop_map(|until| Hold::FleetBrake { until }),
+        1 => ends().prop_map(|until| Hold::FleetBrake { until }),
     ];
     prop_oneof![4 => Just(Vec::new()), 1 => vec(hold, 1..3)]
 }

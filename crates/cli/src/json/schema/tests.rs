@@ -156,7 +156,7 @@ fn full() -> DecisionRecord {
                 by: Some("kubectl".into()),
                 until: None,
             },
-            Hold::FleetBrake { until: None },
+            Hold::FleetBrake { until: at },
         ];
     }
     record.conditions = vec![

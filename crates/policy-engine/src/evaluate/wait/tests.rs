@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use crate::{
     ActiveBound, BoundSource, ChangeAmount, ChangeLimit, End, Fallback, FallbackAction, FallbackWhen, Held,
-    Hold, HoldSource, HpaPath, Memory, NoSteps, Operator, Reason, Replicas, Semantics, Step, evaluate,
+    Hold, HoldSource, HpaPath, Memory, NoSteps, Operator, Reason, Replicas, Semantics, Step, Timestamp,
+    evaluate,
     evaluate::world::{GONE, World, fresh, metric},
     testing,
 };
@@ -44,7 +45,9 @@ fn lasting(hold: Hold) -> Hold {
         Hold::ScaleDownHeld { by, .. } => Hold::ScaleDownHeld { by, until: None },
         Hold::RollingOut { .. } => Hold::RollingOut { until: None },
         Hold::Contested { by, .. } => Hold::Contested { by, until: None },
-        Hold::FleetBrake { .. } => Hold::FleetBrake { until: None },
+        Hold::FleetBrake { .. } => Hold::FleetBrake {
+            until: Timestamp::MAX,
+        },
         Hold::SecondScaler { .. } | Hold::BeingDeleted | Hold::FailingToStart { .. } => hold,
     }
 }
@@ -93,13 +96,7 @@ fn what_holds_the_hpa_is_what_people_asked_for_and_what_forbids_writing() {
         .map(|hold| hold.reason().code())
         .collect();
     codes.dedup();
-    let expected = [
-        "paused",
-        "second_scaler",
-        "being_deleted",
-        "scale_down_held",
-        "fleet_brake",
-    ];
+    let expected = ["paused", "second_scaler", "being_deleted", "scale_down_held"];
     assert_eq!(codes, expected);
 }
 
@@ -193,7 +190,9 @@ fn of_several_holds_the_step_names_the_one_that_lasts_longest() {
     world.workload.holds = vec![
         Hold::RollingOut { until: until(20) },
         Hold::ScaleDownHeld { by, until: until(30) },
-        Hold::FleetBrake { until: until(25) },
+        Hold::FleetBrake {
+            until: world.now.plus(Duration::from_secs(25)),
+        },
     ];
     world.look(15, &[fresh(400.0)]);
     let step = world.steps.0.last().unwrap();

@@ -232,7 +232,7 @@ fn once_over(hold: &Hold) -> String {
         Hold::RollingOut { .. } => "the rollout is done".to_owned(),
         Hold::Contested { by: Some(by), .. } => format!("{by} leaves the count alone"),
         Hold::Contested { by: None, .. } => "the count is left alone".to_owned(),
-        Hold::FleetBrake { .. } => "somebody releases the brake".to_owned(),
+        Hold::FleetBrake { .. } => "the brake lets go".to_owned(),
     }
 }
 
