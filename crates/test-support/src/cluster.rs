@@ -24,6 +24,7 @@ mod objects;
 mod pods;
 mod quantity;
 mod rollouts;
+mod scraped_load;
 mod set_up;
 mod user;
 mod watched;
@@ -40,6 +41,7 @@ pub use self::{
     load::Load,
     namespace::Namespace,
     rollouts::ROLLOUTS,
+    scraped_load::{SCRAPE_ADDRESS, SCRAPED_SERIES, ScrapedLoad},
     user::{User, rule},
     workload::{Kind, Usage, Workload},
 };
@@ -49,6 +51,9 @@ use crate::install_tls;
 const START: Duration = Duration::from_secs(120);
 /// How long a condition inside of the cluster is waited for.
 const WAIT: Duration = Duration::from_secs(120);
+
+/// A port on which nobody listens.
+const NOBODY: u16 = 1;
 
 /// What kube-controller-manager's horizontal pod autoscaler is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +87,15 @@ pub struct ClusterBuilder {
     hpa: Option<HpaController>,
     nodes: u32,
     folder: Option<PathBuf>,
+    audit: Audit,
+}
+
+/// Whether the API server writes down who asked what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audit {
+    Off,
+    /// What service accounts of tests and the HPA ask, and every count that is written.
+    Scaling,
 }
 
 impl ClusterBuilder {
@@ -94,6 +108,12 @@ impl ClusterBuilder {
     /// How many nodes there are, each with 32 CPUs, 128 GiB and place for 250 pods.
     pub fn nodes(mut self, nodes: u32) -> Self {
         self.nodes = nodes;
+        self
+    }
+
+    /// Has the API server write down who scales what, in [`Cluster::audit_log`].
+    pub fn audited(mut self) -> Self {
+        self.audit = Audit::Scaling;
         self
     }
 
@@ -142,6 +162,7 @@ impl Cluster {
             hpa: Some(HpaController::default()),
             nodes: 3,
             folder: None,
+            audit: Audit::Off,
         }
     }
 
@@ -166,7 +187,9 @@ impl Cluster {
         let plan = Plan {
             folder: folder.path().to_owned(),
             hpa: builder.hpa,
+            audit: builder.audit,
         };
+        plan.write_audit_policy();
         let mut components = Components::new(plan);
         components.start(Component::Etcd).await;
         components.start(Component::ApiServer).await;
@@ -212,6 +235,22 @@ impl Cluster {
     /// The process of a component while it runs.
     pub fn pid(&self, component: Component) -> Option<u32> {
         self.components.pid(component)
+    }
+
+    /// What the API server wrote down, an event a line. There is none unless the cluster is audited.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.path().join(components::AUDIT_LOG)
+    }
+
+    /// Takes metrics.k8s.io away: the API server answers 503 until [`Cluster::restore_metrics`]. metrics-server itself runs on.
+    pub async fn cut_metrics(&self) {
+        set_up::serve_metrics(&self.client().await, &self.access, NOBODY).await;
+    }
+
+    /// Gives metrics.k8s.io back.
+    pub async fn restore_metrics(&self) {
+        let port = self.components.port(Component::MetricsServer);
+        set_up::serve_metrics(&self.client().await, &self.access, port).await;
     }
 
     /// A namespace that no other test has. It begins with `name`.

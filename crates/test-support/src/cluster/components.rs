@@ -1,11 +1,12 @@
 //! The processes of a cluster: what each is told, on which ports, and when it answers.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, process::Command, time::Duration};
+use std::{collections::BTreeMap, fmt, fs, path::PathBuf, process::Command, time::Duration};
 
 use kube::Client;
 use rustix::process::Signal;
+use serde_json::json;
 
-use super::{HpaController, START, objects};
+use super::{Audit, HpaController, START, objects};
 use crate::{
     Process, free_port,
     servers::{ETCD, KUBERNETES, KWOK, METRICS_SERVER, Server, Servers, ServersError},
@@ -14,6 +15,10 @@ use crate::{
 
 /// How often another port is tried where the picked one was taken meanwhile.
 const PORTS: usize = 5;
+
+/// What the API server writes down, and where.
+const AUDIT_POLICY: &str = "audit.yaml";
+pub(super) const AUDIT_LOG: &str = "audit.log";
 
 /// A process of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +91,18 @@ pub(super) struct Plan {
     /// Where their files are.
     pub(super) folder: PathBuf,
     pub(super) hpa: Option<HpaController>,
+    pub(super) audit: Audit,
+}
+
+impl Plan {
+    /// Writes what the API server is to write down, where it is to.
+    #[expect(clippy::panic, reason = "without its files the cluster cannot run")]
+    pub(super) fn write_audit_policy(&self) {
+        if self.audit == Audit::Scaling {
+            let written = fs::write(self.folder.join(AUDIT_POLICY), audit_policy());
+            written.unwrap_or_else(|error| panic!("{AUDIT_POLICY}: {error}"));
+        }
+    }
 }
 
 /// Where a component listens: clients, and for etcd also its peers, of which there are none.
@@ -247,7 +264,7 @@ impl Components {
                 let peers = self.ports.get(&component).map_or(0, |ports| ports.peers);
                 etcd(own, peers)
             }
-            Component::ApiServer => api_server(own, self.port(Component::Etcd)),
+            Component::ApiServer => api_server(own, self.port(Component::Etcd), self.plan.audit),
             Component::ControllerManager => controller_manager(self.plan.hpa),
             Component::Scheduler => words(&[
                 "--kubeconfig=kube-scheduler.kubeconfig",
@@ -291,7 +308,7 @@ fn etcd(clients: u16, peers: u16) -> Vec<String> {
     arguments
 }
 
-fn api_server(port: u16, etcd: u16) -> Vec<String> {
+fn api_server(port: u16, etcd: u16, audit: Audit) -> Vec<String> {
     let mut arguments = words(&[
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
@@ -316,7 +333,29 @@ fn api_server(port: u16, etcd: u16) -> Vec<String> {
     ]);
     arguments.push(format!("--secure-port={port}"));
     arguments.push(format!("--etcd-servers=http://127.0.0.1:{etcd}"));
+    if audit == Audit::Scaling {
+        arguments.push(format!("--audit-policy-file={AUDIT_POLICY}"));
+        arguments.push(format!("--audit-log-path={AUDIT_LOG}"));
+    }
     arguments
+}
+
+/// Each request once, when it is answered.
+fn audit_policy() -> String {
+    let scale = json!([{ "group": "apps", "resources": ["deployments/scale"] }]);
+    let policy = json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived", "ResponseStarted"],
+        "rules": [
+            { "level": "Request", "verbs": ["update", "patch"], "resources": scale },
+            { "level": "Metadata", "users": ["system:serviceaccount:kube-system:horizontal-pod-autoscaler"] },
+            { "level": "None", "userGroups": ["system:serviceaccounts:kube-system"] },
+            { "level": "Metadata", "userGroups": ["system:serviceaccounts"] },
+            { "level": "None" },
+        ],
+    });
+    policy.to_string()
 }
 
 fn controller_manager(hpa: Option<HpaController>) -> Vec<String> {
@@ -429,6 +468,7 @@ mod tests {
         let mut components = Components::new(Plan {
             folder: folder.path().to_owned(),
             hpa: None,
+            audit: Audit::Off,
         });
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let clients = taken.local_addr().unwrap().port();
@@ -459,6 +499,7 @@ mod tests {
         let mut components = Components::new(Plan {
             folder: folder.path().to_owned(),
             hpa: None,
+            audit: Audit::Off,
         });
         // Without a kubeconfig.
         components.start(Component::Scheduler).await;

@@ -15,7 +15,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    Cluster, Component, Kind, Load, Usage, User, WAIT, Workload,
+    Cluster, Component, Kind, Load, ScrapedLoad, Usage, User, WAIT, Workload,
     components::tail,
     load::{annotation, is_ready},
     objects::{MANAGER, apply, get},
@@ -195,6 +195,15 @@ impl<'c> Namespace<'c> {
         patched.unwrap_or_else(|error| panic!("load on {workload}: {error}"));
     }
 
+    /// A load of which the pods of a workload tell themselves, none to begin with. It is served on the runtime of the test.
+    ///
+    /// # Panics
+    ///
+    /// When 127.0.0.1 has no free port.
+    pub async fn scraped_load(&self, workload: &str) -> ScrapedLoad {
+        ScrapedLoad::serve(self.client.clone(), &self.name, workload).await
+    }
+
     /// What metrics.k8s.io says of the pods of a workload, by pod and container. Pods of which it says nothing are not there.
     pub async fn usage(&self, workload: &str) -> BTreeMap<String, BTreeMap<String, Usage>> {
         let path = format!(
@@ -266,6 +275,27 @@ impl<'c> Namespace<'c> {
             .unwrap_or_else(|error| panic!("{workload}: {error}"));
         let answer: kube::Result<Value> = self.client.request(request).await;
         answer.unwrap_or_else(|error| panic!("{workload} was not scaled: {error}"));
+    }
+
+    /// Has the pods of a workload replaced by new ones, as `kubectl rollout restart` does.
+    ///
+    /// # Panics
+    ///
+    /// When the API server refuses it.
+    #[expect(clippy::panic, reason = "a rollout that does not begin fails the test")]
+    pub async fn roll_out(&self, kind: Kind, workload: &str) {
+        let now = k8s_openapi::jiff::Timestamp::now().to_string();
+        let annotations = json!({ "kubectl.kubernetes.io/restartedAt": now });
+        let template = json!({ "metadata": { "annotations": annotations } });
+        let request = kube::core::Request::new(self.workloads(kind))
+            .patch(
+                workload,
+                &PatchParams::default(),
+                &Patch::Merge(json!({ "spec": { "template": template } })),
+            )
+            .unwrap_or_else(|error| panic!("{workload}: {error}"));
+        let answer: kube::Result<Value> = self.client.request(request).await;
+        answer.unwrap_or_else(|error| panic!("{workload} was not rolled out: {error}"));
     }
 
     /// Waits until a count is asked of a workload for which `predicate` holds, and returns it.

@@ -119,7 +119,7 @@ async fn create_node(client: &Client, number: u32, kubelet: u16) {
 
 /// Tells the API server that metrics-server has metrics.k8s.io: through the name of a Service, as there is no network
 /// of pods.
-async fn serve_metrics(client: &Client, access: &Access, port: u16) {
+pub(super) async fn serve_metrics(client: &Client, access: &Access, port: u16) {
     let service = json!({
         "apiVersion": "v1",
         "kind": "Service",

@@ -1,10 +1,10 @@
 //! Objects that tests scale, and what their pods use.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{pods, quantity, rollouts};
+use super::{pods, quantity, rollouts, scraped_load::SCRAPE_ADDRESS};
 
 /// What kind of object a workload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,12 @@ impl Workload {
     /// Pods that never run, and say `reason`, such as `ImagePullBackOff`.
     pub fn waiting(mut self, reason: &str) -> Self {
         self.annotations.insert(pods::WAITING, reason.to_owned());
+        self
+    }
+
+    /// Where its pods say that they are to be scraped.
+    pub fn scraped_at(mut self, address: SocketAddr) -> Self {
+        self.annotations.insert(SCRAPE_ADDRESS, address.to_string());
         self
     }
 
