@@ -21,6 +21,6 @@ pub use command::{CommandActuator, CommandReader};
 pub use deadline::WithDeadline;
 pub use error::{BoxError, TargetError};
 pub use kubernetes::{KubernetesActuator, KubernetesProbe, KubernetesReader};
-pub use port::{Actuator, ReplicaEndpoint, TargetReader, TargetState};
+pub use port::{Actuator, ReplicaAddress, ReplicaEndpoint, TargetReader, TargetState};
 pub use process::{ProcessActuator, ProcessReader, ProcessRecords, ProcessTable};
 pub use target::{CommandTarget, KubernetesTarget, ProcessTarget, ReadyCheck, ScaleTarget};

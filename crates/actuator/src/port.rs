@@ -1,8 +1,9 @@
 //! The ports: reading targets, and writing to them.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
+use headroom_cluster::NamedPort;
 use headroom_policy_engine::{Replicas, Timestamp, Workload};
 
 use crate::{ScaleTarget, TargetError};
@@ -52,8 +53,36 @@ pub struct TargetState {
 pub struct ReplicaEndpoint {
     /// What identifies this replica and no later one in its place.
     pub id: Arc<str>,
-    /// The URL without a path, such as `http://127.0.0.1:8080`.
-    pub base_url: Arc<str>,
+    /// Where it listens.
+    pub address: ReplicaAddress,
     /// Whether it is ready.
     pub ready: bool,
+}
+
+/// Where a replica listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplicaAddress {
+    /// At this URL without a path, such as `http://127.0.0.1:8080`.
+    Url(Arc<str>),
+    /// At the address of its pod, on ports of which a metric chooses one.
+    Pod {
+        /// The pod's address; `None` where it has none yet.
+        ip: Option<IpAddr>,
+        /// The ports that have a name.
+        ports: Arc<[NamedPort]>,
+        /// What the pod's annotation `headroom.dev/scrape-address` says, as it stands there. It may be honored only
+        /// where the operator allows it: whoever may write pods can write it.
+        scrape_address: Option<Arc<str>>,
+    },
+}
+
+impl ReplicaAddress {
+    /// The URL, where the replica has one without a metric's choice.
+    #[must_use]
+    pub const fn url(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Url(url) => Some(url),
+            Self::Pod { .. } => None,
+        }
+    }
 }

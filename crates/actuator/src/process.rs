@@ -33,7 +33,10 @@ use self::{
     table::{Ready, Replica},
 };
 pub use self::{records::ProcessRecords, table::ProcessTable};
-use crate::{Actuator, ProcessTarget, ReplicaEndpoint, ScaleTarget, TargetError, TargetReader, TargetState};
+use crate::{
+    Actuator, ProcessTarget, ReplicaAddress, ReplicaEndpoint, ScaleTarget, TargetError, TargetReader,
+    TargetState,
+};
 
 /// The most ready checks of one target under way at once.
 const CHECKS_AT_ONCE: usize = 128;
@@ -298,7 +301,7 @@ fn never_started() -> TargetState {
 fn endpoint(replica: &Replica, ready: Ready) -> ReplicaEndpoint {
     ReplicaEndpoint {
         id: replica.id.as_str().into(),
-        base_url: format!("http://127.0.0.1:{}", replica.port).into(),
+        address: ReplicaAddress::Url(format!("http://127.0.0.1:{}", replica.port).into()),
         ready: ready == Ready::Yes,
     }
 }

@@ -29,6 +29,7 @@ mod reader;
 mod reference;
 mod rules;
 mod schedules;
+mod scraping;
 mod secrets;
 mod servers;
 mod shape;
@@ -69,7 +70,9 @@ use self::{
     tree::{Entry, Node, Table, Value},
     variables::Variables,
 };
-use crate::{BrakeSettings, Configuration, HistorySettings, KubernetesSettings, Remark, Settings};
+use crate::{
+    BrakeSettings, Configuration, HistorySettings, KubernetesSettings, Remark, ScrapeAddress, Settings,
+};
 
 /// The built-in defaults as a commented file: all of them, written nowhere else.
 pub const DEFAULTS: &str = include_str!("config/defaults.toml");
@@ -240,6 +243,10 @@ impl Loading {
             state_dir: &settings.state_dir,
             deadline: settings.deadline,
             hpa: &hpa,
+            scrape_address: match common.allow_scrape_address.as_ref().map(|flag| flag.value) {
+                Some(true) => ScrapeAddress::Honored,
+                Some(false) | None => ScrapeAddress::Ignored,
+            },
         };
         let mut workloads = Vec::new();
         let mut targets = Vec::new();

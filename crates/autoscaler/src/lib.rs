@@ -31,7 +31,7 @@ pub use run_loop::{LoopEnd, LoopSummary, Once, run, run_once};
 pub use schedule::{CronExpression, CronField, CronSyntaxError, Recurrence, Schedule, When, Window};
 pub use settings::{
     Configuration, Credentials, HistorySettings, HoldQuery, KubernetesSettings, MetricOrigin, MetricSettings,
-    Mode, PlainSecret, PrometheusSettings, Remark, RemarkKind, Secret, Settings, TlsSettings,
-    WorkloadSettings,
+    Mode, PlainSecret, PodPort, PrometheusSettings, Remark, RemarkKind, ScrapeAddress, Scraped, Secret,
+    Settings, TlsSettings, WorkloadSettings,
 };
 pub use store::{History, HistoryQuery, HistoryRow, Intent, Opened, Store, StoreError, WorkloadStatus};

@@ -5,6 +5,7 @@
 
 mod brake;
 mod cohort;
+mod endpoints;
 mod evaluate;
 mod observe;
 mod past;

@@ -1,6 +1,6 @@
 //! What the configuration means, as types: what `config` makes and everything else in this crate works on.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU16, path::PathBuf, sync::Arc, time::Duration};
 
 use headroom_actuator::ScaleTarget;
 use headroom_metrics_source::{Across, PromqlQuery};
@@ -225,8 +225,8 @@ pub enum MetricOrigin {
         rate_over: Option<Duration>,
         /// How replicas' values become one.
         across: Across,
-        /// Fixed base URLs; empty: the target's replicas.
-        endpoints: Vec<Arc<str>>,
+        /// Who is asked.
+        asked: Scraped,
     },
     /// A recording (CSV or JSON lines).
     Recorded {
@@ -242,6 +242,40 @@ pub enum MetricOrigin {
         /// One container, instead of the whole pod.
         container: Option<String>,
     },
+}
+
+/// Who is asked for their own `/metrics`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scraped {
+    /// These base URLs, each of which is one replica.
+    Fixed(Vec<Arc<str>>),
+    /// The target's replicas, where they listen (processes).
+    Replicas,
+    /// The target's pods.
+    Pods {
+        /// On this port.
+        port: PodPort,
+        /// What the annotation `headroom.dev/scrape-address` of a pod is worth.
+        annotation: ScrapeAddress,
+    },
+}
+
+/// A port of pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodPort {
+    /// This one.
+    Number(NonZeroU16),
+    /// The one that a container gives this name.
+    Named(Arc<str>),
+}
+
+/// What the annotation `headroom.dev/scrape-address` of a pod is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScrapeAddress {
+    /// Nothing: pods are asked at their own address.
+    Ignored,
+    /// The pod is asked there instead, on the machine that headroom runs on.
+    Honored,
 }
 
 /// Something the user should know that is no error.

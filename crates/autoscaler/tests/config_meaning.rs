@@ -9,7 +9,8 @@ use std::{
 
 use headroom_actuator::{KubernetesTarget, ReadyCheck, ScaleTarget};
 use headroom_autoscaler::{
-    Configuration, Credentials, MetricOrigin, Mode, Schedule, Secret, Window, WorkloadSettings,
+    Configuration, Credentials, MetricOrigin, Mode, PodPort, Schedule, ScrapeAddress, Scraped, Secret,
+    Window, WorkloadSettings,
     config::{self, Environment, LoadOptions},
 };
 use headroom_cluster::{KindName, ObjectName};
@@ -188,7 +189,7 @@ fn processes_get_their_directories_and_checks() {
         path,
         rate_over,
         across,
-        endpoints,
+        asked,
     } = &configuration.workloads[0].metrics[0].origin
     else {
         panic!("{configuration:#?}")
@@ -197,7 +198,50 @@ fn processes_get_their_directories_and_checks() {
         (&**series, &**path, *rate_over),
         ("http_requests_total", "/metrics", Some(seconds(10)))
     );
-    assert_eq!((*across, endpoints.len()), (Across::Sum, 0));
+    assert_eq!((*across, asked), (Across::Sum, &Scraped::Replicas));
+}
+
+#[test]
+fn pods_are_scraped_on_their_port_and_a_later_layer_may_say_otherwise() {
+    let configuration = load("tests/valid/scrape-of-pods.toml");
+    let asked: Vec<&Scraped> = configuration
+        .workloads
+        .iter()
+        .map(|workload| match &workload.metrics[0].origin {
+            MetricOrigin::Scrape { asked, .. } => asked,
+            other @ (MetricOrigin::Prometheus { .. }
+            | MetricOrigin::Recorded { .. }
+            | MetricOrigin::Resource { .. }) => panic!("{other:?}"),
+        })
+        .collect();
+    let pods = |port| Scraped::Pods {
+        port,
+        annotation: ScrapeAddress::Honored,
+    };
+    let number = std::num::NonZeroU16::new(9090).unwrap();
+    let expected = [
+        &pods(PodPort::Named("metrics".into())),
+        &pods(PodPort::Number(number)),
+        &Scraped::Fixed(vec!["http://gateway:8080".into()]),
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[test]
+fn where_pods_want_to_be_scraped_is_ignored_unless_the_operator_says_otherwise() {
+    let text = std::fs::read_to_string("tests/valid/scrape-of-pods.toml").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("headroom.toml");
+    std::fs::write(&path, text.replace("allow_scrape_address = true", "")).unwrap();
+    let configuration = load(path.to_str().unwrap());
+    let MetricOrigin::Scrape {
+        asked: Scraped::Pods { annotation, .. },
+        ..
+    } = &configuration.workloads[0].metrics[0].origin
+    else {
+        panic!("{configuration:#?}")
+    };
+    assert_eq!(*annotation, ScrapeAddress::Ignored);
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub use connection::{Connection, ConnectionOptions};
 pub use error::ClusterError;
 pub use hpa::Hpa;
 pub use meta::{FieldOwner, Labels};
-pub use pod::{Container, Pod, PodTrouble, Requests};
+pub use pod::{Container, NamedPort, Pod, PodTrouble, Requests};
 pub use resource::{KindName, ObjectName, Resource};
 pub use rollout::Rollout;
 pub use scalable::Scalable;

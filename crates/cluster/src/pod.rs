@@ -1,6 +1,6 @@
 //! What is kept of a pod: who it is, whether it can serve, what it asks for, and what keeps it from starting.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use headroom_policy_engine::{ConditionStatus, InitKind, Milli, PodPhase, ReadyCondition, Timestamp};
 use serde::{Deserialize, de::IgnoredAny};
@@ -33,6 +33,8 @@ pub struct Pod {
     pub ready: Option<ReadyCondition>,
     /// Its address.
     pub ip: Option<IpAddr>,
+    /// The TCP ports that its lasting containers give a name to, each name once.
+    pub ports: Arc<[NamedPort]>,
     /// Its containers.
     pub containers: Box<[Container]>,
     /// Its init containers in their order, with what becomes of each.
@@ -42,7 +44,16 @@ pub struct Pod {
     /// What keeps it from starting, in Kubernetes' own words.
     pub trouble: Option<Box<PodTrouble>>,
     /// Where it can be asked for metrics instead, by its annotation `headroom.dev/scrape-address`.
-    pub scrape_address: Option<Box<str>>,
+    pub scrape_address: Option<Arc<str>>,
+}
+
+/// A port of a pod, by the name that a container gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NamedPort {
+    /// The name, such as `metrics`.
+    pub name: Box<str>,
+    /// The port.
+    pub number: NonZeroU16,
 }
 
 /// A container of a pod.
@@ -129,6 +140,15 @@ struct RawContainer {
     name: String,
     restart_policy: Option<String>,
     resources: RawResources,
+    ports: Vec<RawPort>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawPort {
+    name: Option<String>,
+    container_port: Option<NonZeroU16>,
+    protocol: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -225,10 +245,11 @@ impl Kept for Pod {
             labels: labels.unwrap_or_default().into_iter().collect(),
             created,
             deleting: deletion_timestamp.is_some(),
+            ports: ports(&spec),
             containers: spec.containers.into_iter().map(container).collect(),
             init_containers: spec.init_containers.into_iter().map(init_container).collect(),
             requests: spec.resources.requests.map(|requests| requests.read()),
-            scrape_address: annotations.scrape_address.map(String::into_boxed_str),
+            scrape_address: annotations.scrape_address.map(Arc::from),
         }
     }
 
@@ -260,11 +281,39 @@ fn container(raw: RawContainer) -> Container {
 }
 
 fn init_container(raw: RawContainer) -> (Container, InitKind) {
-    let kind = match raw.restart_policy.as_deref() {
-        Some("Always") => InitKind::Sidecar,
-        Some(_) | None => InitKind::Ordinary,
-    };
+    let kind = raw.init_kind();
     (container(raw), kind)
+}
+
+impl RawContainer {
+    fn init_kind(&self) -> InitKind {
+        match self.restart_policy.as_deref() {
+            Some("Always") => InitKind::Sidecar,
+            Some(_) | None => InitKind::Ordinary,
+        }
+    }
+}
+
+/// The ports with a name, as a Service finds them: of two with the same name, the first.
+fn ports(spec: &RawSpec) -> Arc<[NamedPort]> {
+    let sidecars = spec
+        .init_containers
+        .iter()
+        .filter(|container| container.init_kind() == InitKind::Sidecar);
+    let all = spec.containers.iter().chain(sidecars).flat_map(|one| &one.ports);
+    let tcp = all.filter(|port| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP"));
+    let mut ports: Vec<NamedPort> = Vec::new();
+    for port in tcp {
+        if let (Some(name), Some(number)) = (port.name.as_deref(), port.container_port)
+            && !ports.iter().any(|known| &*known.name == name)
+        {
+            ports.push(NamedPort {
+                name: name.into(),
+                number,
+            });
+        }
+    }
+    ports.into()
 }
 
 fn phase(text: Option<&str>) -> PodPhase {
@@ -355,12 +404,15 @@ mod tests {
             },
             "spec": {
                 "containers": [
-                    {"name": "app", "resources": {"requests": {"cpu": "250m", "memory": "64Mi"}, "limits": {"cpu": "1"}}},
-                    {"name": "log"},
+                    {"name": "app", "resources": {"requests": {"cpu": "250m", "memory": "64Mi"}, "limits": {"cpu": "1"}},
+                     "ports": [{"containerPort": 80}, {"name": "metrics", "containerPort": 9000, "protocol": "TCP"},
+                               {"name": "dns", "containerPort": 53, "protocol": "UDP"}]},
+                    {"name": "log", "ports": [{"name": "metrics", "containerPort": 9999}]},
                 ],
                 "initContainers": [
-                    {"name": "mesh", "restartPolicy": "Always", "resources": {"requests": {"cpu": "1"}}},
-                    {"name": "migrate"},
+                    {"name": "mesh", "restartPolicy": "Always", "resources": {"requests": {"cpu": "1"}},
+                     "ports": [{"name": "admin", "containerPort": 15000}]},
+                    {"name": "migrate", "ports": [{"name": "none", "containerPort": 1}]},
                 ],
             },
             "status": {
@@ -374,6 +426,8 @@ mod tests {
         assert_eq!(kept.started_at, Some(at(1)));
         assert_eq!(kept.ip, Some("10.1.0.7".parse().unwrap()));
         assert_eq!(kept.scrape_address.as_deref(), Some("127.0.0.1:9"));
+        let ports = kept.ports.iter().map(|port| (&*port.name, port.number.get()));
+        assert_eq!(ports.collect::<Vec<_>>(), [("metrics", 9000), ("admin", 15000)]);
         assert_eq!(kept.containers[0].requests.cpu, Some(Milli::new(250)));
         assert_eq!(
             kept.containers[0].requests.memory,

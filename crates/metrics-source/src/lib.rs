@@ -24,7 +24,9 @@ pub use prometheus::{
     ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
     PrometheusSource, ServerInfo,
 };
-pub use query::{Across, Endpoint, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery, UsageQuery};
+pub use query::{
+    Across, Endpoint, EndpointAddress, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery, UsageQuery,
+};
 pub use recorded::{RecordedError, RecordedFlaw, RecordedProblem, RecordedSource};
 pub use scrape::{
     FirstRate, ReadingsVersionError, ScrapeOptions, ScrapeReadings, ScrapeSetupError, ScrapeSource, Selector,

@@ -57,10 +57,19 @@ pub enum Across {
 pub struct Endpoint {
     /// What identifies this replica and no later one in its place: a new process on an old port has a new id.
     pub id: Arc<str>,
-    /// The URL without a path, such as `http://127.0.0.1:8080`.
-    pub base_url: Arc<str>,
+    /// Where it listens.
+    pub address: EndpointAddress,
     /// Whether the replica is ready. One that is still starting is asked, and not counted as lost when it is silent.
     pub ready: bool,
+}
+
+/// Where a replica listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum EndpointAddress {
+    /// At this URL without a path, such as `http://127.0.0.1:8080`.
+    Url(Arc<str>),
+    /// Nobody can tell, and this is why. The replica is one that does not answer.
+    Unknown(Arc<str>),
 }
 
 /// What the pods of an object in Kubernetes use of a resource, as a part of what they request.

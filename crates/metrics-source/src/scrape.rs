@@ -27,7 +27,7 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Answer, Endpoint, MetricQuery, MetricsSource, Moments, ObserveError, Past, ScrapeQuery,
+    Answer, Endpoint, EndpointAddress, MetricQuery, MetricsSource, Moments, ObserveError, Past, ScrapeQuery,
     exposition::Samples, past,
 };
 use combine::{Seen, Share, combine};
@@ -158,12 +158,16 @@ impl ScrapeSource {
         let round = wanted.iter().map(|wanted| {
             let mut is_whole = true;
             let parts = wanted.query.endpoints.iter().map(|endpoint| {
-                let samples = match texts.get(wanted, endpoint) {
+                let page = match wanted.page(endpoint) {
+                    Ok(page) => page,
+                    Err(lost) => return Seen::Lost(Arc::new(lost)),
+                };
+                let samples = match texts.get(&page, wanted) {
                     Some(Ok(samples)) => samples,
                     Some(Err(lost)) => return Seen::Lost(Arc::clone(lost)),
                     None => return Seen::Absent,
                 };
-                match wanted.see(endpoint, samples, &mut readings, now, longest) {
+                match wanted.see(page, samples, &mut readings, now, longest) {
                     Ok((seen, part_is_whole)) => {
                         is_whole &= part_is_whole;
                         seen
@@ -186,8 +190,13 @@ impl ScrapeSource {
     async fn read_texts(&self, wanted: &[&Wanted<'_>], now: Timestamp) -> Texts {
         let mut pages: BTreeMap<PageKey, Vec<NamedSelector>> = BTreeMap::new();
         for wanted in wanted {
-            for endpoint in wanted.query.endpoints.iter() {
-                let selectors = pages.entry(wanted.page(endpoint)).or_default();
+            let of_query = wanted
+                .query
+                .endpoints
+                .iter()
+                .map(|endpoint| wanted.page(endpoint));
+            for page in of_query.flatten() {
+                let selectors = pages.entry(page).or_default();
                 let series = &wanted.query.series;
                 if !selectors.iter().any(|(known, _)| known == series) {
                     selectors.push((Arc::clone(series), Arc::clone(&wanted.selector)));
@@ -295,18 +304,23 @@ impl<'q> Wanted<'q> {
         }
     }
 
-    fn page(&self, endpoint: &Endpoint) -> PageKey {
-        PageKey {
-            replica: Arc::clone(&endpoint.id),
-            base_url: Arc::clone(&endpoint.base_url),
-            path: Arc::clone(&self.query.path),
+    fn page(&self, endpoint: &Endpoint) -> Result<PageKey, Lost> {
+        match &endpoint.address {
+            EndpointAddress::Url(base_url) => Ok(PageKey {
+                replica: Arc::clone(&endpoint.id),
+                base_url: Arc::clone(base_url),
+                path: Arc::clone(&self.query.path),
+            }),
+            EndpointAddress::Unknown(reason) => Err(Lost::NoAddress {
+                reason: Arc::clone(reason),
+            }),
         }
     }
 
     /// What a replica's samples mean, and whether a second reading would make no more of them.
     fn see(
         &self,
-        endpoint: &Endpoint,
+        page: PageKey,
         samples: &Samples,
         readings: &mut Readings,
         now: Timestamp,
@@ -316,7 +330,7 @@ impl<'q> Wanted<'q> {
             return Ok((level(samples), true));
         };
         let key = TrackKey {
-            page: self.page(endpoint),
+            page,
             series: Arc::clone(&self.query.series),
             rate_over,
         };
@@ -359,9 +373,8 @@ type NamedSelector = (Arc<str>, Arc<Selector>);
 struct Texts(HashMap<(PageKey, Arc<str>), Result<Samples, Arc<Lost>>>);
 
 impl Texts {
-    fn get(&self, wanted: &Wanted<'_>, endpoint: &Endpoint) -> Option<&Result<Samples, Arc<Lost>>> {
-        self.0
-            .get(&(wanted.page(endpoint), Arc::clone(&wanted.query.series)))
+    fn get(&self, page: &PageKey, wanted: &Wanted<'_>) -> Option<&Result<Samples, Arc<Lost>>> {
+        self.0.get(&(page.clone(), Arc::clone(&wanted.query.series)))
     }
 }
 

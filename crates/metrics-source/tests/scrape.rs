@@ -15,8 +15,8 @@ use std::{
 };
 
 use headroom_metrics_source::{
-    Across, Answer, Endpoint, FirstRate, MetricQuery, MetricsSource, ObserveError, PromqlQuery,
-    ScrapeOptions, ScrapeQuery, ScrapeSource,
+    Across, Answer, Endpoint, EndpointAddress, FirstRate, MetricQuery, MetricsSource, ObserveError,
+    PromqlQuery, ScrapeOptions, ScrapeQuery, ScrapeSource,
 };
 use headroom_policy_engine::{Freshness, MissingCause, Observation, Readiness, Reading, Replicas, Timestamp};
 use tokio::net::TcpListener;
@@ -66,7 +66,7 @@ async fn respond(server: &MockServer, with: impl Respond + 'static) {
 fn ready(id: &str, base_url: impl Into<String>) -> Endpoint {
     Endpoint {
         id: id.into(),
-        base_url: base_url.into().into(),
+        address: EndpointAddress::Url(base_url.into().into()),
         ready: true,
     }
 }
@@ -151,6 +151,28 @@ async fn adds_up_what_matches_on_all_replicas() {
     )
     .await;
     assert_eq!(reading(&only_a).value, 8.0);
+}
+
+#[tokio::test]
+async fn a_replica_of_which_nobody_knows_where_it_listens_is_one_that_does_not_answer() {
+    let one = replica("users 3\n").await;
+    let lost = Endpoint {
+        address: EndpointAddress::Unknown("has no port called `metrics`".into()),
+        ..ready("lost", "")
+    };
+    let known = ready("one", one.uri());
+    let answer = observe(&source(), gauge("users", vec![known, lost.clone()]), START).await;
+    assert_eq!(reading(&answer).value, 3.0);
+    assert_eq!(
+        answer.remarks,
+        ["replica lost: has no port called `metrics`".into()]
+    );
+    assert!(matches!(judge(&answer, 2, START), Observation::Partial(_)));
+    let answer = observe(&source(), gauge("users", vec![lost]), START).await;
+    assert_eq!(
+        error(&answer).to_string(),
+        "none of 1 replicas answered: has no port called `metrics`"
+    );
 }
 
 #[tokio::test]

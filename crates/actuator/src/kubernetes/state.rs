@@ -1,6 +1,6 @@
 //! What the facts of an object and its pods are for a workload.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use headroom_cluster::{ClusterError, FIELD_MANAGER, Objects, Pod, Rollout, Scalable};
 use headroom_policy_engine::{
@@ -9,7 +9,7 @@ use headroom_policy_engine::{
 };
 
 use super::guards;
-use crate::{ReplicaEndpoint, TargetState};
+use crate::{ReplicaAddress, ReplicaEndpoint, TargetState};
 
 /// What was read of a target and its surroundings.
 #[derive(Debug)]
@@ -112,14 +112,14 @@ fn readiness(wanted: Replicas, pods: &[&Arc<Pod>], now: Timestamp) -> Readiness 
 
 /// Where a pod can be asked. The port is the metric's to say.
 fn endpoint(pod: &Pod) -> Option<ReplicaEndpoint> {
-    let ip = pod.ip.filter(|_| pod.counts())?;
-    let base_url = match ip {
-        IpAddr::V4(ip) => format!("http://{ip}"),
-        IpAddr::V6(ip) => format!("http://[{ip}]"),
-    };
-    Some(ReplicaEndpoint {
-        id: (&*pod.uid).into(),
-        base_url: base_url.into(),
+    pod.counts().then(|| ReplicaEndpoint {
+        // The name is for people; a later pod may have it too.
+        id: format!("{} ({})", pod.name, pod.uid).into(),
+        address: ReplicaAddress::Pod {
+            ip: pod.ip,
+            ports: Arc::clone(&pod.ports),
+            scrape_address: pod.scrape_address.clone(),
+        },
         ready: pod.is_ready(),
     })
 }

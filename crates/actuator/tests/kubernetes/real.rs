@@ -3,8 +3,8 @@
 use std::{slice, sync::Arc, time::Duration};
 
 use headroom_actuator::{
-    Actuator, KubernetesActuator, KubernetesProbe, KubernetesReader, KubernetesTarget, ScaleTarget,
-    TargetError, TargetReader as _, TargetState,
+    Actuator, KubernetesActuator, KubernetesProbe, KubernetesReader, KubernetesTarget, ReplicaAddress,
+    ReplicaEndpoint, ScaleTarget, TargetError, TargetReader as _, TargetState,
     testing::contract::{self, check},
 };
 use headroom_cluster::{
@@ -290,11 +290,13 @@ async fn readiness_is_that_of_the_pods_and_says_since_when_one_waits() {
     };
     assert_eq!(state.workload.readiness, all);
     assert_eq!(state.replicas.len(), 3);
+    let has_address =
+        |replica: &ReplicaEndpoint| matches!(replica.address, ReplicaAddress::Pod { ip: Some(_), .. });
     assert!(
         state
             .replicas
             .iter()
-            .all(|replica| replica.ready && replica.base_url.starts_with("http://10."))
+            .all(|replica| replica.ready && has_address(replica))
     );
     wait_until(
         MINUTE,

@@ -61,7 +61,7 @@ async fn each_replica_has_a_port_an_environment_a_log_and_a_session_of_its_own()
         state
             .replicas
             .iter()
-            .map(|replica| replica.base_url.to_string())
+            .map(|replica| replica.address.url().unwrap().to_string())
             .collect::<BTreeSet<_>>(),
         urls
     );

@@ -70,7 +70,17 @@ async fn world(ready: ReadyCheck, replicas: u32) -> (World, Vec<u16>) {
     let urls = world.read().await.replicas;
     let ports = urls
         .iter()
-        .map(|replica| replica.base_url.rsplit_once(':').unwrap().1.parse().unwrap())
+        .map(|replica| {
+            replica
+                .address
+                .url()
+                .unwrap()
+                .rsplit_once(':')
+                .unwrap()
+                .1
+                .parse()
+                .unwrap()
+        })
         .collect();
     (world, ports)
 }

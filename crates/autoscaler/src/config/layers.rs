@@ -38,10 +38,13 @@ const TARGETS: &[Way] = &[
 /// Where a metric comes from: one of these.
 const ORIGINS: &[Way] = &[
     Way::new(&["query"], &["coverage", "source"]),
-    Way::new(&["scrape"], &["path", "rate_over", "across", "endpoints"]),
+    Way::new(&["scrape"], &["path", "rate_over", "across", "port", "endpoints"]),
     Way::new(&["recorded"], &["series"]),
     Way::new(&["container"], &[]),
 ];
+
+/// Who is scraped: one of these.
+const SCRAPED: &[Way] = &[Way::new(&["port"], &[]), Way::new(&["endpoints"], &[])];
 
 /// How a metric becomes a count: one of these.
 const RULES: &[Way] = &[
@@ -73,7 +76,7 @@ const SCHEDULE: &[Way] = &[
 const fn groups(kind: TableKind) -> &'static [&'static [Way]] {
     match kind {
         TableKind::Workload => &[TARGETS],
-        TableKind::Metric => &[ORIGINS, RULES],
+        TableKind::Metric => &[ORIGINS, SCRAPED, RULES],
         TableKind::Prometheus => &[CREDENTIALS],
         TableKind::Ready => &[READY],
         TableKind::Fallback => &[FALLBACK],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headroom_actuator::ScaleTarget;
-use headroom_metrics_source::{Across, PromqlQuery};
+use headroom_metrics_source::PromqlQuery;
 use headroom_policy_engine::{
     ContainerId, Freshness, GroupName, MetricKind, MetricName, MetricPolicy, MetricRule, OnMissing, Resource,
     Semantics, Tolerance, Votes,
@@ -16,14 +16,14 @@ use super::{
     place::Place,
     problem::{Finding, ProblemKind},
     promql,
-    raw::{AcrossReplicas, RawMetric, WhenMissing},
+    raw::{RawMetric, WhenMissing},
     reader::{Reader, absent, conflict},
-    rules,
+    rules, scraping,
     servers::{Servers, check_name},
-    words::{self, PromqlText},
+    words::PromqlText,
     zero,
 };
-use crate::{MetricOrigin, MetricSettings, settings};
+use crate::{MetricOrigin, MetricSettings, ScrapeAddress, settings};
 
 /// What a metric needs to know of its workload.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) servers: &'a Servers,
     pub(super) source: Option<&'a At<String>>,
     pub(super) target: Option<TargetKind>,
+    /// What a pod's own word on where it is scraped is worth.
+    pub(super) scrape_address: ScrapeAddress,
     /// Whose rules decide.
     pub(super) semantics: Semantics,
     /// The workload's tolerances, up and down.
@@ -218,7 +220,7 @@ fn origin(
     }
     let origin = match (&raw.query, &raw.scrape, &raw.recorded) {
         (Some(query), _, _) => prometheus(name, query, raw, around, reader),
-        (None, Some(series), _) => without_queries(scrape(name, series, raw, around, reader)),
+        (None, Some(series), _) => without_queries(scraping::scrape(name, series, raw, around, reader)),
         (None, None, Some(file)) => {
             let series = raw
                 .series
@@ -260,6 +262,7 @@ fn check_companions(raw: &RawMetric, reader: &mut Reader<'_>) -> bool {
             raw.rate_over.as_ref().map(|at| at.place),
         ),
         ("across", "scrape", scrape, raw.across.as_ref().map(|at| at.place)),
+        ("port", "scrape", scrape, raw.port.as_ref().map(|at| at.place)),
         (
             "endpoints",
             "scrape",
@@ -351,60 +354,6 @@ pub(super) fn promql(text: &At<PromqlText>, reader: &mut Reader<'_>) -> Option<E
             );
         })
         .ok()
-}
-
-fn scrape(
-    name: &At<String>,
-    series: &At<PromqlText>,
-    raw: &RawMetric,
-    around: &Surroundings<'_>,
-    reader: &mut Reader<'_>,
-) -> Option<MetricOrigin> {
-    let is_series = promql::is_series(&series.value.0);
-    if !is_series {
-        let message = format!("`{}` is no series", series.value.0);
-        let finding = Finding::new(ProblemKind::BadValue, message).at(series.place);
-        reader.report(finding.help(
-            "write a metric's name, with label matchers if need be: 'http_requests_total{code=\"200\"}'; \
-             rates and sums are made with rate_over and across",
-        ));
-    }
-    let mut endpoints = Vec::new();
-    for url in raw.endpoints.iter().flat_map(|list| &list.value) {
-        endpoints.extend(reader.word(words::url(&url.value.0), url.place).map(Arc::from));
-    }
-    let listed = raw.endpoints.as_ref().is_some_and(|list| !list.value.is_empty());
-    let known = listed || around.target.is_none_or(|target| target == TargetKind::Process);
-    if !known {
-        let message = format!("metric `{}` does not say where to scrape", name.value);
-        let help = "set endpoints = [\"http://HOST:PORT\"]: only a process target knows where its replicas are; or ask \
-                    a Prometheus with `query`";
-        reader.report(absent(message, series.place, help));
-    }
-    let rate_over = reader.span("rate_over", raw.rate_over.as_ref());
-    if rate_over.is_none() && raw.rate_over.is_none() && series.value.0.contains("_total") {
-        let warning = format!(
-            "metric `{}` reads a counter without `rate_over`: it only ever grows; set rate_over = \"30s\"",
-            name.value
-        );
-        reader.lint(Lint::CounterWithoutRate, series.place, &warning);
-    }
-    let path = raw.path.as_ref()?;
-    if !path.value.starts_with('/') {
-        let finding = Finding::new(ProblemKind::BadValue, "a path on a replica starts with /").at(path.place);
-        reader.report(finding.help(format!("write path = \"/{}\"", path.value)));
-        return None;
-    }
-    (is_series && known).then(|| MetricOrigin::Scrape {
-        series: Arc::from(series.value.0.trim()),
-        path: Arc::from(path.value.as_str()),
-        rate_over,
-        across: match raw.across.as_ref().map(|choice| choice.value) {
-            Some(AcrossReplicas::Average) => Across::Average,
-            Some(AcrossReplicas::Sum) | None => Across::Sum,
-        },
-        endpoints,
-    })
 }
 
 /// Kubernetes' own cpu or memory of the pods.

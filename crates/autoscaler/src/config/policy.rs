@@ -24,7 +24,7 @@ use super::{
     servers::Servers,
     targets, words, zero,
 };
-use crate::{Mode, WorkloadSettings};
+use crate::{Mode, ScrapeAddress, WorkloadSettings};
 
 /// What holds for all workloads.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(super) struct Common<'a> {
     pub(super) state_dir: &'a Path,
     pub(super) deadline: Duration,
     pub(super) hpa: &'a Arc<HpaSettings>,
+    pub(super) scrape_address: ScrapeAddress,
 }
 
 /// What became of a workload: its settings with the queries of its metrics, and its target even where something else is
@@ -112,6 +113,7 @@ fn policy(
         source: raw.source.as_ref(),
         semantics,
         target: target.map(|target| TargetKind::from(&target.value)),
+        scrape_address: common.scrape_address,
         // Where the tolerances are wrong this is reported, and no policy comes of it.
         tolerance: tolerance.or(Tolerance::new(0.0, 0.0).ok())?,
     };

@@ -41,6 +41,10 @@ pub(super) struct RawFile {
     pub(super) pass_deadline: Option<At<DurationText>>,
     /// Whether the environment variables of the old scaling script change what this file says.
     pub(super) script_environment: Option<At<bool>>,
+    /// Whether a pod with the annotation `headroom.dev/scrape-address` is asked for its metrics there instead of at its
+    /// own address: an address of the machine that headroom runs on, with a port. For trying out with pods that run
+    /// nothing. Whoever may write pods then chooses what headroom asks there.
+    pub(super) allow_scrape_address: Option<At<bool>>,
     /// What is kept of past decisions.
     pub(super) history: Option<RawHistory>,
     /// When so much of the whole fleet would fall at once that nothing does.

@@ -41,7 +41,7 @@ but for files of tests, `*.test.toml`).
 
 **Layers.** Kinds go before files: built-in defaults, all `[defaults]`, templates, workloads; within a kind a later `-c`
 wins. One `-c` is one layer, in which nothing may be defined twice. Tables merge key by key, lists replace. Setting one
-of several keys that exclude each other (`scale_target`, `process`, `command`; `query`, `scrape`, `recorded`; `utilization`,
+of several keys that exclude each other (`scale_target`, `process`, `command`; `query`, `scrape`, `recorded`; `port`, `endpoints`; `utilization`,
 `per_replica`, `value`, `high`/`low`, `above`/`below`; `fallback.replicas`, `fallback.action`; `cron`, `from`/`until` of a schedule)
 removes the others that come from lower layers. `metrics.NAME.enabled = false` removes a metric, `schedule.NAME.enabled = false` a
 schedule.
@@ -51,6 +51,7 @@ schedule.
 **Texts.** A *duration* is whole numbers with units, the largest first: `\"5m\"`, `\"1h30m\"`, `\"500ms\"`. A *percentage* is
 `\"70%\"`, or a fraction such as `0.7`. An *amount* is a number, a duration in seconds (`\"2s\"`) or a percentage. A *secret* is
 `\"env:NAME\"` or `\"file:PATH\"`. A *path* is relative to the directory of the file it stands in.
+A *port* is a number, or the name that a container gives it.
 A *cron expression* has the five fields of crontab: minute, hour, day of the month, month, day of the week. A *time zone* is a
 name of the IANA database: `\"Europe/Berlin\"`. A *date and time* is `\"2026-11-27T08:00\"`, on the clocks of the schedule's
 `timezone`, or has an offset: `\"2026-11-27T08:00+01:00\"`; TOML's own dates do too.

@@ -126,6 +126,8 @@ numbers! {
     PercentageText = "percentage";
     /// A value of a metric: a number, a duration in seconds (`"2s"`) or a fraction (`"70%"`).
     AmountText = "amount";
+    /// A port of pods: a number, or the name that a container gives it.
+    PortText = "port";
 }
 
 /// Why a text could not be read.
@@ -149,6 +151,8 @@ pub(super) enum WordError {
     Target { text: String },
     #[error("`{part}` is not a DNS label")]
     Label { part: String },
+    #[error("`{text}` is not a port")]
+    Port { text: String },
     #[error("`{text}` is not a URL of a server: {reason}")]
     Url { text: String, reason: &'static str },
 }
@@ -172,6 +176,9 @@ impl WordError {
             }
             Self::Label { .. } => {
                 "a DNS label is 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends"
+            }
+            Self::Port { .. } => {
+                "write a number from 1 to 65535, or the name that a container gives its port: \"metrics\""
             }
             Self::Url { .. } => "write it as \"http://prometheus:9090\" or \"https://HOST[:PORT][/PATH]\"",
         }

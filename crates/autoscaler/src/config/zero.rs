@@ -11,7 +11,7 @@ use super::{
     raw::{RawMetric, RawWorkload},
     reader::{Reader, absent},
 };
-use crate::{MetricOrigin, MetricSettings};
+use crate::{MetricOrigin, MetricSettings, Scraped};
 
 /// For how long there has to be no load before the count is set to zero.
 pub(super) fn idle(raw: &RawWorkload, reader: &mut Reader<'_>) -> Option<Duration> {
@@ -74,9 +74,17 @@ pub(super) fn activation(
         return Some(Activation::None);
     };
     let of_replicas = match &settings.origin {
-        MetricOrigin::Scrape { endpoints, .. } => endpoints.is_empty(),
-        MetricOrigin::Resource { .. } => true,
-        MetricOrigin::Prometheus { .. } | MetricOrigin::Recorded { .. } => false,
+        MetricOrigin::Scrape {
+            asked: Scraped::Replicas | Scraped::Pods { .. },
+            ..
+        }
+        | MetricOrigin::Resource { .. } => true,
+        MetricOrigin::Scrape {
+            asked: Scraped::Fixed(_),
+            ..
+        }
+        | MetricOrigin::Prometheus { .. }
+        | MetricOrigin::Recorded { .. } => false,
     };
     let is_share = matches!(rule, MetricRule::Utilization(_));
     if !of_replicas && !is_share {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, interval_at, timeout};
 use super::{
     Autoscaler, Due, Managed, Pass,
     evaluate::{Found, conclude, decide, decide_again, settle},
-    observe::{Place, Questions, endpoints},
+    observe::{Place, Questions},
     past::Pasts,
     report::in_one_line,
     states::Taken,
@@ -101,15 +101,15 @@ impl Autoscaler {
                         hold: None,
                     };
                 };
-                let replicas = endpoints(&state.replicas);
+                let replicas = &state.replicas;
                 let places = 0..settings.metrics.len();
-                let places = places.map(|index| questions.add_metric(settings, index, &replicas));
+                let places = places.map(|index| questions.add_metric(settings, index, replicas));
                 Asked {
                     places: places.collect(),
                     hold: settings
                         .hold_query
                         .as_ref()
-                        .map(|hold| questions.add(&hold.asked.origin, &replicas)),
+                        .map(|hold| questions.add(&hold.asked.origin, replicas)),
                     due,
                 }
             })

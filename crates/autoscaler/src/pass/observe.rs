@@ -12,11 +12,12 @@ use std::{
 use futures::future::join_all;
 use headroom_actuator::{ReplicaEndpoint, ScaleTarget};
 use headroom_metrics_source::{
-    Answer, Endpoint, MetricQuery, MetricsSource, Moments, ObserveError, Past, RecordedQuery, ScrapeQuery,
-    UsageQuery, WithDeadline,
+    Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past, RecordedQuery, ScrapeQuery, UsageQuery,
+    WithDeadline,
 };
 use headroom_policy_engine::{Timestamp, hpa::MetricKind};
 
+use super::endpoints::endpoints;
 use crate::{MetricOrigin, WorkloadSettings, settings::containers};
 
 /// Which source.
@@ -122,7 +123,7 @@ impl Questions {
         &mut self,
         workload: &WorkloadSettings,
         index: usize,
-        replicas: &Arc<[Endpoint]>,
+        replicas: &[ReplicaEndpoint],
     ) -> Place {
         match (usage(workload, index), workload.metrics.get(index)) {
             (Some(query), _) => self.place(SourceId::Kubernetes, MetricQuery::Usage(query)),
@@ -132,7 +133,7 @@ impl Questions {
     }
 
     /// Adds what is asked for `origin`, with the replicas that the target told of.
-    pub(super) fn add(&mut self, origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Place {
+    pub(super) fn add(&mut self, origin: &MetricOrigin, replicas: &[ReplicaEndpoint]) -> Place {
         match question(origin, replicas) {
             Some((id, query)) => self.place(id, query),
             None => Place::NotAsked,
@@ -245,7 +246,10 @@ fn usage(workload: &WorkloadSettings, index: usize) -> Option<UsageQuery> {
 }
 
 /// Who is asked what for `origin`; `None` where nobody can be.
-pub(super) fn question(origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Option<(SourceId, MetricQuery)> {
+pub(super) fn question(
+    origin: &MetricOrigin,
+    replicas: &[ReplicaEndpoint],
+) -> Option<(SourceId, MetricQuery)> {
     match origin {
         MetricOrigin::Prometheus { server, query } => Some((
             SourceId::Prometheus(server.clone()),
@@ -256,18 +260,14 @@ pub(super) fn question(origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Opt
             path,
             rate_over,
             across,
-            endpoints,
+            asked,
         } => {
             let query = ScrapeQuery {
                 series: Arc::clone(series),
                 path: Arc::clone(path),
                 rate_over: *rate_over,
                 across: *across,
-                endpoints: if endpoints.is_empty() {
-                    Arc::clone(replicas)
-                } else {
-                    endpoints.iter().map(fixed).collect()
-                },
+                endpoints: endpoints(asked, replicas),
             };
             Some((SourceId::Scrape, MetricQuery::Scrape(query)))
         }
@@ -279,23 +279,4 @@ pub(super) fn question(origin: &MetricOrigin, replicas: &Arc<[Endpoint]>) -> Opt
         )),
         MetricOrigin::Resource { .. } => None,
     }
-}
-
-/// A fixed endpoint: what answers there is the same replica each time, as far as anyone can tell.
-fn fixed(url: &Arc<str>) -> Endpoint {
-    Endpoint {
-        id: Arc::clone(url),
-        base_url: Arc::clone(url),
-        ready: true,
-    }
-}
-
-/// The replicas of a target as a source takes them.
-pub(super) fn endpoints(replicas: &[ReplicaEndpoint]) -> Arc<[Endpoint]> {
-    let endpoint = |replica: &ReplicaEndpoint| Endpoint {
-        id: Arc::clone(&replica.id),
-        base_url: Arc::clone(&replica.base_url),
-        ready: replica.ready,
-    };
-    replicas.iter().map(endpoint).collect()
 }

@@ -3,8 +3,6 @@
 //! Whether that is exact is said by the engine, and what a value of the past is worth is judged as in a pass. Here is
 //! decided who is asked about which moments.
 
-use std::sync::Arc;
-
 use headroom_metrics_source::{Moments, Past, PastAnswer};
 use headroom_policy_engine::{ActiveBounds, Memory, MissingCause, Observations, Timestamp, Workload};
 
@@ -169,9 +167,8 @@ fn want(
             format!("its windows hold more than {most} evaluations")
         })
     };
-    let nobody: Arc<[_]> = Arc::default();
     let places = settings.metrics.iter().map(|metric| {
-        let Some((source, query)) = question(&metric.origin, &nobody) else {
+        let Some((source, query)) = question(&metric.origin, &[]) else {
             return Ok(Place::NotAsked);
         };
         let moments = before(answers.time_of(&source).unwrap_or(now))?;

@@ -1,6 +1,8 @@
 //! A pass without memory takes what it would remember from the past of its sources, where that is exact.
 
-use headroom_autoscaler::{DecisionRecord, FirstPass, MetricOrigin, Notice, Rebuilt, Schedule, When, Window};
+use headroom_autoscaler::{
+    DecisionRecord, FirstPass, MetricOrigin, Notice, Rebuilt, Schedule, Scraped, When, Window,
+};
 use headroom_metrics_source::{ObserveError, testing::promql};
 use headroom_policy_engine::{
     ActiveBound, ActiveBounds, BoundSource, EvaluationInterval, Fallback, FallbackAction, FallbackWhen,
@@ -199,7 +201,7 @@ async fn why_the_past_is_not_known_is_recorded() {
             path: "/metrics".into(),
             rate_over: Some(seconds(10)),
             across: Default::default(),
-            endpoints: Vec::new(),
+            asked: Scraped::Replicas,
         };
     };
     assert_eq!(

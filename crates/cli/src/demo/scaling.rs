@@ -115,7 +115,7 @@ impl Scaling {
         let replicas = states.into_iter().flatten().flat_map(|state| state.replicas);
         replicas
             .filter(|replica| replica.ready)
-            .map(|replica| replica.base_url)
+            .filter_map(|replica| replica.address.url().cloned())
             .collect()
     }
 

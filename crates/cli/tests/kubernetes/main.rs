@@ -7,5 +7,6 @@
 mod common;
 
 mod scaling;
+mod scraped;
 mod usage;
 mod world;

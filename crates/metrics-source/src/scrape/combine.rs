@@ -108,12 +108,15 @@ fn error(query: &ScrapeQuery, parts: &[Seen]) -> ObserveError {
             reason: lost.to_string(),
         },
         Some(Lost::TooLarge { limit }) => ObserveError::TooLarge { limit: *limit },
-        Some(lost @ (Lost::TimedOut { .. } | Lost::Unreachable { .. } | Lost::Rejected { .. })) => {
-            ObserveError::NoReplicas {
-                asked: parts.len(),
-                first: Some(lost.to_string()),
-            }
-        }
+        Some(
+            lost @ (Lost::NoAddress { .. }
+            | Lost::TimedOut { .. }
+            | Lost::Unreachable { .. }
+            | Lost::Rejected { .. }),
+        ) => ObserveError::NoReplicas {
+            asked: parts.len(),
+            first: Some(lost.to_string()),
+        },
         None => ObserveError::NoReplicas {
             asked: parts.len(),
             first: None,

@@ -1,6 +1,6 @@
 //! Why one replica's part is missing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 
@@ -9,6 +9,8 @@ use crate::exposition::ExpositionError;
 /// Why one replica's part is missing.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub(super) enum Lost {
+    #[error("{reason}")]
+    NoAddress { reason: Arc<str> },
     #[error("no answer within {after:?}")]
     TimedOut { after: Duration },
     #[error("could not be reached: {reason}")]

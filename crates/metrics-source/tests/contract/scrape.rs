@@ -9,7 +9,7 @@ use std::{
 };
 
 use headroom_metrics_source::{
-    Across, Endpoint, MetricQuery, ScrapeOptions, ScrapeQuery, ScrapeSource, testing::promql,
+    Across, Endpoint, EndpointAddress, MetricQuery, ScrapeOptions, ScrapeQuery, ScrapeSource, testing::promql,
 };
 use headroom_policy_engine::{MissingCause, Timestamp};
 use tokio::{io::AsyncReadExt, net::TcpListener, task::JoinSet};
@@ -25,7 +25,7 @@ fn scrape(base_url: &str, path: &str, series: &str) -> ScrapeQuery {
         across: Across::Sum,
         endpoints: Arc::from([Endpoint {
             id: base_url.into(),
-            base_url: base_url.into(),
+            address: EndpointAddress::Url(base_url.into()),
             ready: true,
         }]),
     }

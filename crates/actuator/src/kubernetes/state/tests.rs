@@ -1,4 +1,6 @@
-use headroom_cluster::{FieldOwner, Labels, PodTrouble};
+use std::num::NonZeroU16;
+
+use headroom_cluster::{FieldOwner, Labels, NamedPort, PodTrouble};
 use headroom_policy_engine::{ConditionStatus, PodPhase, ReadyCondition};
 
 use super::*;
@@ -39,6 +41,7 @@ fn pod(name: &str, status: ConditionStatus, seconds: u64) -> Pod {
             since: before(seconds),
         }),
         ip: Some("10.1.0.7".parse().unwrap()),
+        ports: Arc::default(),
         containers: Box::default(),
         init_containers: Box::default(),
         requests: None,
@@ -123,7 +126,7 @@ fn pods_that_ended_or_are_ending_are_no_replicas() {
     };
     let state = state_of(&object(1), [ready("a"), ending, ended]);
     let endpoints: Vec<&str> = state.replicas.iter().map(|replica| &*replica.id).collect();
-    assert_eq!(endpoints, ["uid-of-a"]);
+    assert_eq!(endpoints, ["a (uid-of-a)"]);
     let known = Readiness::Known {
         ready: Replicas::new(1),
         longest_unready: None,
@@ -141,22 +144,41 @@ fn pods_of_others_are_not_counted() {
 }
 
 #[test]
-fn an_address_becomes_a_url_and_no_address_becomes_none() {
-    let six = Pod {
-        ip: Some("fd00::7".parse().unwrap()),
+fn each_pod_says_where_it_can_be_asked_also_one_that_has_no_address_yet() {
+    let ports = Arc::from([NamedPort {
+        name: "metrics".into(),
+        number: NonZeroU16::new(9090).unwrap(),
+    }]);
+    let first = Pod {
+        ports: Arc::clone(&ports),
+        scrape_address: Some("127.0.0.1:9".into()),
         ..ready("a")
     };
-    let none = Pod {
+    let second = Pod {
         ip: None,
-        ..ready("b")
+        ..pod("b", ConditionStatus::False, 1)
     };
-    let state = state_of(&object(3), [six, none, pod("c", ConditionStatus::False, 1)]);
-    let told: Vec<_> = state
-        .replicas
-        .iter()
-        .map(|replica| (&*replica.base_url, replica.ready))
-        .collect();
-    assert_eq!(told, [("http://[fd00::7]", true), ("http://10.1.0.7", false)]);
+    let state = state_of(&object(2), [first, second]);
+    let replica = |id: &str, address, ready| ReplicaEndpoint {
+        id: id.into(),
+        address,
+        ready,
+    };
+    let of_first = ReplicaAddress::Pod {
+        ip: Some("10.1.0.7".parse().unwrap()),
+        ports,
+        scrape_address: Some("127.0.0.1:9".into()),
+    };
+    let of_second = ReplicaAddress::Pod {
+        ip: None,
+        ports: Arc::default(),
+        scrape_address: None,
+    };
+    let expected = [
+        replica("a (uid-of-a)", of_first, true),
+        replica("b (uid-of-b)", of_second, false),
+    ];
+    assert_eq!(state.replicas, expected);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::config::{
     at::At,
-    words::{AmountText, DurationText, PathText, PercentageText, PromqlText, UrlText},
+    words::{AmountText, DurationText, PathText, PercentageText, PortText, PromqlText, UrlText},
 };
 
 /// The rules for one metric: where it comes from, and how its value becomes a count.
@@ -34,7 +34,11 @@ pub(in crate::config) struct RawMetric {
     pub(in crate::config) rate_over: Option<At<DurationText>>,
     /// How the values of several replicas become one.
     pub(in crate::config) across: Option<At<AcrossReplicas>>,
-    /// Fixed base URLs to ask. When it is not set: the target's replicas, where the target knows them (processes).
+    /// The port of the pods to ask: a number, or the name that a container gives it. For targets in Kubernetes.
+    #[schemars(example = &"metrics")]
+    pub(in crate::config) port: Option<At<PortText>>,
+    /// Fixed base URLs to ask, each of which is one replica. When it is not set: the target's own replicas, which
+    /// processes tell of, and Kubernetes with `port`.
     #[schemars(example = &["http://10.0.0.5:8080"])]
     pub(in crate::config) endpoints: Option<At<Vec<At<UrlText>>>>,
     /// A recording (CSV or JSON lines) to read instead of a live source.
