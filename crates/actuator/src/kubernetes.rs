@@ -14,8 +14,7 @@ use std::{
 use async_trait::async_trait;
 use futures::future::{join_all, join4};
 use headroom_cluster::{
-    ClusterError, ClusterView, Connection, FIELD_MANAGER, Resource, Rollout, Scalable, ScaleProbe,
-    ScaleWriter,
+    ClusterError, ClusterView, Connection, FIELD_MANAGER, Need, Rollout, Scalable, ScaleProbe, ScaleWriter,
 };
 use headroom_policy_engine::{RaisedCondition, Replicas, Timestamp};
 use tracing::warn;
@@ -83,9 +82,9 @@ impl KubernetesReader {
             namespace,
             off: &mut off,
         };
-        let pods = allowed.or_off(pods, NOT_READY, &Resource::pods())?;
-        let hpas = allowed.or_off(hpas, SECOND_SCALER, &Resource::hpas())?;
-        let scaled_objects = allowed.or_off(scaled_objects, SECOND_SCALER, &Resource::scaled_objects())?;
+        let pods = allowed.or_off(pods, NOT_READY, &Need::Pods)?;
+        let hpas = allowed.or_off(hpas, SECOND_SCALER, &Need::Hpas)?;
+        let scaled_objects = allowed.or_off(scaled_objects, SECOND_SCALER, &Need::ScaledObjects)?;
         if scalable.rollout == Rollout::Unknown {
             off.push(RaisedCondition::GuardOff {
                 guard: ROLLOUT.into(),
@@ -130,12 +129,12 @@ impl Allowed<'_> {
         &mut self,
         answer: Result<T, ClusterError>,
         guard: &str,
-        resource: &Resource,
+        need: &Need,
     ) -> Result<Option<T>, ClusterError> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.is_forbidden() => {
-                let off = guards::off(guard, resource, self.namespace);
+                let off = guards::off(guard, need, self.namespace);
                 self.reader.warn_once(&off);
                 self.off.push(off);
                 Ok(None)

@@ -391,14 +391,14 @@ fn restore_readings(scrape: &ScrapeSource, store: &Store) -> Result<(), StoreErr
 }
 
 /// The cluster that targets are in.
-struct Cluster {
-    connection: Arc<Connection>,
-    view: Arc<ClusterView>,
+pub(crate) struct Cluster {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) view: Arc<ClusterView>,
 }
 
 impl Cluster {
     /// The cluster, where some target is in one.
-    fn of(
+    pub(crate) fn of(
         settings: &Settings,
         workloads: &[WorkloadSettings],
         purpose: Purpose,

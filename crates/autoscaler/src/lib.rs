@@ -6,6 +6,7 @@ mod clock;
 pub mod config;
 mod in_force;
 mod lock;
+mod needs;
 mod notice;
 mod operator;
 mod pass;
@@ -21,6 +22,7 @@ pub use brake::{BrakeSettings, Falls, Tripped};
 pub use clock::{Clock, FollowingClock, SystemClock};
 pub use in_force::InForce;
 pub use lock::{Holder, LeaderLock, Leadership, LockError, LockHolder};
+pub use needs::{Needs, NeedsError};
 pub use notice::{FirstPass, Notice};
 pub use operator::{
     OperatorActs, OperatorError, OperatorFile, Override, OverrideAsks, OverrideError, Pause, ScaleDown,

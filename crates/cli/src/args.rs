@@ -9,8 +9,8 @@ pub(crate) use common::{CommonArgs, ConfigArgs, OutputArgs, SelectArgs};
 
 use crate::{
     commands::{
-        check, completions, config, demo, explain, history, import, overriding, pause, plan, reference, run,
-        status, test,
+        check, completions, config, demo, explain, history, import, overriding, pause, plan, rbac, reference,
+        run, status, test,
     },
     output::{ColorChoice, Format},
 };
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Override(overriding::OverrideArgs),
     Config(config::ConfigCommandArgs),
     Import(import::ImportArgs),
+    Rbac(rbac::RbacArgs),
     Schema(completions::SchemaArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
@@ -114,6 +115,7 @@ impl Cli {
             Command::Override(args) => &args.common.output,
             Command::Config(args) => args.output(),
             Command::Import(args) => args.output(),
+            Command::Rbac(args) => &args.output,
             Command::Schema(args) => &args.output,
             Command::Completions(args) => &args.output,
             Command::Reference(args) => &args.output,

@@ -14,6 +14,7 @@ pub(crate) mod overriding;
 pub(crate) mod pass;
 pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod rbac;
 pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod state;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, CliError> {
         Command::Override(args) => overriding::run(args, &before.with(&args.common), output),
         Command::Config(args) => config::run(args, before, output),
         Command::Import(args) => import::run(args, output),
+        Command::Rbac(args) => rbac::run(args, (&before.config, &before.select), output),
         Command::Schema(args) => completions::schema(args, output),
         Command::Completions(args) => completions::run(args, output),
         Command::Reference(args) => reference::run(args, output),

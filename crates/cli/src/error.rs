@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io, path::PathBuf};
 
 use headroom_actuator::TargetError;
 use headroom_autoscaler::{
-    AssemblyError, LockError, OperatorError, OverrideError, PassError, StoreError,
+    AssemblyError, LockError, NeedsError, OperatorError, OverrideError, PassError, StoreError,
     config::{MigrationError, Problems},
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -98,6 +98,9 @@ pub(crate) enum CliError {
     /// The parts could not be put together.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
+    /// It cannot be known what a cluster has to allow.
+    #[error(transparent)]
+    Needs(#[from] NeedsError),
     /// No decision about the workload is known.
     #[error("there is no decision about {workload}{} in {}", when.as_ref().map(|at| format!(" at {at}")).unwrap_or_default(), state_dir.display())]
     NoDecision {
@@ -160,7 +163,8 @@ impl CliError {
             | Self::AmbiguousWorkload { .. }
             | Self::EmptyNamespace { .. }
             | Self::NothingChosen { .. }
-            | Self::Override(_) => ExitCode::Refused,
+            | Self::Override(_)
+            | Self::Needs(NeedsError::NoCluster { .. }) => ExitCode::Refused,
             Self::Assembly(
                 AssemblyError::Secret { .. }
                 | AssemblyError::UnknownServer { .. }
@@ -174,6 +178,7 @@ impl CliError {
             )
             | Self::ImportSource { .. }
             | Self::ImportFile { .. }
+            | Self::Needs(NeedsError::Kind { .. })
             | Self::NoDecision { .. }
             | Self::Junit { .. }
             | Self::Pass(_)
@@ -208,6 +213,7 @@ impl CliError {
             Self::EmptyNamespace { .. } => "empty_namespace",
             Self::NothingChosen { .. } => "nothing_chosen",
             Self::Assembly(_) => "assembly",
+            Self::Needs(_) => "needs",
             Self::NoDecision { .. } => "no_decision",
             Self::Pass(_) => "pass",
             Self::Store(_) => "state",
@@ -264,6 +270,7 @@ impl CliError {
             }
             Self::Override(_) => Some("say --min, --max or --hold-down; --min at most as much as --max".to_owned()),
             Self::Assembly(error) => Some(error.help().to_owned()),
+            Self::Needs(_) => Some("name the cluster that serves the kind with --kubeconfig or --context".to_owned()),
             Self::NoDecision { .. } => Some(
                 "`headroom history` lists what is known; `headroom explain` without --at or --last decides now"
                     .to_owned(),

@@ -114,6 +114,16 @@ impl Connection {
         })
     }
 
+    /// The API server's URL.
+    pub(crate) fn server(&self) -> &str {
+        &self.peer.server
+    }
+
+    /// Which cluster this is and how it was found.
+    pub(crate) fn origin(&self) -> String {
+        self.origin.to_string()
+    }
+
     /// When a request that begins now has to be answered.
     pub(crate) fn until(&self) -> Instant {
         Instant::now() + self.deadline
@@ -134,6 +144,23 @@ impl Connection {
             method: Method::GET,
             path,
             body: None,
+            action,
+        };
+        self.ask(&outgoing, until).await
+    }
+
+    /// Has the API server answer a question that is asked by creating an object of which nothing is kept.
+    pub(crate) async fn review<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        review: &serde_json::Value,
+        action: &Action,
+        until: Instant,
+    ) -> Result<T, ClusterError> {
+        let outgoing = Outgoing {
+            method: Method::POST,
+            path,
+            body: Some(("application/json", review.to_string().into_bytes())),
             action,
         };
         self.ask(&outgoing, until).await

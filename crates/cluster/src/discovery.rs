@@ -54,15 +54,23 @@ pub(crate) async fn find(
 }
 
 fn own(name: &KindName) -> Option<ScalableKind> {
-    let (group, plural, _, kind) = OWN.into_iter().find(|(group, plural, singular, _)| {
-        (name.kind == *singular || name.kind == *plural)
-            && name.group.as_ref().is_none_or(|asked| asked == group)
-            && name.version.as_ref().is_none_or(|asked| asked == "v1")
-    })?;
-    Some(ScalableKind {
-        resource: Resource::new(group, "v1", plural, kind),
-        reading: Reading::Object(ScalePaths::of_workload(kind)),
-    })
+    let resource = Resource::own(name)?;
+    let reading = Reading::Object(ScalePaths::of_workload(&resource.kind));
+    Some(ScalableKind { resource, reading })
+}
+
+impl Resource {
+    /// The kind that `name` means, where it is one of Kubernetes' own that can be scaled; these are the same in every
+    /// cluster. What others mean, [`ClusterView::resource`](crate::ClusterView::resource) finds out.
+    #[must_use]
+    pub fn own(name: &KindName) -> Option<Self> {
+        let (group, plural, _, kind) = OWN.into_iter().find(|(group, plural, singular, _)| {
+            (name.kind == *singular || name.kind == *plural)
+                && name.group.as_ref().is_none_or(|asked| asked == group)
+                && name.version.as_ref().is_none_or(|asked| asked == "v1")
+        })?;
+        Some(Self::new(group, "v1", plural, kind))
+    }
 }
 
 async fn in_group(

@@ -2,7 +2,7 @@
 //!
 //! Owns the way to the API server ([`Connection`]), what is known of the namespaces in use ([`ClusterView`]: objects
 //! that can be scaled, pods and what they use, other autoscalers, each asked once a pass or watched), and the one write there is
-//! ([`ScaleWriter`]). What the facts mean for a workload is the adapters' to say.
+//! ([`ScaleWriter`]), and which permission each question takes ([`Need`]). What the facts mean for a workload is the adapters' to say.
 //!
 //! Unknown is never empty: a list that failed and a watch that is not in step are errors, not views without pods.
 
@@ -11,7 +11,9 @@ mod discovery;
 mod error;
 mod hpa;
 mod index;
+mod inquiry;
 mod meta;
+mod permission;
 mod pod;
 mod quantity;
 mod resource;
@@ -25,7 +27,9 @@ mod write;
 pub use connection::{Connection, ConnectionOptions};
 pub use error::ClusterError;
 pub use hpa::Hpa;
+pub use inquiry::Inquiry;
 pub use meta::{FieldOwner, Labels};
+pub use permission::{Need, Permission, Verb};
 pub use pod::{Container, NamedPort, Pod, PodTrouble, Requests};
 pub use resource::{KindName, ObjectName, Resource};
 pub use rollout::Rollout;

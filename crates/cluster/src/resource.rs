@@ -41,7 +41,7 @@ impl fmt::Display for ObjectName {
 }
 
 /// A kind of object as the API server serves it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resource {
     /// Its group; empty for the core group.
     pub group: String,
@@ -158,6 +158,14 @@ impl Action {
             verb,
             resource: format!("{resource}/scale"),
             ..Self::get(resource, namespace, name)
+        }
+    }
+
+    /// Asking what the user may do.
+    pub(crate) fn review() -> Self {
+        Self {
+            verb: "create",
+            ..Self::get_path("selfsubjectaccessreviews.authorization.k8s.io")
         }
     }
 

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 use self::{listed::Listed, watched::Watched};
 use crate::{
-    ClusterError, Connection, Hpa, KindName, ObjectName, Pod, PodMetrics, Resource, Scalable, ScaledObject,
+    ClusterError, Connection, Hpa, KindName, Need, ObjectName, Pod, PodMetrics, Resource, Scalable,
+    ScaledObject,
     discovery::{self, Reading, ScalableKind},
     index::LabelIndex,
     meta::Identified,
@@ -327,6 +328,19 @@ impl ClusterView {
     /// When no kind is meant, or several.
     pub async fn resource(&self, name: &KindName) -> Result<Resource, ClusterError> {
         Ok(self.kind(name).await?.resource)
+    }
+
+    /// What reading the object called `name` needs.
+    ///
+    /// # Errors
+    /// As [`Self::resource`].
+    pub async fn need_of_reading(&self, name: &ObjectName) -> Result<Need, ClusterError> {
+        let ScalableKind { resource, reading } = self.kind(&name.kind).await?;
+        let name = name.name.clone();
+        Ok(match reading {
+            Reading::Object(_) => Need::Targets(resource),
+            Reading::Scale => Need::ReadCount { resource, name },
+        })
     }
 
     /// What the pods of `namespace` use, as metrics.k8s.io has it: one list a pass, because that cannot be watched.

@@ -3,15 +3,16 @@
 //! A permission that is missing switches the guard off that needs it, and that is said. Whatever else keeps a question
 //! from being answered is an error of the workload: unknown is never none.
 
-use headroom_cluster::{Hpa, ObjectName, Objects, Pod, PodTrouble, Resource, ScaledObject};
+use headroom_cluster::{Hpa, Need, ObjectName, Objects, Pod, PodTrouble, Resource, ScaledObject};
 use headroom_policy_engine::{Hold, RaisedCondition, Replicas};
 
-/// That `guard` is off, because `resource` may not be read in `namespace`, with the rule that allows it.
-pub(super) fn off(guard: &str, resource: &Resource, namespace: &str) -> RaisedCondition {
-    let Resource { group, plural, .. } = resource;
+/// That `guard` is off, because what it needs may not be read in `namespace`, with the rule that allows it.
+pub(super) fn off(guard: &str, need: &Need, namespace: &str) -> RaisedCondition {
+    let permission = need.permission(namespace);
     let because = format!(
-        "{resource} in namespace {namespace} may not be read; allow it with the rule \
-         {{apiGroups: [\"{group}\"], resources: [{plural}], verbs: [get, list, watch]}}"
+        "{} in namespace {namespace} may not be read; allow it with the rule {}",
+        permission.resource_in_group(),
+        permission.rule()
     );
     RaisedCondition::GuardOff {
         guard: guard.into(),

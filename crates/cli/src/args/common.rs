@@ -107,7 +107,8 @@ impl ConfigArgs {
 }
 
 impl SelectArgs {
-    fn with(&self, later: &Self) -> Self {
+    /// These, given before the command, or `later`, given after it.
+    pub(crate) fn with(&self, later: &Self) -> Self {
         if later.namespace.is_some() || later.all_namespaces {
             later.clone()
         } else {

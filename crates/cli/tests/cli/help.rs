@@ -37,6 +37,7 @@ fn every_command_has_help() {
             "override",
             "config",
             "import",
+            "rbac",
             "schema",
             "completions"
         ]

@@ -1,4 +1,4 @@
-//! headroom on a real cluster, as a user who may do what the book says and nothing else. All tests share one cluster,
+//! headroom on a real cluster, as a user who may do what `headroom rbac` prints and nothing else. All tests share one cluster,
 //! but for those that break it.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod permissions;
 mod scaling;
 mod scraped;
 mod usage;

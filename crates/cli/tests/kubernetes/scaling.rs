@@ -17,7 +17,8 @@ use crate::{common::Ran, world::World};
 const MINUTE: Duration = Duration::from_secs(60);
 const MINUTES: Duration = Duration::from_secs(180);
 
-/// Two Deployments of two replicas, and a policy for `workloads` under a load that asks for six.
+/// Two Deployments of two replicas, of which `api` alone may be written to, and a policy for `workloads` under a load that
+/// asks for six.
 async fn world(name: &str, workloads: &[&str]) -> World<'static> {
     let deployments = ["api", "locked"].map(Workload::deployment);
     world_of(name, &deployments, workloads).await
@@ -32,6 +33,8 @@ async fn world_of(name: &str, deployments: &[Workload], workloads: &[&str]) -> W
             world.id(workload)
         )
     };
+    world.write_policy(&one(&"api"));
+    world.grant_what_is_printed().await;
     world.write_policy(&workloads.iter().map(one).collect::<String>());
     world.set_load(540);
     world

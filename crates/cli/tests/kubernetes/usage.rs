@@ -29,6 +29,7 @@ async fn world<'c>(cluster: &'c Cluster, name: &str, api: Workload, policy: &str
          interval = \"1s\"\n{policy}\n",
         world.id("api")
     ));
+    world.grant_what_is_printed().await;
     world
 }
 

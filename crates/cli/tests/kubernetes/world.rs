@@ -2,43 +2,72 @@
 
 use std::process::Command;
 
-use headroom_test_support::cluster::{Cluster, Kind, Namespace, User, Workload, rule};
+use headroom_test_support::cluster::{Cluster, Kind, Namespace, User, Workload};
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding};
+use kube::api::{Patch, PatchParams};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::common::{self, Ran};
 
-/// What may be read, and the one Deployment that may be written to.
+/// The name of the ServiceAccount that headroom runs as.
+const ACCOUNT: &str = "headroom";
+
+/// Objects of a namespace, and a user of headroom who may do nothing until it is granted.
 pub(crate) struct World<'c> {
     pub(crate) namespace: Namespace<'c>,
     files: common::World,
-    user: User,
+    pub(crate) user: User,
 }
 
 impl<'c> World<'c> {
-    /// Deployments of two ready replicas, and a user who may write to `api` alone.
-    pub(crate) async fn new(cluster: &'c Cluster, name: &str, deployments: &[Workload]) -> Self {
+    /// Workloads of two ready replicas.
+    pub(crate) async fn new(cluster: &'c Cluster, name: &str, workloads: &[Workload]) -> Self {
         let namespace = cluster.namespace(name).await;
-        for deployment in deployments {
-            namespace.create_workload(&deployment.clone().replicas(2)).await;
+        for workload in workloads {
+            namespace.create_workload(&workload.clone().replicas(2)).await;
         }
-        let mut write = rule(&["apps"], &["deployments/scale"], &["patch"]);
-        write.resource_names = Some(vec!["api".to_owned()]);
-        let read = ["get", "list", "watch"];
-        let rules = [
-            rule(&["apps"], &["deployments"], &read),
-            rule(&[""], &["pods"], &read),
-            rule(&["autoscaling"], &["horizontalpodautoscalers"], &read),
-            rule(&["metrics.k8s.io"], &["pods"], &["list"]),
-            write,
-        ];
-        let user = namespace.user("headroom", &rules).await;
-        for deployment in deployments {
-            namespace.wait_for_ready_pods(deployment.name(), 2).await;
+        let user = namespace.user(ACCOUNT, &[]).await;
+        for workload in workloads {
+            namespace.wait_for_ready_pods(workload.name(), 2).await;
         }
         Self {
             namespace,
             files: common::World::empty(),
             user,
         }
+    }
+
+    /// Grants the user what `headroom rbac` prints for the policy, and nothing else. Returns the rules.
+    pub(crate) async fn grant_what_is_printed(&self) -> Vec<PolicyRule> {
+        let account = format!("{}/{ACCOUNT}", self.namespace.name());
+        let printed = self
+            .headroom(&["rbac", "--service-account", &account])
+            .await
+            .expect(0);
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&printed.stdout).unwrap();
+        let [role, binding]: [Value; 2] = objects.try_into().unwrap();
+        let role: Role = self.apply(role).await;
+        let _: RoleBinding = self.apply(binding).await;
+        let rules = role.rules.unwrap_or_default();
+        self.namespace.wait_until_granted(&self.user, &rules).await;
+        rules
+    }
+
+    /// As `kubectl apply` does it.
+    async fn apply<K>(&self, object: Value) -> K
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + Serialize
+            + DeserializeOwned,
+    {
+        let object: K = serde_json::from_value(object).unwrap();
+        assert_eq!(object.meta().namespace.as_deref(), Some(self.namespace.name()));
+        let (name, how) = (object.meta().name.clone().unwrap(), PatchParams::apply("kubectl"));
+        let objects = self.namespace.api::<K>();
+        objects.patch(&name, &how, &Patch::Apply(&object)).await.unwrap()
     }
 
     /// The name of a workload of this namespace.

@@ -126,6 +126,15 @@ impl<'c> Namespace<'c> {
         let path = |plural| self.path("apis/rbac.authorization.k8s.io/v1", plural);
         apply(&self.client, &path("roles"), &role).await;
         apply(&self.client, &path("rolebindings"), &binding).await;
+        self.wait_until_granted(user, rules).await;
+    }
+
+    /// Waits until the API server lets a user do what `rules` say here.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    pub async fn wait_until_granted(&self, user: &User, rules: &[PolicyRule]) {
         let client = user.client().await;
         for rule in rules {
             let what = format!("{} may do what {rule:?} says", user.name());

@@ -1,0 +1,144 @@
+//! What the policies of a configuration need of the cluster that their targets are in, namespace by namespace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use headroom_actuator::ScaleTarget;
+use headroom_cluster::{ClusterError, ClusterView, Need, ObjectName, Resource};
+use thiserror::Error;
+
+use crate::{AssemblyError, Configuration, MetricOrigin, Mode, Purpose, WorkloadSettings, assembly::Cluster};
+
+/// What is needed in each namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs(pub BTreeMap<String, BTreeSet<Need>>);
+
+/// Why it cannot be known what is needed.
+#[derive(Debug, Error)]
+pub enum NeedsError {
+    /// The cluster cannot be reached as it is configured, and has to be asked.
+    #[error("what `{object}` is called in a Role is known to its cluster alone")]
+    NoCluster {
+        /// The target whose kind is none of Kubernetes' own.
+        object: String,
+        /// Why it cannot be reached.
+        #[source]
+        source: Box<AssemblyError>,
+    },
+    /// The cluster does not say.
+    #[error("what `{object}` is called in a Role is known to its cluster alone")]
+    Kind {
+        /// The target whose kind is none of Kubernetes' own.
+        object: String,
+        /// Why not.
+        #[source]
+        source: Box<ClusterError>,
+    },
+}
+
+impl Needs {
+    /// What has to be granted for `configuration`, and nothing that belongs to no namespace.
+    ///
+    /// A cluster is asked only where some target is of a kind that is none of Kubernetes' own: for the name that the
+    /// kind has in rules. The count of such a target may be read both ways, because it is not known here whether the
+    /// definition of its kind may be read there.
+    ///
+    /// # Errors
+    /// When a cluster would have to be asked, and cannot be.
+    pub async fn to_grant(configuration: &Configuration) -> Result<Self, NeedsError> {
+        let mut needs = Self::default();
+        let mut cluster: Option<Cluster> = None;
+        for (workload, object) in in_cluster(configuration) {
+            let (resource, name) = match Resource::own(&object.kind) {
+                Some(resource) => (resource, None),
+                None => (
+                    find(&mut cluster, configuration, object).await?,
+                    Some(object.name.clone()),
+                ),
+            };
+            needs.add(workload, object, &resource, Need::Targets(resource.clone()));
+            if let Some(name) = name {
+                let resource = resource.clone();
+                needs.insert(object, Need::ReadCount { resource, name });
+            }
+        }
+        Ok(needs)
+    }
+
+    /// What is used of the cluster that `view` sees. A target whose kind cannot be found is left out: it has nothing
+    /// that could be allowed.
+    pub async fn in_use(configuration: &Configuration, view: &ClusterView) -> Self {
+        let mut needs = Self::default();
+        for (workload, object) in in_cluster(configuration) {
+            let found = (
+                view.resource(&object.kind).await,
+                view.need_of_reading(object).await,
+            );
+            if let (Ok(resource), Ok(reading)) = found {
+                needs.add(workload, object, &resource, reading);
+            }
+        }
+        needs
+    }
+
+    fn add(&mut self, workload: &WorkloadSettings, object: &ObjectName, resource: &Resource, reading: Need) {
+        for need in [reading, Need::Pods, Need::Hpas, Need::ScaledObjects] {
+            self.insert(object, need);
+        }
+        let asks_usage = workload.asked().any(|metric| match &metric.origin {
+            MetricOrigin::Resource { .. } => true,
+            MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => {
+                false
+            }
+        });
+        if asks_usage {
+            self.insert(object, Need::Usage);
+        }
+        match workload.mode {
+            Mode::Apply => {
+                let (resource, name) = (resource.clone(), object.name.clone());
+                self.insert(object, Need::SetCount { resource, name });
+            }
+            Mode::Preview | Mode::Shadow => {}
+        }
+    }
+
+    fn insert(&mut self, object: &ObjectName, need: Need) {
+        self.0.entry(object.namespace.clone()).or_default().insert(need);
+    }
+}
+
+fn in_cluster(configuration: &Configuration) -> impl Iterator<Item = (&WorkloadSettings, &ObjectName)> {
+    let workloads = configuration.workloads.iter();
+    workloads.filter_map(|workload| match &workload.target {
+        ScaleTarget::Kubernetes(target) => Some((workload, &target.object)),
+        ScaleTarget::Process(_) | ScaleTarget::Command(_) => None,
+    })
+}
+
+async fn find(
+    cluster: &mut Option<Cluster>,
+    configuration: &Configuration,
+    object: &ObjectName,
+) -> Result<Resource, NeedsError> {
+    if cluster.is_none() {
+        let Configuration {
+            settings, workloads, ..
+        } = configuration;
+        let found = Cluster::of(settings, workloads, Purpose::ReadOnly);
+        *cluster = found.map_err(|error| NeedsError::NoCluster {
+            object: object.to_string(),
+            source: Box::new(error),
+        })?;
+    }
+    let view = cluster.as_ref().map(|cluster| &cluster.view);
+    let found = match view {
+        Some(view) => view.resource(&object.kind).await,
+        None => Err(ClusterError::UnknownKind {
+            kind: object.kind.to_string(),
+        }),
+    };
+    found.map_err(|error| NeedsError::Kind {
+        object: object.to_string(),
+        source: Box::new(error),
+    })
+}
