@@ -1,8 +1,10 @@
 //! Text to policies, assembly of adapters, the pass, state and history.
 
 mod assembly;
+mod autoscalers;
 mod brake;
 mod clock;
+mod comparison;
 pub mod config;
 mod in_force;
 mod lock;
@@ -18,8 +20,10 @@ mod settings;
 mod store;
 
 pub use assembly::{Assembly, AssemblyError, Purpose};
+pub use autoscalers::{ClusterError, autoscalers};
 pub use brake::{BrakeSettings, Falls, Tripped};
 pub use clock::{Clock, FollowingClock, SystemClock};
+pub use comparison::{Comparison, Difference};
 pub use in_force::InForce;
 pub use lock::{Holder, LeaderLock, Leadership, LockError, LockHolder};
 pub use needs::{Needs, NeedsError};
@@ -28,7 +32,7 @@ pub use operator::{
     OperatorActs, OperatorError, OperatorFile, Override, OverrideAsks, OverrideError, Pause, ScaleDown,
 };
 pub use pass::{Autoscaler, Managed, Parts, PassError, SourceId, Sources, Which};
-pub use record::{DecisionRecord, MetricRecord, PassRecord, Rebuilt, Verdict};
+pub use record::{Beside, DecisionRecord, MetricRecord, PassRecord, Rebuilt, Verdict};
 pub use run_loop::{LoopEnd, LoopSummary, Once, run, run_once};
 pub use schedule::{CronExpression, CronField, CronSyntaxError, Recurrence, Schedule, When, Window};
 pub use settings::{

@@ -2,6 +2,8 @@
 //!
 //! Logs, history, `plan`, `explain` and tests all read this. JSON for users is made from it by the command line.
 
+use std::sync::Arc;
+
 use headroom_policy_engine::{
     BoundsInForce, Decision, Explanation, Hold, MetricName, Observation, Outcome, OwnBounds, Proposal,
     RaisedCondition, Replicas, RoundStatus, Step, Timestamp, WhyNot, Workload, WorkloadId,
@@ -51,9 +53,21 @@ pub struct DecisionRecord {
     /// What was wrong with it beyond its load.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<RaisedCondition>,
+    /// What else scales the target, to be compared with: each with the count that it wants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
     /// What was made of its past, where nothing was remembered; `None` where something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuilt: Option<Rebuilt>,
+}
+
+/// Another scaler of a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// What it is, as its users call it: `HorizontalPodAutoscaler/api`.
+    pub name: Arc<str>,
+    /// The count that it wants; `None` where it does not tell.
+    pub wants: Option<Replicas>,
 }
 
 /// What was made of the past of a workload of which nothing was remembered.
@@ -184,6 +198,26 @@ impl DecisionRecord {
             Verdict::Decided { decision, .. } => Some(decision),
             Verdict::Unreadable { .. } => None,
         }
+    }
+
+    /// The count that would be set if nothing forbade it: another scaler, a pause. `None` where the target could not be read.
+    #[must_use]
+    pub fn own_answer(&self) -> Option<Replicas> {
+        let Verdict::Decided {
+            decision,
+            explanation,
+            ..
+        } = &self.verdict
+        else {
+            return None;
+        };
+        let forbidden = explanation.0.iter().find_map(|step| {
+            let Step::Forbidden { wanted, .. } = step else {
+                return None;
+            };
+            Some(*wanted)
+        });
+        Some(forbidden.unwrap_or_else(|| decision.desired()))
     }
 
     /// What became of the decision; `None` where there was nothing to decide on.

@@ -5,7 +5,7 @@
 mod common;
 
 use clap::{Parser, Subcommand};
-pub(crate) use common::{CommonArgs, ConfigArgs, OutputArgs, SelectArgs};
+pub(crate) use common::{ClusterArgs, CommonArgs, ConfigArgs, OutputArgs, SelectArgs};
 
 use crate::{
     commands::{

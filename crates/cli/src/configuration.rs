@@ -6,7 +6,7 @@ use std::{
 };
 
 use headroom_autoscaler::{
-    KubernetesSettings, Remark, RemarkKind,
+    Remark, RemarkKind,
     config::{self, Environment, Lints, LoadOptions, Loaded, SecretCheck},
 };
 
@@ -64,10 +64,7 @@ pub(crate) fn load(args: &ConfigArgs, secrets: SecretCheck) -> Result<Loaded, Cl
 pub(crate) fn load_with(args: &ConfigArgs, secrets: SecretCheck, lints: Lints) -> Result<Loaded, CliError> {
     let options = LoadOptions {
         state_dir: args.state_dir.clone(),
-        kubernetes: KubernetesSettings {
-            kubeconfig: args.kubeconfig.clone(),
-            context: args.context.clone(),
-        },
+        kubernetes: args.cluster.settings(),
         secrets,
         lints,
     };

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io, path::PathBuf};
 
 use headroom_actuator::TargetError;
 use headroom_autoscaler::{
-    AssemblyError, LockError, NeedsError, OperatorError, OverrideError, PassError, StoreError,
+    AssemblyError, ClusterError, LockError, NeedsError, OperatorError, OverrideError, PassError, StoreError,
     config::{MigrationError, Problems},
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -40,6 +40,17 @@ pub(crate) enum CliError {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// The autoscalers of the cluster cannot be read.
+    #[error("the {of}s of the cluster cannot be read")]
+    ImportCluster {
+        /// Their kind.
+        of: &'static str,
+        /// Whether one namespace was asked for.
+        is_one_namespace: bool,
+        /// Why not.
+        #[source]
+        source: ClusterError,
     },
     /// A file of policies cannot be written.
     #[error("{} cannot be written", file.display())]
@@ -177,6 +188,7 @@ impl CliError {
                 | AssemblyError::State(_),
             )
             | Self::ImportSource { .. }
+            | Self::ImportCluster { .. }
             | Self::ImportFile { .. }
             | Self::Needs(NeedsError::Kind { .. })
             | Self::NoDecision { .. }
@@ -200,6 +212,7 @@ impl CliError {
         match self {
             Self::Migration(_) => "migration",
             Self::ImportSource { .. } => "import_source",
+            Self::ImportCluster { .. } => "import_cluster",
             Self::ImportFile { .. } => "import_file",
             Self::NoConfiguration => "no_configuration",
             Self::Policy(_) => "policy",
@@ -240,6 +253,11 @@ impl CliError {
             Self::ImportFile { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                 Some("say --force to write over it, or name another directory".to_owned())
             }
+            Self::ImportCluster {
+                of,
+                is_one_namespace,
+                source,
+            } => Some(import_help(of, *is_one_namespace, source)),
             Self::ImportSource { .. } | Self::ImportFile { .. } => None,
             Self::NoConfiguration => Some(format!(
                 "see it work first:          headroom demo\n\
@@ -333,6 +351,19 @@ impl CliError {
 }
 
 /// `words` as a choice in a sentence.
+/// The way out where the autoscalers of a cluster cannot be read.
+fn import_help(of: &str, is_one_namespace: bool, error: &ClusterError) -> String {
+    if matches!(error, ClusterError::Forbidden { .. }) && !is_one_namespace {
+        format!(
+            "say -n NAMESPACE for those of one namespace, or let somebody who may read all {of}s write them to a file: -f"
+        )
+    } else if matches!(error, ClusterError::NotFound { .. }) {
+        format!("the cluster has no {of}s; where they are in another one, choose it with --context")
+    } else {
+        "choose the cluster with --kubeconfig and --context, or KUBECONFIG, as for kubectl; or read a file: -f".to_owned()
+    }
+}
+
 fn either(words: &[String]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     words.join(" or ")

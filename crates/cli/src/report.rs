@@ -1,5 +1,6 @@
 //! What is shown to people: decisions, passes, explanations, tables. Words of steps and reasons are the engine's.
 
+pub(crate) mod beside;
 pub(crate) mod cases;
 pub(crate) mod decision;
 pub(crate) mod explain;

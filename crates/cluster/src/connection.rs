@@ -21,6 +21,7 @@ use futures::{
 use http::{Method, Request, header};
 use kube::{Client, Config, client::Body};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::{
     runtime::Handle,
     sync::oneshot,
@@ -31,7 +32,7 @@ use self::{
     attempt::{Failed, Peer, Retry},
     kubeconfig::{Origin, Surroundings},
 };
-use crate::{ClusterError, resource::Action};
+use crate::{ClusterError, Resource, resource::Action, view};
 
 /// The longest a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -134,6 +135,24 @@ impl Connection {
         self.deadline
     }
 
+    /// The objects of `resource` as they are, in one namespace or in all of them, each with its kind.
+    ///
+    /// # Errors
+    /// When they cannot be listed: a permission, a kind that the cluster does not have, or no answer.
+    pub async fn objects(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+    ) -> Result<Vec<Value>, ClusterError> {
+        let mut objects = view::whole(self, resource, namespace).await?;
+        // What stands in a list does not say what it is.
+        for fields in objects.iter_mut().filter_map(Value::as_object_mut) {
+            fields.insert("apiVersion".to_owned(), resource.api_version().into());
+            fields.insert("kind".to_owned(), resource.kind.as_str().into());
+        }
+        Ok(objects)
+    }
+
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -153,7 +172,7 @@ impl Connection {
     pub(crate) async fn review<T: DeserializeOwned>(
         &self,
         path: &str,
-        review: &serde_json::Value,
+        review: &Value,
         action: &Action,
         until: Instant,
     ) -> Result<T, ClusterError> {
@@ -169,7 +188,7 @@ impl Connection {
     pub(crate) async fn merge_patch<T: DeserializeOwned>(
         &self,
         path: &str,
-        patch: &serde_json::Value,
+        patch: &Value,
         action: &Action,
         until: Instant,
     ) -> Result<T, ClusterError> {

@@ -1,4 +1,4 @@
-//! What is kept of a HorizontalPodAutoscaler: which object it scales.
+//! What is kept of a HorizontalPodAutoscaler: which object it scales, and the count that it wants.
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -21,6 +21,8 @@ pub struct Hpa {
     pub max_replicas: u32,
     /// The ScaledObject that made it, where KEDA did.
     pub scaled_object: Option<Box<str>>,
+    /// The count that it wanted when it last looked; `None` where it never did, or does not look: its status has 0 then.
+    pub wants: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -29,6 +31,12 @@ pub(crate) struct RawSpec {
     scale_target_ref: RawRef,
     min_replicas: Option<u32>,
     max_replicas: u32,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct RawStatus {
+    desired_replicas: Option<u32>,
 }
 
 /// An object as another one names it.
@@ -49,11 +57,15 @@ impl RawRef {
 }
 
 impl Kept for Hpa {
-    type Raw = Raw<RawSpec, Option<IgnoredAny>, IgnoredAny>;
+    type Raw = Raw<RawSpec, RawStatus, IgnoredAny>;
     type How = ();
 
     fn keep(raw: Self::Raw, (): &()) -> Self {
-        let Raw { metadata, spec, .. } = raw;
+        let Raw {
+            metadata,
+            spec,
+            status,
+        } = raw;
         let mut labels = metadata.labels.unwrap_or_default();
         Self {
             name: metadata.name.into(),
@@ -65,6 +77,7 @@ impl Kept for Hpa {
             scaled_object: labels
                 .remove("scaledobject.keda.sh/name")
                 .map(String::into_boxed_str),
+            wants: status.desired_replicas.filter(|wants| *wants > 0),
         }
     }
 
@@ -85,7 +98,7 @@ mod tests {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"},
                 "minReplicas": 2, "maxReplicas": 9, "metrics": [{"type": "Resource"}],
             },
-            "status": {"currentReplicas": 2},
+            "status": {"currentReplicas": 2, "desiredReplicas": 3, "conditions": []},
         });
         let expected = Hpa {
             name: "keda-hpa-api".into(),
@@ -95,8 +108,24 @@ mod tests {
             min_replicas: Some(2),
             max_replicas: 9,
             scaled_object: Some("api".into()),
+            wants: Some(3),
         };
         assert_eq!(Hpa::keep(serde_json::from_value(raw).unwrap(), &()), expected);
+    }
+
+    #[test]
+    fn an_hpa_that_has_not_looked_yet_wants_no_count() {
+        for status in [
+            serde_json::json!({}),
+            serde_json::json!({"desiredReplicas": 0, "conditions": null}),
+        ] {
+            let raw = serde_json::json!({
+                "metadata": {"name": "api"},
+                "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "api"}, "maxReplicas": 9},
+                "status": status,
+            });
+            assert_eq!(Hpa::keep(serde_json::from_value(raw).unwrap(), &()).wants, None);
+        }
     }
 
     #[test]

@@ -90,14 +90,29 @@ impl Resource {
         Self::new("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
     }
 
+    /// Its group and version as objects have them: `apps/v1`.
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
     /// Where the objects of `namespace` are.
     pub(crate) fn collection(&self, namespace: &str) -> String {
+        self.collection_in(Some(namespace))
+    }
+
+    /// Where the objects of `namespace` are, or of all namespaces.
+    pub(crate) fn collection_in(&self, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() {
             format!("/api/{}", self.version)
         } else {
             format!("/apis/{}/{}", self.group, self.version)
         };
-        format!("{root}/namespaces/{namespace}/{}", self.plural)
+        let namespace = namespace.map_or_else(String::new, |namespace| format!("namespaces/{namespace}/"));
+        format!("{root}/{namespace}{}", self.plural)
     }
 
     /// Where one of them is.
@@ -130,10 +145,15 @@ pub(crate) struct Action {
 
 impl Action {
     pub(crate) fn list(resource: &Resource, namespace: &str) -> Self {
+        Self::list_in(resource, Some(namespace))
+    }
+
+    /// Listing in one namespace, or in all of them.
+    pub(crate) fn list_in(resource: &Resource, namespace: Option<&str>) -> Self {
         Self {
             verb: "list",
             resource: resource.to_string(),
-            namespace: Some(namespace.to_owned()),
+            namespace: namespace.map(str::to_owned),
             name: None,
         }
     }

@@ -16,6 +16,7 @@ use headroom_policy_engine::{Timestamp, hpa::Selector};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+pub(crate) use self::list::whole;
 use self::{listed::Listed, watched::Watched};
 use crate::{
     ClusterError, Connection, Hpa, KindName, Need, ObjectName, Pod, PodMetrics, Resource, Scalable,

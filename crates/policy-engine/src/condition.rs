@@ -89,7 +89,7 @@ impl RaisedCondition {
     #[must_use]
     pub fn of_hold(hold: &Hold) -> Option<Self> {
         match hold {
-            Hold::SecondScaler { name } => Some(Self::SecondScaler { name: name.clone() }),
+            Hold::SecondScaler { name, .. } => Some(Self::SecondScaler { name: name.clone() }),
             Hold::FailingToStart { failing } => Some(Self::FailingToStart { failing: *failing }),
             Hold::Contested { by, .. } => Some(Self::Contested { by: by.clone() }),
             Hold::FleetBrake { .. } => Some(Self::FleetBrake),
@@ -132,7 +132,11 @@ impl fmt::Display for RaisedCondition {
                 "the count has turned around {reversals} times within an hour, and {allowed} are allowed"
             ),
             Self::FailingToStart { failing } => Hold::FailingToStart { failing: *failing }.fmt(f),
-            Self::SecondScaler { name } => Hold::SecondScaler { name: name.clone() }.fmt(f),
+            Self::SecondScaler { name } => Hold::SecondScaler {
+                name: name.clone(),
+                wants: None,
+            }
+            .fmt(f),
             Self::Contested { by } => Hold::Contested {
                 by: by.clone(),
                 until: None,

@@ -29,6 +29,9 @@ pub enum Hold {
     SecondScaler {
         /// What it is, as its users call it: `HorizontalPodAutoscaler/api`.
         name: Arc<str>,
+        /// The count that it wants; `None` where it does not tell. Only compared with: it decides nothing.
+        #[cfg_attr(feature = "serde", serde(default))]
+        wants: Option<Replicas>,
     },
     /// The target is on its way out, and setting its count would only be in the way. Holds all writing.
     BeingDeleted,

@@ -437,6 +437,7 @@ pub fn holds() -> Vec<Hold> {
         Hold::Paused { until: None },
         Hold::SecondScaler {
             name: "HorizontalPodAutoscaler/api".into(),
+            wants: Some(count(7)),
         },
         Hold::BeingDeleted,
         failing(1),

@@ -3,6 +3,8 @@
 //! A permission that is missing switches the guard off that needs it, and that is said. Whatever else keeps a question
 //! from being answered is an error of the workload: unknown is never none.
 
+use std::collections::BTreeMap;
+
 use headroom_cluster::{Hpa, Need, ObjectName, Objects, Pod, PodTrouble, Resource, ScaledObject};
 use headroom_policy_engine::{Hold, RaisedCondition, Replicas};
 
@@ -30,22 +32,28 @@ pub(super) fn second_scalers(
     let is_ours = |group: &str, kind: &str, name: &str| {
         group == resource.group && kind == resource.kind && name == object.name
     };
-    let hpas = hpas.into_iter().flat_map(Objects::all);
+    let scaled_objects = scaled_objects
+        .into_iter()
+        .flat_map(Objects::all)
+        .filter(|one| is_ours(&one.target_group, &one.target_kind, &one.target_name))
+        .map(|one| (format!("ScaledObject/{}", one.name), None));
     let hpas = hpas
+        .into_iter()
+        .flat_map(Objects::all)
         .filter(|hpa| is_ours(&hpa.target_group, &hpa.target_kind, &hpa.target_name))
         .map(|hpa| match &hpa.scaled_object {
-            Some(name) => format!("ScaledObject/{name}"),
-            None => format!("HorizontalPodAutoscaler/{}", hpa.name),
+            Some(name) => (format!("ScaledObject/{name}"), hpa.wants),
+            None => (format!("HorizontalPodAutoscaler/{}", hpa.name), hpa.wants),
         });
-    let scaled_objects = scaled_objects.into_iter().flat_map(Objects::all);
-    let scaled_objects = scaled_objects
-        .filter(|one| is_ours(&one.target_group, &one.target_kind, &one.target_name))
-        .map(|one| format!("ScaledObject/{}", one.name));
-    let mut names: Vec<String> = scaled_objects.chain(hpas).collect();
-    names.dedup();
-    let holds = names
-        .into_iter()
-        .map(|name| Hold::SecondScaler { name: name.into() });
+    let mut wanted: BTreeMap<String, Option<u32>> = BTreeMap::new();
+    for (name, wants) in scaled_objects.chain(hpas) {
+        let known = wanted.entry(name).or_default();
+        *known = known.or(wants);
+    }
+    let holds = wanted.into_iter().map(|(name, wants)| Hold::SecondScaler {
+        name: name.into(),
+        wants: wants.map(Replicas::new),
+    });
     holds.collect()
 }
 

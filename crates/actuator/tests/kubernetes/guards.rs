@@ -26,13 +26,21 @@ use super::real::{MINUTE, World, rules};
 const HPAS: usize = 2;
 const SCALED_OBJECTS: usize = 3;
 
-fn scaler(name: &str) -> Hold {
-    Hold::SecondScaler { name: name.into() }
-}
-
 impl World<'_> {
     async fn holds(&self, name: &str) -> Vec<Hold> {
         self.read(name).await.unwrap().workload.holds
+    }
+
+    /// What else scales it.
+    async fn scalers(&self, name: &str) -> Vec<String> {
+        let holds = self.holds(name).await.into_iter();
+        let scalers = holds.filter_map(|hold| {
+            let Hold::SecondScaler { name, .. } = hold else {
+                return None;
+            };
+            Some(name.to_string())
+        });
+        scalers.collect()
     }
 
     async fn raised(&self, name: &str) -> Vec<String> {
@@ -89,8 +97,7 @@ async fn an_hpa_on_the_same_target_holds_all_writing_until_it_is_gone() {
             .create_hpa(Kind::Deployment, "good", 2..=2, 70)
             .await;
         wait_until(MINUTE, "the HPA is told of", async || {
-            let holds = world.holds("good").await;
-            holds.contains(&scaler("HorizontalPodAutoscaler/good"))
+            world.scalers("good").await == ["HorizontalPodAutoscaler/good"]
         })
         .await;
         let others = world.holds("locked").await;
@@ -185,10 +192,10 @@ async fn a_scaled_object_holds_all_writing_where_keda_is_and_no_permission_is_mi
     let (one, other) = (scaled_object("scaled", "good"), scaled_object("other", "shop"));
     objects.create(&PostParams::default(), &other).await.unwrap();
     wait_until(MINUTE, "the guard is on", async || !is_off().await).await;
-    assert!(!world.holds("good").await.contains(&scaler("ScaledObject/other")));
+    assert!(world.scalers("good").await.is_empty());
     objects.create(&PostParams::default(), &one).await.unwrap();
     wait_until(MINUTE, "the ScaledObject is told of", async || {
-        world.holds("good").await.contains(&scaler("ScaledObject/scaled"))
+        world.scalers("good").await == ["ScaledObject/scaled"]
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! From what was read to a decision: judging observations, settling what an earlier pass left open, and the engine.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use headroom_actuator::TargetState;
 use headroom_metrics_source::Answer;
@@ -12,7 +12,7 @@ use headroom_policy_engine::{
 
 use super::{Acts, report::in_one_line};
 use crate::{
-    DecisionRecord, HoldQuery, InForce, MetricRecord, MetricSettings, Mode, Override, Pause, Verdict,
+    Beside, DecisionRecord, HoldQuery, InForce, MetricRecord, MetricSettings, Mode, Override, Pause, Verdict,
     WorkloadSettings,
     in_force::impose,
     store::{OpenIntent, Remembered},
@@ -69,6 +69,7 @@ pub(crate) fn decide(
         verdict: Verdict::Unreadable { error },
         round: None,
         conditions: Vec::new(),
+        beside: Vec::new(),
         rebuilt: None,
     };
     match memory.begin(&settings.policy, target, now) {
@@ -91,6 +92,7 @@ pub(crate) fn decide(
                         .extend(Hold::of_query(&hold.query, &asked.observation));
                     asked
                 });
+            record.beside = beside(&target.holds);
             if settings.mode == Mode::Shadow {
                 // It is there to be compared with.
                 target
@@ -109,6 +111,18 @@ pub(crate) fn decide(
         }
     }
     (record, Observations::default())
+}
+
+/// The other scalers among `holds`.
+fn beside(holds: &[Hold]) -> Vec<Beside> {
+    let mut others = Vec::new();
+    for hold in holds {
+        if let Hold::SecondScaler { name, wants } = hold {
+            let (name, wants) = (Arc::clone(name), *wants);
+            others.push(Beside { name, wants });
+        }
+    }
+    others
 }
 
 /// Decides again about what was `seen`, with one more hold. At the same moment that is as if it had been known from the

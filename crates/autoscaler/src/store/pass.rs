@@ -278,8 +278,8 @@ fn remember(
     Ok(())
 }
 
-/// What two decisions must have in common to be one row: result, reason, kinds of steps, conditions, holds, and what is in
-/// force. Empty for a change that is to be written.
+/// What two decisions must have in common to be one row: result, reason, kinds of steps, conditions, holds, what is in
+/// force, and the answers where another scaler is compared with. Empty for a change that is to be written.
 fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
     match &record.verdict {
         Verdict::Decided { .. } if is_intent => Vec::new(),
@@ -306,6 +306,9 @@ fn key(record: &DecisionRecord, is_intent: bool) -> Vec<u8> {
             for one in &record.in_force {
                 // Writing to a string cannot fail.
                 let _ = write!(key, "{:?} {:?} ", one.by, one.bounds);
+            }
+            for other in &record.beside {
+                let _ = write!(key, "{:?} {:?} ", other.wants, record.own_answer());
             }
             key.push_str(error.as_deref().unwrap_or_default());
             key.into_bytes()

@@ -9,6 +9,7 @@
 
 mod as_in_tests;
 mod assembly;
+mod beside;
 mod bounds;
 mod crash;
 mod fleet_brake;

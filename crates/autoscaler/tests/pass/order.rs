@@ -347,6 +347,7 @@ async fn what_is_wrong_with_a_workload_is_recorded_for_as_long_as_it_lasts() {
     let autoscaler = world.start();
     let scaler = Hold::SecondScaler {
         name: "HorizontalPodAutoscaler/web".into(),
+        wants: None,
     };
     for (second, holds, codes) in [
         (0, Vec::new(), &[][..]),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use headroom_autoscaler::KubernetesSettings;
 
 use crate::output::{ColorChoice, Format};
 
@@ -32,6 +33,13 @@ pub(crate) struct ConfigArgs {
     /// the memory by which counts are scaled down.
     #[arg(long, value_name = "DIR", help_heading = "Shared options")]
     pub(crate) state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+/// Which cluster.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ClusterArgs {
     /// The kubeconfig of the cluster that targets are in.
     ///
     /// Without it, as for kubectl: the files in KUBECONFIG (separated by colons), else ~/.kube/config, else the service
@@ -100,8 +108,25 @@ impl ConfigArgs {
         Self {
             config: self.config.iter().chain(&later.config).cloned().collect(),
             state_dir: later.state_dir.clone().or_else(|| self.state_dir.clone()),
+            cluster: self.cluster.with(&later.cluster),
+        }
+    }
+}
+
+impl ClusterArgs {
+    /// These, given before the command, together with `later`, given after it.
+    pub(crate) fn with(&self, later: &Self) -> Self {
+        Self {
             kubeconfig: later.kubeconfig.clone().or_else(|| self.kubeconfig.clone()),
             context: later.context.clone().or_else(|| self.context.clone()),
+        }
+    }
+
+    /// The cluster that they mean.
+    pub(crate) fn settings(&self) -> KubernetesSettings {
+        KubernetesSettings {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
         }
     }
 }

@@ -7,7 +7,7 @@ use headroom_autoscaler::config;
 use serde::Serialize;
 
 use crate::{
-    args::OutputArgs,
+    args::{ClusterArgs, OutputArgs},
     configuration,
     error::CliError,
     exit::ExitCode,
@@ -63,11 +63,11 @@ struct ImportedObject<'a> {
     not_carried: &'a [String],
 }
 
-pub(crate) fn run(args: &ImportArgs, output: &Output) -> Result<ExitCode, CliError> {
+pub(crate) fn run(args: &ImportArgs, cluster: &ClusterArgs, output: &Output) -> Result<ExitCode, CliError> {
     match &args.from {
         Origin::Env(_) => from_environment(output),
-        Origin::Hpa(args) => args.run(output),
-        Origin::Keda(args) => args.run(output),
+        Origin::Hpa(args) => args.run(cluster, output),
+        Origin::Keda(args) => args.run(cluster, output),
     }
 }
 

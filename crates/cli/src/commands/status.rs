@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 use headroom_autoscaler::{
-    HistoryRow, InForce, OperatorActs, Override, Pause, Verdict, WorkloadSettings, config::SecretCheck,
+    Comparison, Difference, HistoryQuery, HistoryRow, InForce, OperatorActs, Override, Pause, Store, Verdict,
+    WorkloadSettings, config::SecretCheck,
 };
-use headroom_policy_engine::{Readiness, Timestamp, WorkloadId};
+use headroom_policy_engine::{Readiness, Replicas, Timestamp, WorkloadId};
 use serde::Serialize;
 
 use super::{
@@ -22,14 +23,20 @@ use crate::{
     moment,
     output::{Format, Output},
     report::{
-        decision, in_force,
+        beside, decision, in_force,
         table::{Align, table},
     },
 };
 
+/// How far back answers are compared with those of another scaler.
+const COMPARED: Duration = Duration::from_secs(24 * 3600);
+/// How many decisions are compared at most: as many as a day has passes, where each differs from the one before.
+const MOST_COMPARED: u32 = 5760;
+
 /// Shows how each workload stands, by the last decision about it.
 ///
-/// Asks neither targets nor sources; `headroom plan` does.
+/// Beside another scaler of the same target (with mode = "shadow", or held by it) it also compares the answers of the last
+/// day: how often they were the same, where they differed, and why. Asks neither targets nor sources; `headroom plan` does.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -63,6 +70,30 @@ struct WorkloadObject<'a> {
     /// The schedules and overrides that are in force now.
     in_force: Vec<InForceObject<'a>>,
     last: Option<RowObject<'a>>,
+    /// How it compares with another scaler of the target, within the last day; `null` where there is none.
+    beside: Option<ComparisonObject<'a>>,
+}
+
+/// What headroom and another scaler answered to the same moments.
+#[derive(Debug, Serialize)]
+struct ComparisonObject<'a> {
+    name: &'a str,
+    wants: Option<u32>,
+    since: String,
+    passes: u64,
+    agreed: u64,
+    unanswered: u64,
+    differences: Vec<DifferenceObject>,
+}
+
+/// A span in which they differed, with the answers where they were furthest apart.
+#[derive(Debug, Serialize)]
+struct DifferenceObject {
+    from: String,
+    until: String,
+    headroom: u32,
+    other: u32,
+    why: String,
 }
 
 /// How one workload stands.
@@ -72,6 +103,8 @@ struct Standing<'a> {
     pause: Option<&'a Pause>,
     in_force: Vec<InForce>,
     last: Option<HistoryRow>,
+    /// What was decided within the last day, newest first, where another scaler is compared with.
+    compared: Vec<HistoryRow>,
 }
 
 pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
@@ -88,12 +121,14 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
         .iter()
         .filter(|workload| chosen.workloads.contains(&workload.id))
     {
+        let last = store.latest(&workload.id)?;
         standings.push(Standing {
             id: &workload.id,
+            compared: compared(&store, last.as_ref(), now)?,
             mode: workload.mode,
             pause: acts.pauses.iter().find(|pause| pause.workload == workload.id),
             in_force: in_force(workload, &acts, now),
-            last: store.latest(&workload.id)?,
+            last,
         });
     }
     match output.format() {
@@ -105,6 +140,11 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
         }),
         Format::Human => {
             output.line(shown(&standings, now));
+            for standing in &standings {
+                if let Some(comparison) = Comparison::of(&standing.compared) {
+                    output.line(format_args!("\n{}", beside::beside(standing.id, &comparison)));
+                }
+            }
             notice.iter().for_each(|notice| output.warn(notice));
             match leader {
                 Some(leader) => output.note(format_args!("{leader} makes the passes")),
@@ -115,12 +155,51 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
     Ok(ExitCode::Done)
 }
 
+/// What is to be compared with another scaler, if the newest decision was made beside one.
+fn compared(store: &Store, last: Option<&HistoryRow>, now: Timestamp) -> Result<Vec<HistoryRow>, CliError> {
+    let Some(last) = last.filter(|last| !last.record.beside.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let history = store.history(&HistoryQuery {
+        workload: Some(last.record.workload.clone()),
+        since: Some(now.minus(COMPARED)),
+        limit: MOST_COMPARED,
+    })?;
+    Ok(history.rows)
+}
+
 /// What is in force for one workload, in the order in which a pass looks at it.
 fn in_force(workload: &WorkloadSettings, acts: &OperatorActs, now: Timestamp) -> Vec<InForce> {
     let overrides = acts.overrides.iter().filter(|one| one.workload == workload.id);
     let schedules = workload.schedules.iter();
     let scheduled = schedules.filter_map(|schedule| schedule.in_force(now));
     overrides.map(Override::in_force).chain(scheduled).collect()
+}
+
+impl<'a> ComparisonObject<'a> {
+    fn new(comparison: &Comparison<'a>) -> Self {
+        Self {
+            name: &comparison.other.name,
+            wants: comparison.other.wants.map(Replicas::get),
+            since: moment::rfc3339(comparison.since),
+            passes: comparison.passes,
+            agreed: comparison.agreed,
+            unanswered: comparison.unanswered,
+            differences: comparison.differences.iter().map(DifferenceObject::new).collect(),
+        }
+    }
+}
+
+impl DifferenceObject {
+    fn new(difference: &Difference<'_>) -> Self {
+        Self {
+            from: moment::rfc3339(difference.from),
+            until: moment::rfc3339(difference.until),
+            headroom: difference.ours.get(),
+            other: difference.theirs.get(),
+            why: decision::why_own_answer(&difference.row.record),
+        }
+    }
 }
 
 impl Standing<'_> {
@@ -131,6 +210,7 @@ impl Standing<'_> {
             pause: self.pause.map(PauseObject::from),
             in_force: self.in_force.iter().map(InForceObject::new).collect(),
             last: self.last.as_ref().map(RowObject::new),
+            beside: Comparison::of(&self.compared).map(|comparison| ComparisonObject::new(&comparison)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! One decision as an object.
 
-use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
+use headroom_autoscaler::{Beside, DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
 use headroom_policy_engine::{
     BoundsInForce, Outcome, RaisedCondition, Readiness, Reason, Replicas, Timestamp,
 };
@@ -53,6 +53,8 @@ pub(crate) struct Decision<'a> {
     hold_query: Option<Metric<'a>>,
     /// What held the workload from outside.
     holds: Vec<HoldObject<'a>>,
+    /// What else scales the target, to be compared with. Empty for most.
+    beside: Vec<BesideObject<'a>>,
     /// The bounds that held; `null` where they are not known.
     bounds: Option<BoundsObject<'a>>,
     /// The schedules and overrides that were in force.
@@ -68,6 +70,16 @@ pub(crate) struct Decision<'a> {
     /// Why it is not another count. There only where that was asked, and something was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     want: Option<WantObject<'a>>,
+}
+
+/// Another scaler of the target.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Beside")]
+struct BesideObject<'a> {
+    /// What it is, as its users call it.
+    name: &'a str,
+    /// The count that it wants; `null` where it does not tell.
+    wants: Option<u32>,
 }
 
 /// Something about a workload that somebody has to look at.
@@ -108,6 +120,15 @@ struct Metric<'a> {
     error: Option<&'a str>,
     /// What the source remarked along the way.
     remarks: &'a [String],
+}
+
+impl<'a> From<&'a Beside> for BesideObject<'a> {
+    fn from(other: &'a Beside) -> Self {
+        Self {
+            name: &other.name,
+            wants: other.wants.map(Replicas::get),
+        }
+    }
 }
 
 impl<'a> Decision<'a> {
@@ -157,6 +178,7 @@ impl<'a> Decision<'a> {
                 .map(|metric| Metric::new(metric, record.at))
                 .collect(),
             holds,
+            beside: record.beside.iter().map(BesideObject::from).collect(),
             bounds,
             in_force: record.in_force.iter().map(InForceObject::new).collect(),
             conditions: record.conditions.iter().map(ConditionObject::new).collect(),

@@ -138,7 +138,7 @@ impl<'a> From<&'a Hold> for HoldObject<'a> {
         let until = hold.until().map(moment::rfc3339);
         match hold {
             Hold::Paused { .. } => Self::Paused { until },
-            Hold::SecondScaler { name } => Self::SecondScaler { name },
+            Hold::SecondScaler { name, .. } => Self::SecondScaler { name },
             Hold::BeingDeleted => Self::BeingDeleted,
             Hold::FailingToStart { failing } => Self::FailingToStart {
                 failing: failing.get(),

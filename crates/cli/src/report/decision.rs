@@ -164,18 +164,30 @@ pub(crate) fn why(record: &DecisionRecord) -> String {
         let unknown = unknown(explanation).map_or_else(String::new, |metric| format!(": {metric}"));
         return format!("{}{unknown}", decision.reason());
     }
-    let said: Vec<String> = match decision {
-        Decision::Scale { .. } => deciding(explanation)
-            .into_iter()
-            .chain(last_say(explanation))
-            .collect(),
-        Decision::Hold { .. } => last_say(explanation).into_iter().collect(),
+    let said = match decision {
+        Decision::Scale { .. } => of_change(explanation),
+        Decision::Hold { .. } => last_say(explanation),
     };
-    if said.is_empty() {
-        decision.reason().to_string()
-    } else {
-        said.join("; ")
-    }
+    said.unwrap_or_else(|| decision.reason().to_string())
+}
+
+/// Why headroom's own answer is what it is, whether or not something forbids that it is written.
+pub(crate) fn why_own_answer(record: &DecisionRecord) -> String {
+    let Verdict::Decided { explanation, .. } = &record.verdict else {
+        return why(record);
+    };
+    let is_own = |step: &&Step| !matches!(step, Step::Forbidden { .. });
+    let own = Explanation(explanation.0.iter().filter(is_own).cloned().collect());
+    of_change(&own).unwrap_or_else(|| why(record))
+}
+
+/// What asked for a change, and the last stage that had a say in it; `None` where nothing did.
+fn of_change(explanation: &Explanation) -> Option<String> {
+    let said: Vec<String> = deciding(explanation)
+        .into_iter()
+        .chain(last_say(explanation))
+        .collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// The proposal that counted, where one did.

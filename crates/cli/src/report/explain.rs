@@ -9,7 +9,7 @@ use headroom_policy_engine::{
 };
 
 use super::decision::{Course, outcome_words};
-use super::in_force;
+use super::{beside, in_force};
 use crate::{
     moment,
     output::{Paint, Tone},
@@ -92,6 +92,9 @@ impl fmt::Display for Explained<'_> {
             for error in asked.filter_map(|asked| asked.error.as_ref()) {
                 writeln!(f, "  {:width$}    {}", "", paint.paint(Tone::Quiet, error))?;
             }
+        }
+        for other in &record.beside {
+            writeln!(f, "  {:width$}  {}", "beside", beside::words(other))?;
         }
         for one in &record.in_force {
             writeln!(f, "  {:width$}  {}", "in force", in_force::words(one))?;
@@ -340,6 +343,7 @@ mod tests {
                 Hold::FleetBrake { until: samples::AT },
                 Hold::SecondScaler {
                     name: "HorizontalPodAutoscaler/web".into(),
+                    wants: None,
                 },
             ];
         }

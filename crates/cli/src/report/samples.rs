@@ -27,6 +27,7 @@ fn record(workload: &str, metrics: Vec<MetricRecord>, verdict: Verdict) -> Decis
         verdict,
         round: None,
         conditions: Vec::new(),
+        beside: Vec::new(),
         rebuilt: None,
     }
 }

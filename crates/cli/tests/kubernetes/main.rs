@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod moving;
 mod permissions;
 mod scaling;
 mod scraped;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Collection, Kept, RawOf, Source};
-use crate::{ClusterError, resource::Action};
+use crate::{ClusterError, Connection, Resource, resource::Action};
 
 /// The most objects of one answer.
 const PAGE: usize = 500;
@@ -31,29 +32,54 @@ struct PageMeta {
 
 /// Everything of `source`.
 pub(super) async fn list<K: Kept>(source: &Source<K>, until: Instant) -> Result<Collection<K>, ClusterError> {
-    let mut restarts = 0;
-    loop {
-        match pages(source, until).await {
-            Err(ClusterError::Gone { .. }) if restarts < RESTARTS => restarts += 1,
-            other => return other,
-        }
-    }
+    let path = source.resource.collection(&source.namespace);
+    let action = Action::list(&source.resource, &source.namespace);
+    let mut objects = BTreeMap::new();
+    let keep = |raw: RawOf<K>| source.keep(raw);
+    let version = everything(&source.connection, &path, &action, until, keep, &mut objects).await?;
+    Ok(Collection { objects, version })
 }
 
-async fn pages<K: Kept>(source: &Source<K>, until: Instant) -> Result<Collection<K>, ClusterError> {
-    let action = Action::list(&source.resource, &source.namespace);
-    let first = format!("{}?limit={PAGE}", source.resource.collection(&source.namespace));
-    let (mut objects, mut path) = (BTreeMap::new(), first.clone());
+/// The objects of `resource` as they are, in one namespace or in all of them.
+pub(crate) async fn whole(
+    connection: &Connection,
+    resource: &Resource,
+    namespace: Option<&str>,
+) -> Result<Vec<Value>, ClusterError> {
+    let path = resource.collection_in(namespace);
+    let action = Action::list_in(resource, namespace);
+    let mut objects = Vec::new();
+    let keep = |object: Value| object;
+    everything(connection, &path, &action, connection.until(), keep, &mut objects).await?;
+    Ok(objects)
+}
+
+/// Lists what is at `path` into `objects`, and gives the version of the list. Begins anew where its pages became too old.
+async fn everything<R: DeserializeOwned, T, C: Default + Extend<T>>(
+    connection: &Connection,
+    path: &str,
+    action: &Action,
+    until: Instant,
+    keep: impl Fn(R) -> T,
+    objects: &mut C,
+) -> Result<String, ClusterError> {
+    let first = format!("{path}?limit={PAGE}");
+    let (mut next, mut restarts) = (first.clone(), 0);
     loop {
-        let page: Page<RawOf<K>> = source.connection.get(&path, &action, until).await?;
-        objects.extend(page.items.into_iter().flatten().map(|raw| source.keep(raw)));
+        let page: Page<R> = match connection.get(&next, action, until).await {
+            Err(ClusterError::Gone { .. }) if restarts < RESTARTS => {
+                restarts += 1;
+                *objects = C::default();
+                next.clone_from(&first);
+                continue;
+            }
+            other => other?,
+        };
+        objects.extend(page.items.into_iter().flatten().map(&keep));
         if page.metadata.next.is_empty() {
-            return Ok(Collection {
-                objects,
-                version: page.metadata.resource_version,
-            });
+            return Ok(page.metadata.resource_version);
         }
-        path = format!("{first}&continue={}", escaped(&page.metadata.next));
+        next = format!("{first}&continue={}", escaped(&page.metadata.next));
     }
 }
 

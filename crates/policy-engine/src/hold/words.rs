@@ -12,7 +12,7 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Paused { .. } => f.write_str("scaling is paused"),
-            Self::SecondScaler { name } => write!(f, "{name} scales it too, and two scalers would fight"),
+            Self::SecondScaler { name, .. } => write!(f, "{name} scales it too, and two scalers would fight"),
             Self::BeingDeleted => f.write_str("the target is being deleted"),
             Self::FailingToStart { failing } if failing.get() == 1 => {
                 f.write_str("1 replica cannot start or stay up")

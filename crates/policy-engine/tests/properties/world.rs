@@ -223,6 +223,7 @@ pub fn any_holds() -> impl Strategy<Value = Vec<Hold>> {
     let ends = || (0_i64..1_000_000).prop_map(|millis| Timestamp::from_unix_millis(BEGIN + millis));
     let until = || proptest::option::of(ends());
     let name = || Just("somebody".into());
+    let wants = || proptest::option::of((1_u32..40).prop_map(Replicas::new));
     let source = prop_oneof![
         Just(HoldSource::Override(Operator::default())),
         name().prop_map(HoldSource::Query),
@@ -233,7 +234,7 @@ pub fn any_holds() -> impl Strategy<Value = Vec<Hold>> {
     ];
     let hold = prop_oneof![
         2 => until().prop_map(|until| Hold::Paused { until }),
-        1 => name().prop_map(|name| Hold::SecondScaler { name }),
+        1 => (name(), wants()).prop_map(|(name, wants)| Hold::SecondScaler { name, wants }),
         1 => Just(Hold::BeingDeleted),
         2 => (1_u32..4).prop_map(|failing| Hold::FailingToStart { failing: Replicas::new(failing) }),
         2 => (source, until()).prop_map(|(by, until)| Hold::ScaleDownHeld { by, until }),

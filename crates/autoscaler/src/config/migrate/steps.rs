@@ -43,21 +43,23 @@ pub(super) fn steps(kind: MovedKind, drafts: &[Draft], restores: bool, longest: 
 Steps, for each workload ({namespace}/{name} as the example)
 
 1. headroom check, then headroom run beside the {what}. With mode = \"shadow\" it writes no count, and fills its windows.
-   Let it run for {window} at least, then compare: headroom status, headroom history.
+   Let it run for {window} at least. headroom status tells how often both gave the same answer, where they differed, and
+   why.
 2. Take spec.replicas out of what deploys the workload, or the next deploy resets the count:
    plain apply  kubectl apply edit-last-applied {target} -n {namespace}     remove spec.replicas there first: whoever only
                 removes it from the manifest makes the next apply set it to 1; then remove it from the manifest
    Helm         let the chart write no `replicas` at all, and release that while the {what} is still there. Charts of
                 `helm create` write it as soon as autoscaling.enabled is false, and set the count with that.
    Argo CD      ignoreDifferences with jsonPointers [/spec/replicas], and RespectIgnoreDifferences=true in syncOptions
-3. Take the {what} away. The count stays as it is. Until step 4 nobody scales, so do both together.
+3. Remove the line mode = \"shadow\" of the workload, and start headroom with the same state directory. As long as the
+   {what} is there, headroom still writes nothing, and says so.
+4. Take the {what} away. The count stays as it is, and headroom takes over in its next pass, with windows
+   that are full.
 {restore}   plain apply  kubectl delete {word} {name} -n {namespace}, and remove it from the manifests
    Helm         disable it in the values (autoscaling.enabled=false), then helm upgrade
    Argo CD      remove it from Git, and sync with prune
-4. Remove the line mode = \"shadow\" of the workload, and start headroom with the same state directory: its windows are
-   full, so it takes over from the count that is there.
 
-The way back: stop headroom or set mode = \"shadow\" again, and apply the {what} again.
+The way back: apply the {what} again. From its next pass on, headroom leaves the count to it.
 
 What goes quiet                                     what to look at instead
 {quiet}  alerts on kube_horizontalpodautoscaler_*

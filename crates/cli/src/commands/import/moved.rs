@@ -7,11 +7,16 @@ use std::{
 };
 
 use clap::Args;
-use headroom_autoscaler::config::{self, Migration, MovedKind, Remaining, Selection};
+use headroom_autoscaler::{
+    KubernetesSettings, autoscalers,
+    config::{self, Migration, MovedKind, Remaining, Selection},
+};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
-    args::OutputArgs,
+    args::{ClusterArgs, OutputArgs},
+    commands::block_on,
     error::CliError,
     exit::ExitCode,
     json,
@@ -25,9 +30,10 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  kubectl get hpa -A -o yaml | headroom import hpa -f - > headroom.toml
-  kubectl get hpa -A -o yaml | headroom import hpa -f - -o policies/      a file for each namespace
-  headroom import hpa api -n shop -f manifests.yaml
+  headroom import hpa > headroom.toml                    all of the cluster
+  headroom import hpa -A -o policies/                    a file for each namespace
+  headroom import hpa api -n shop --context prod         one of them
+  headroom import hpa api -n shop -f manifests.yaml      from files; - is standard input
   headroom check policies/")]
 pub(crate) struct HpaArgs {
     #[command(flatten)]
@@ -42,8 +48,9 @@ pub(crate) struct HpaArgs {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  kubectl get scaledobject -A -o yaml | headroom import keda -f - > headroom.toml
-  headroom import keda -n shop -f scaledobjects.yaml -o policies/
+  headroom import keda > headroom.toml                   all of the cluster
+  headroom import keda -A -o policies/                   a file for each namespace
+  headroom import keda -n shop -f scaledobjects.yaml     from files; - is standard input
   headroom check policies/")]
 pub(crate) struct KedaArgs {
     #[command(flatten)]
@@ -62,9 +69,11 @@ struct MovedArgs {
     /// Those of all namespaces. So it is where no namespace is said, too.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
-    /// YAML or JSON as `kubectl get -o yaml` and `-o json` print it; `-` is standard input.
+    /// YAML or JSON as `kubectl get -o yaml` and `-o json` print it; `-` is standard input. Without it: the cluster.
     #[arg(short, long, value_name = "FILE")]
-    file: PathBuf,
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// A directory for the policies: what is shared, and a file for each namespace. Without it: all to stdout.
     #[arg(short, long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
@@ -80,8 +89,8 @@ impl HpaArgs {
         &self.moved.output
     }
 
-    pub(super) fn run(&self, output: &Output) -> Result<ExitCode, CliError> {
-        self.moved.run(MovedKind::Hpa, output)
+    pub(super) fn run(&self, cluster: &ClusterArgs, output: &Output) -> Result<ExitCode, CliError> {
+        self.moved.run(MovedKind::Hpa, cluster, output)
     }
 }
 
@@ -90,8 +99,8 @@ impl KedaArgs {
         &self.moved.output
     }
 
-    pub(super) fn run(&self, output: &Output) -> Result<ExitCode, CliError> {
-        self.moved.run(MovedKind::ScaledObject, output)
+    pub(super) fn run(&self, cluster: &ClusterArgs, output: &Output) -> Result<ExitCode, CliError> {
+        self.moved.run(MovedKind::ScaledObject, cluster, output)
     }
 }
 
@@ -119,8 +128,11 @@ struct RemainingObject<'a> {
 }
 
 impl MovedArgs {
-    fn run(&self, kind: MovedKind, output: &Output) -> Result<ExitCode, CliError> {
-        let objects = config::read_objects(&text(&self.file)?)?;
+    fn run(&self, kind: MovedKind, cluster: &ClusterArgs, output: &Output) -> Result<ExitCode, CliError> {
+        let objects = match &self.file {
+            Some(file) => config::read_objects(&text(file)?)?,
+            None => self.of_cluster(kind, &cluster.with(&self.cluster).settings())?,
+        };
         let selection = Selection {
             name: self.name.clone(),
             namespace: self.namespace.clone(),
@@ -134,6 +146,19 @@ impl MovedArgs {
             Format::Json => output.object(&object(&migration)),
         }
         Ok(ExitCode::Done)
+    }
+
+    fn of_cluster(&self, kind: MovedKind, settings: &KubernetesSettings) -> Result<Vec<Value>, CliError> {
+        let asked = async {
+            autoscalers(kind, settings, self.namespace.as_deref())
+                .await
+                .map_err(|source| CliError::ImportCluster {
+                    of: kind.kind(),
+                    is_one_namespace: self.namespace.is_some(),
+                    source,
+                })
+        };
+        block_on(asked)
     }
 
     /// Writes the files, and none where one of them is there.

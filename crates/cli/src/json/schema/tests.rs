@@ -138,6 +138,7 @@ fn full() -> DecisionRecord {
             Hold::Paused { until: None },
             Hold::SecondScaler {
                 name: "HorizontalPodAutoscaler/api".into(),
+                wants: None,
             },
             Hold::BeingDeleted,
             Hold::FailingToStart {

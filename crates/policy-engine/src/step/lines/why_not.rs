@@ -219,7 +219,7 @@ fn once(step: &Step) -> String {
 fn once_over(hold: &Hold) -> String {
     match hold {
         Hold::Paused { .. } => "somebody resumes scaling".to_owned(),
-        Hold::SecondScaler { name } => format!("{name} or headroom is the only one that scales it"),
+        Hold::SecondScaler { name, .. } => format!("{name} or headroom is the only one that scales it"),
         Hold::BeingDeleted => "there is a target that is not being deleted".to_owned(),
         Hold::FailingToStart { .. } => "replicas start and stay up".to_owned(),
         Hold::ScaleDownHeld { by, .. } => match by {
