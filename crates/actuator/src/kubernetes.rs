@@ -28,6 +28,7 @@ const ATTEMPTS: usize = 5;
 
 const NOT_READY: &str = "the guard against replicas that do not become ready";
 const SECOND_SCALER: &str = "the guard against a second scaler";
+const RESET: &str = "the guard against a count that a deploy sets back";
 const ROLLOUT: &str = "the guard against scaling down in a rollout";
 
 /// Reads targets of kind Kubernetes. It has no way to write.
@@ -89,6 +90,12 @@ impl KubernetesReader {
             off.push(RaisedCondition::GuardOff {
                 guard: ROLLOUT.into(),
                 because: "nothing is known of the rollouts of this kind".into(),
+            });
+        }
+        if !scalable.tells_owners {
+            off.push(RaisedCondition::GuardOff {
+                guard: RESET.into(),
+                because: "the object as it may be read does not tell who wrote its fields".into(),
             });
         }
         let resource = self.view.resource(&object.kind).await?;

@@ -1,6 +1,6 @@
 //! What all objects have: names, labels, versions, and who wrote which field.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use headroom_policy_engine::Timestamp;
 use serde::{
@@ -45,6 +45,8 @@ pub struct FieldOwner {
     pub manager: Box<str>,
     /// When it last wrote, to the second; `None` where the object does not tell.
     pub at: Option<Timestamp>,
+    /// Whether it wrote the pods' template in the same way too.
+    pub wrote_template: bool,
 }
 
 /// An object as it comes over the wire, with no more of it read than is used.
@@ -115,7 +117,7 @@ impl<'de> Deserialize<'de> for Annotations {
         impl<'de> Visitor<'de> for Used {
             type Value = Annotations;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("annotations")
             }
 
@@ -163,8 +165,8 @@ pub(crate) struct RawManagedFields {
 }
 
 impl RawManagedFields {
-    fn has(&self, path: &[String]) -> bool {
-        path.iter()
+    fn has<P: fmt::Display>(&self, path: impl IntoIterator<Item = P>) -> bool {
+        path.into_iter()
             .try_fold(&self.fields_v1, |fields, part| fields.get(format!("f:{part}")))
             .is_some()
     }
@@ -177,5 +179,6 @@ pub(crate) fn owner(fields: &[RawManagedFields], path: &[String]) -> Option<Fiel
     Some(FieldOwner {
         manager: last.manager.as_str().into(),
         at: last.time.map(|time| time.0),
+        wrote_template: last.has(["spec", "template"]),
     })
 }

@@ -31,6 +31,8 @@ pub struct Scalable {
     pub selector: Option<Box<str>>,
     /// Who wrote the count it wants; `None` where nobody says that it did.
     pub replicas_owner: Option<FieldOwner>,
+    /// Whether it tells who wrote its fields at all.
+    pub tells_owners: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Whether a rollout is under way.
@@ -154,6 +156,7 @@ impl Kept for Scalable {
                 .and_then(selector)
                 .map(String::into_boxed_str),
             replicas_owner: meta::owner(&metadata.managed_fields, &paths.replicas),
+            tells_owners: !metadata.managed_fields.is_empty(),
             deleting: metadata.deletion_timestamp.is_some(),
             rollout: paths.progress.read(metadata.generation, &spec.0, &status.0),
             refused: rollout::refusal(&status.0),

@@ -133,6 +133,7 @@ fn left(before: &Scalable, to: Replicas, written: Scale) -> Scalable {
         replicas_owner: Some(FieldOwner {
             manager: FIELD_MANAGER.into(),
             at: None,
+            wrote_template: false,
         }),
         ..before.clone()
     }

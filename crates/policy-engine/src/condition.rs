@@ -44,6 +44,11 @@ pub enum RaisedCondition {
         /// Who; `None` where the target does not tell.
         by: Option<Arc<str>>,
     },
+    /// A deploy set the count back within the last ten minutes, and would do so again.
+    CountReset {
+        /// Who deployed.
+        by: Arc<str>,
+    },
     /// Too much of the fleet would fall at once.
     FleetBrake,
     /// Replicas that are there do not come up.
@@ -67,6 +72,22 @@ pub enum RaisedCondition {
     },
 }
 
+/// How soon somebody has to look at a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Severity {
+    /// Something is not looked after. Nothing is wrong by that.
+    Notice,
+    /// Before long.
+    Warning,
+    /// At once: it does not end by itself.
+    Critical,
+}
+
 impl RaisedCondition {
     /// The conditions that `workload` is in at `now`, the same before and after it is [evaluated](crate::evaluate), once
     /// [`Memory::begin`] has taken note of `now`. Under any semantics, also where the HPA would do nothing about them.
@@ -80,6 +101,13 @@ impl RaisedCondition {
             .map(|(ready, starting_for)| Self::NotBecomingReady { ready, starting_for })
             .into_iter()
             .chain(flapping.map(|reversals| Self::Flapping { reversals, allowed }))
+            .chain(memory.resets.fight(now).as_ref().and_then(Self::of_hold))
+            .chain(
+                memory
+                    .resets
+                    .lately_by(now)
+                    .map(|by| Self::CountReset { by: by.clone() }),
+            )
             .chain(holds.filter_map(Self::of_hold))
             .chain(workload.raised.iter().cloned())
             .collect()
@@ -100,6 +128,23 @@ impl RaisedCondition {
         }
     }
 
+    /// How soon somebody has to look at it.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Contested { .. } => Severity::Critical,
+            Self::GuardOff { .. } => Severity::Notice,
+            Self::NotBecomingReady { .. }
+            | Self::FailingToStart { .. }
+            | Self::Flapping { .. }
+            | Self::SecondScaler { .. }
+            | Self::CountReset { .. }
+            | Self::FleetBrake
+            | Self::ReplicasNotStarting { .. }
+            | Self::ReplicasRefused { .. } => Severity::Warning,
+        }
+    }
+
     /// The condition as machines name it, as in JSON. The same for as long as it lasts.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -109,6 +154,7 @@ impl RaisedCondition {
             Self::Flapping { .. } => "flapping",
             Self::SecondScaler { .. } => "second_scaler",
             Self::Contested { .. } => "contested",
+            Self::CountReset { .. } => "count_reset",
             Self::FleetBrake => "fleet_brake",
             Self::ReplicasNotStarting { .. } => "replicas_not_starting",
             Self::ReplicasRefused { .. } => "replicas_refused",
@@ -142,6 +188,11 @@ impl fmt::Display for RaisedCondition {
                 until: None,
             }
             .fmt(f),
+            Self::CountReset { by } => write!(
+                f,
+                "{by} set the count back as it deployed, and will do so again: take spec.replicas out of what it deploys \
+                 (with Argo CD, also name /spec/replicas under ignoreDifferences)"
+            ),
             Self::FleetBrake => f.write_str(FLEET_BRAKE),
             Self::ReplicasNotStarting { replicas, because } if replicas.get() == 1 => {
                 write!(f, "1 replica does not come up: {because}")

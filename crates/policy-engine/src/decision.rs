@@ -92,6 +92,8 @@ pub enum Reason {
     AboveTarget,
     /// Scale down: every metric asks for less.
     BelowTarget,
+    /// Scale up: a deploy set the count back, and it is as it was before.
+    Restored,
     /// Scale: the count was outside the bounds, or never started.
     OutOfBounds,
     /// Too little was known for too long: scale up, or the count is kept.
@@ -128,7 +130,7 @@ pub enum Reason {
     ScaleDownHeld,
     /// Hold: less would do, and a rollout is under way.
     RollingOut,
-    /// Hold: less would do, and somebody else keeps setting the count.
+    /// Hold: somebody else keeps setting the count, and less would do or it was restored a moment ago.
     Contested,
     /// Hold: less would do, and too much of the fleet would fall at once.
     FleetBrake,

@@ -10,6 +10,7 @@ mod own;
 mod permit;
 mod rebuild;
 mod recommend;
+mod restore;
 mod stabilize;
 mod wait;
 #[cfg(test)]
@@ -39,7 +40,7 @@ pub fn evaluate(
     steps: &mut impl StepSink,
 ) -> Decision {
     memory.arrive(now);
-    memory.notice_count(workload.current);
+    memory.notice_count(workload, now);
     let at = Evaluation {
         policy,
         workload,

@@ -25,7 +25,7 @@ mod workload;
 pub use active_bounds::{
     ActiveBound, ActiveBounds, BoundSource, BoundsInForce, Operator, OwnBounds, ScheduleName,
 };
-pub use condition::RaisedCondition;
+pub use condition::{RaisedCondition, Severity};
 pub use decision::{Decision, Direction, Outcome, Reason};
 pub use evaluate::{Arithmetic, Inexact, Terms, Values, evaluate};
 pub use hold::{Held, Hold, HoldSource, WhyUnknown};
@@ -49,4 +49,4 @@ pub use step::{
     Stabilizing, Step, StepSink, WhyNot,
 };
 pub use time::Timestamp;
-pub use workload::{CountOrigin, Readiness, Workload};
+pub use workload::{CountOrigin, Deploy, Readiness, Workload};

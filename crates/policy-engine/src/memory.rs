@@ -6,6 +6,7 @@
 mod idle;
 mod knowledge;
 mod recommendations;
+mod resets;
 mod round;
 #[cfg(feature = "serde")]
 mod saved;
@@ -17,12 +18,13 @@ use std::{collections::VecDeque, time::Duration};
 pub(crate) use idle::IdleTime;
 pub(crate) use knowledge::{Knowledge, Recovery};
 pub(crate) use recommendations::Recommendations;
+pub(crate) use resets::Resets;
 pub use round::TargetUnreadable;
 pub(crate) use round::{HpaRound, ZeroMark};
 pub use scale_events::ScaleEvents;
 pub(crate) use step_timers::{SideTimer, StepTimer, StepTimers};
 
-use crate::{Decision, Direction, Replicas, Timestamp};
+use crate::{Decision, Direction, Reason, Replicas, Timestamp, Workload};
 
 /// Reversals older than this are forgotten (design: flap guard, within an hour).
 const REVERSAL_MEMORY: Duration = Duration::from_secs(3600);
@@ -59,6 +61,8 @@ pub struct Memory {
     pub(crate) reversals: VecDeque<Timestamp>,
     /// What the HPA's semantics remember beside that; `None` under headroom's own.
     pub(crate) hpa: Option<HpaRound>,
+    /// Counts that deploys set back.
+    pub(crate) resets: Resets,
 }
 
 /// A change that was written.
@@ -77,6 +81,11 @@ impl Memory {
             return;
         };
         let (from, to) = (decision.current(), decision.desired());
+        if decision.reason() == Reason::Restored {
+            // As it was before: nothing was added, and nothing turned around.
+            self.overruled = self.last_change.is_some_and(|change| change.to != to);
+            return;
+        }
         let events = match direction {
             Direction::Up => &mut self.increases,
             Direction::Down => &mut self.decreases,
@@ -124,8 +133,10 @@ impl Memory {
     }
 
     /// Notices the present count: one that headroom did not write is somebody else's.
-    pub(crate) fn notice_count(&mut self, current: Replicas) {
+    pub(crate) fn notice_count(&mut self, workload: &Workload, now: Timestamp) {
+        let current = workload.current;
         self.overruled |= self.last_change.is_some_and(|change| change.to != current);
+        self.resets.notice(workload, now);
     }
 
     fn shift_back(&mut self, by: Duration) {
@@ -135,6 +146,7 @@ impl Memory {
         self.step_timers.shift_back(by);
         self.knowledge.shift_back(by);
         self.idle = self.idle.map(|idle| idle.shifted_back(by));
+        self.resets.shift_back(by);
         for moment in &mut self.reversals {
             *moment = moment.minus(by);
         }

@@ -8,7 +8,7 @@ mod lines;
 mod why_not;
 mod words;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::words::Span;
 pub use self::{
@@ -248,6 +248,26 @@ pub enum Step {
         /// After so long it ends by itself; `None`: not by waiting.
         ends_after: Option<Duration>,
     },
+    /// A deploy set the count back, so it is as before at once.
+    Restored {
+        /// What was wanted before.
+        wanted: Replicas,
+        /// What is wanted now: the count before the deploy.
+        raised: Replicas,
+        /// Who deployed.
+        by: Arc<str>,
+    },
+    /// A deploy set the count back once more in a fight, in which it is restored once a minute at most.
+    RestoreDelayed {
+        /// What is wanted meanwhile.
+        wanted: Replicas,
+        /// The count before the deploy.
+        count: Replicas,
+        /// Who deployed.
+        by: Arc<str>,
+        /// After so long it is restored.
+        after: Duration,
+    },
     /// The count was reversed too often within an hour, so it does not fall.
     HeldFlapping {
         /// What was wanted before.
@@ -354,6 +374,8 @@ impl Step {
             Self::SelectorRefused { .. } => "selector_refused",
             Self::HeldNotReady { .. } => "held_not_ready",
             Self::Held { .. } => "held",
+            Self::Restored { .. } => "restored",
+            Self::RestoreDelayed { .. } => "restore_delayed",
             Self::HeldFlapping { .. } => "held_flapping",
             Self::HeldClock { .. } => "held_clock",
             Self::FellBack { .. } => "fell_back",
@@ -380,6 +402,8 @@ impl Step {
             | Self::SelectorRefused { .. }
             | Self::HeldNotReady { .. }
             | Self::Held { .. }
+            | Self::Restored { .. }
+            | Self::RestoreDelayed { .. }
             | Self::HeldFlapping { .. }
             | Self::HeldClock { .. }
             | Self::KeptAfterFallback { .. }
@@ -396,7 +420,10 @@ impl Step {
     #[must_use]
     pub const fn change(&self) -> Option<(Replicas, Replicas)> {
         match self {
-            Self::Recommended { .. } | Self::Combined { .. } | Self::SelectorRefused { .. } => None,
+            Self::Recommended { .. }
+            | Self::Combined { .. }
+            | Self::SelectorRefused { .. }
+            | Self::RestoreDelayed { .. } => None,
             Self::KeptForUnknown { wanted, kept, .. }
             | Self::KeptForGroup { wanted, kept, .. }
             | Self::Stabilized { wanted, kept, .. }
@@ -410,9 +437,9 @@ impl Step {
             Self::Limited { wanted, allowed, .. } | Self::LimitedAsHpa { wanted, allowed, .. } => {
                 Some((*wanted, *allowed))
             }
-            Self::FellBack { wanted, raised, .. } | Self::Activated { wanted, raised, .. } => {
-                Some((*wanted, *raised))
-            }
+            Self::FellBack { wanted, raised, .. }
+            | Self::Restored { wanted, raised, .. }
+            | Self::Activated { wanted, raised, .. } => Some((*wanted, *raised)),
             Self::Bounded { wanted, bounded, .. } => Some((*wanted, *bounded)),
         }
     }

@@ -40,7 +40,9 @@ fn after(step: &Step) -> Option<Vec<Step>> {
         Step::LimitedAsHpa { .. } => selector_refused(),
         Step::SelectorRefused { .. } => held_not_ready(),
         Step::HeldNotReady { .. } => held(),
-        Step::Held { .. } => held_flapping(),
+        Step::Held { .. } => restored(),
+        Step::Restored { .. } => restore_delayed(),
+        Step::RestoreDelayed { .. } => held_flapping(),
         Step::HeldFlapping { .. } => held_clock(),
         Step::HeldClock { .. } => fell_back(),
         Step::FellBack { .. } => kept_after_fallback(),
@@ -489,6 +491,23 @@ fn held_flapping() -> Vec<Step> {
         reversals: 5,
         allowed: 4,
         ends_after: seconds(720),
+    }]
+}
+
+fn restored() -> Vec<Step> {
+    vec![Step::Restored {
+        wanted: count(4),
+        raised: count(10),
+        by: "helm".into(),
+    }]
+}
+
+fn restore_delayed() -> Vec<Step> {
+    vec![Step::RestoreDelayed {
+        wanted: count(4),
+        count: count(10),
+        by: "argocd-controller".into(),
+        after: seconds(40),
     }]
 }
 

@@ -1,8 +1,8 @@
 //! What is known about the thing that is scaled: its count, and how many of its replicas can serve.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::{ActiveBounds, Hold, RaisedCondition, Replicas, hpa::SelectorState};
+use crate::{ActiveBounds, Hold, RaisedCondition, Replicas, Timestamp, hpa::SelectorState};
 
 /// One workload at the moment of evaluation, as its target tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,9 @@ pub struct Workload {
     pub selector: SelectorState,
     /// Where the wanted count comes from.
     pub origin: CountOrigin,
+    /// The deploy that set the wanted count; `None` where somebody set it for itself, or nothing tells.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub deploy: Option<Deploy>,
     /// How many replicas can serve.
     pub readiness: Readiness,
     /// What holds the workload from outside the engine. Empty for most.
@@ -43,12 +46,23 @@ impl Workload {
             observed: None,
             selector: SelectorState::Usable,
             origin: CountOrigin::Read,
+            deploy: None,
             readiness: Readiness::Unknown,
             holds: Vec::new(),
             raised: Vec::new(),
             bounds: ActiveBounds::default(),
         }
     }
+}
+
+/// A change of the wanted count by whoever wrote the template of the replicas too, as Helm and Argo CD do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Deploy {
+    /// Who deployed, by the name it gives itself (Kubernetes: the field manager).
+    pub by: Arc<str>,
+    /// When, by the target's clock.
+    pub at: Timestamp,
 }
 
 /// Where a wanted count comes from. Decides what a count of zero means.

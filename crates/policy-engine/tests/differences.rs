@@ -335,6 +335,19 @@ fn a_rollout() {
 }
 
 #[test]
+fn a_deploy() {
+    let mut both = Both::new(policy(per_replica(1.0)), 10);
+    both.workload = |workload| Workload {
+        deploy: (workload.current == n(3)).then(|| Deploy {
+            by: "helm".into(),
+            at: Timestamp::from_unix_millis(0),
+        }),
+        ..workload
+    };
+    both.check(&[(0, see(10.0), None), (15, see(3.0), Some(3))], 3, 10);
+}
+
+#[test]
 fn a_fight() {
     let mut both = Both::new(policy(per_replica(1.0)), 10);
     both.workload = |workload| Workload {

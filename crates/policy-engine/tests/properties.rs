@@ -15,6 +15,7 @@ mod properties {
     pub mod hpa;
     pub mod invariants;
     pub mod rebuilding;
+    pub mod resets;
     pub mod sequences;
     pub mod why_not;
     pub mod world;

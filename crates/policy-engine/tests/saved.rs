@@ -10,8 +10,10 @@ use headroom_policy_engine::*;
 const V1: &[u8] = include_bytes!("saved/memory-v1.bin");
 /// What the second version saved there.
 const V2: &[u8] = include_bytes!("saved/memory-v2.bin");
-/// What the third version saves there.
+/// What the third version saved there.
 const V3: &[u8] = include_bytes!("saved/memory-v3.bin");
+/// What the fourth version saves there.
+const V4: &[u8] = include_bytes!("saved/memory-v4.bin");
 /// After so many passes.
 const SAVED_AFTER: usize = 70;
 /// How many passes there are.
@@ -124,6 +126,7 @@ fn what_earlier_versions_saved_while_blind_gives_the_same_decisions() {
     check(V1);
     check(V2);
     check(V3);
+    check(V4);
 }
 
 #[track_caller]
@@ -147,10 +150,10 @@ fn check(saved: &[u8]) {
 }
 
 #[test]
-fn what_is_saved_now_is_of_the_third_version_byte_for_byte() {
+fn what_is_saved_now_is_of_the_fourth_version_byte_for_byte() {
     let (_, memory, _) = run(0..SAVED_AFTER, Memory::default(), Replicas::new(4));
     let now = postcard::to_stdvec(&memory).unwrap();
     // Postcard begins with the number of the version.
-    assert_eq!([V1[0], V2[0], V3[0]], [0, 1, 2]);
-    assert_eq!(now, V3);
+    assert_eq!([V1[0], V2[0], V3[0], V4[0]], [0, 1, 2, 3]);
+    assert_eq!(now, V4);
 }

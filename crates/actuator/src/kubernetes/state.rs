@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use headroom_cluster::{ClusterError, FIELD_MANAGER, Objects, Pod, Rollout, Scalable};
 use headroom_policy_engine::{
-    CountOrigin, Hold, RaisedCondition, Readiness, Replicas, SelectorState, Timestamp, Workload,
+    CountOrigin, Deploy, Hold, RaisedCondition, Readiness, Replicas, SelectorState, Timestamp, Workload,
     hpa::Selector,
 };
 
@@ -47,6 +47,7 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
         observed: Some(object.observed),
         selector,
         origin: origin(object),
+        deploy: deploy(object),
         readiness: pods
             .as_deref()
             .map_or(Readiness::Unknown, |pods| readiness(current, pods, now)),
@@ -93,6 +94,16 @@ fn origin(object: &Scalable) -> CountOrigin {
         Some(owner) if &*owner.manager == FIELD_MANAGER => CountOrigin::WrittenByHeadroom,
         Some(_) => CountOrigin::WrittenByOthers,
     }
+}
+
+/// The deploy that set the count: somebody else wrote it who wrote the template of the pods in the same way too.
+fn deploy(object: &Scalable) -> Option<Deploy> {
+    let owner = object.replicas_owner.as_ref()?;
+    let is_deploy = owner.wrote_template && &*owner.manager != FIELD_MANAGER;
+    owner.at.filter(|_| is_deploy).map(|at| Deploy {
+        by: (&*owner.manager).into(),
+        at,
+    })
 }
 
 fn readiness(wanted: Replicas, pods: &[&Arc<Pod>], now: Timestamp) -> Readiness {

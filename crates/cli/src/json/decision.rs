@@ -88,8 +88,29 @@ struct BesideObject<'a> {
 struct ConditionObject {
     #[schemars(schema_with = "schema::code::<RaisedCondition>")]
     code: &'static str,
+    /// How soon.
+    severity: Severity,
     /// The same for people.
     text: String,
+}
+
+/// How soon somebody has to look at something: at once, before long, or not by itself.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Severity {
+    Critical,
+    Warning,
+    Notice,
+}
+
+impl From<headroom_policy_engine::Severity> for Severity {
+    fn from(severity: headroom_policy_engine::Severity) -> Self {
+        match severity {
+            headroom_policy_engine::Severity::Critical => Self::Critical,
+            headroom_policy_engine::Severity::Warning => Self::Warning,
+            headroom_policy_engine::Severity::Notice => Self::Notice,
+        }
+    }
 }
 
 /// What was made of the past of a workload of which nothing was remembered.
@@ -233,6 +254,7 @@ impl ConditionObject {
     fn new(condition: &RaisedCondition) -> Self {
         Self {
             code: condition.code(),
+            severity: condition.severity().into(),
             text: condition.to_string(),
         }
     }

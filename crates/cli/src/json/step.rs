@@ -116,6 +116,22 @@ enum Kind<'a> {
         allowed_reversals: u32,
         ends_after_seconds: f64,
     },
+    /// A deploy set the count back, so it is as before at once.
+    Restored {
+        wanted: u32,
+        raised: u32,
+        /// Who deployed.
+        by: &'a str,
+    },
+    /// A deploy set the count back once more in a fight, in which it is restored once a minute at most.
+    RestoreDelayed {
+        wanted: u32,
+        /// The count before the deploy.
+        count: u32,
+        /// Who deployed.
+        by: &'a str,
+        after_seconds: f64,
+    },
     /// The clock went back.
     HeldClock {
         wanted: u32,
@@ -386,6 +402,22 @@ impl<'a> Kind<'a> {
                 reversals: *reversals,
                 allowed_reversals: *allowed,
                 ends_after_seconds: seconds(*ends_after),
+            },
+            Step::Restored { wanted, raised, by } => Self::Restored {
+                wanted: wanted.get(),
+                raised: raised.get(),
+                by,
+            },
+            Step::RestoreDelayed {
+                wanted,
+                count,
+                by,
+                after,
+            } => Self::RestoreDelayed {
+                wanted: wanted.get(),
+                count: count.get(),
+                by,
+                after_seconds: seconds(*after),
             },
             Step::HeldClock { wanted, kept, back } => Self::HeldClock {
                 wanted: wanted.get(),

@@ -71,6 +71,7 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::Recovering => decision.direction().is_some(),
             Reason::AboveTarget
             | Reason::BelowTarget
+            | Reason::Restored
             | Reason::OutOfBounds
             | Reason::Fallback
             | Reason::AtMaximum

@@ -5,7 +5,7 @@ use std::fmt;
 use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Rebuilt, Verdict};
 use headroom_policy_engine::{
     Explanation, Hold, HoldSource, Observation, RaisedCondition, Readiness, Replicas, RoundStatus, Sample,
-    Timestamp, WhyNot, Workload, hpa::Condition,
+    Severity, Timestamp, WhyNot, Workload, hpa::Condition,
 };
 
 use super::decision::{Course, outcome_words};
@@ -189,16 +189,10 @@ fn hpa_status(f: &mut fmt::Formatter<'_>, round: &RoundStatus, at: Timestamp) ->
 
 /// What a condition is, for people: a guard that is off is no problem of the workload.
 const fn condition_label(condition: &RaisedCondition) -> &'static str {
-    match condition {
-        RaisedCondition::GuardOff { .. } => "off",
-        RaisedCondition::NotBecomingReady { .. }
-        | RaisedCondition::FailingToStart { .. }
-        | RaisedCondition::Flapping { .. }
-        | RaisedCondition::SecondScaler { .. }
-        | RaisedCondition::Contested { .. }
-        | RaisedCondition::FleetBrake
-        | RaisedCondition::ReplicasNotStarting { .. }
-        | RaisedCondition::ReplicasRefused { .. } => "problem",
+    match condition.severity() {
+        Severity::Critical => "critical",
+        Severity::Warning => "problem",
+        Severity::Notice => "off",
     }
 }
 

@@ -8,6 +8,7 @@ mod common;
 
 mod moving;
 mod permissions;
+mod resets;
 mod scaling;
 mod scraped;
 mod usage;

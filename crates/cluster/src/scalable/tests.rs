@@ -36,6 +36,28 @@ fn a_deployment_is_kept_with_its_count_and_who_wrote_it() {
 }
 
 #[test]
+fn who_wrote_the_count_last_is_kept_with_whether_it_wrote_the_template_too() {
+    let entry = |manager: &str, time: &str, fields: Value| json!({"manager": manager, "operation": "Apply", "time": time, "fieldsV1": {"f:spec": fields}});
+    let kept = |entries: Value| {
+        let object = json!({"metadata": {"name": "api", "managedFields": entries}, "spec": {"replicas": 4}});
+        keep(&ScalePaths::of_workload("Deployment"), object)
+    };
+    let both = json!({"f:replicas": {}, "f:template": {"f:spec": {}}});
+    let (count, template) = (json!({"f:replicas": {}}), json!({"f:template": {}}));
+    let owner = kept(json!([
+        entry("kubectl", "2026-11-26T08:00:00Z", count.clone()),
+        entry("helm", "2026-11-26T09:00:00Z", both),
+    ]));
+    assert!(owner.tells_owners && owner.replicas_owner.unwrap().wrote_template);
+    let owner = kept(json!([
+        entry("kubectl", "2026-11-26T08:00:00Z", count),
+        entry("helm", "2026-11-26T09:00:00Z", template),
+    ]));
+    assert!(!owner.replicas_owner.unwrap().wrote_template, "another one did");
+    assert!(!kept(json!([])).tells_owners);
+}
+
+#[test]
 fn a_custom_resource_is_read_where_its_definition_says() {
     let paths = ScalePaths::of_definition(".spec.size.count", ".status.ready", Some(".status.labels"));
     let kept = keep(

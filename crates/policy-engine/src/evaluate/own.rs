@@ -1,8 +1,8 @@
 //! The parts of an evaluation under headroom's own semantics: the stages as their modules have them.
 
 use super::{
-    Course, Evaluation, Parts, bound, combine, limit, permit, recommend, recommend::Proposals, stabilize,
-    wait, zero, zero::Rest,
+    Course, Evaluation, Parts, bound, combine, limit, permit, recommend, recommend::Proposals, restore,
+    stabilize, wait, zero, zero::Rest,
 };
 use crate::{Memory, StepSink};
 
@@ -59,6 +59,7 @@ impl<'a> Parts<'a> for Own {
         steps: &mut impl StepSink,
     ) {
         wait::run(course, at, memory, steps);
+        restore::run(course, at, memory, steps);
     }
 
     fn bound(

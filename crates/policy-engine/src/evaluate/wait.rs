@@ -9,7 +9,8 @@ pub(super) fn run(course: &mut Course, at: Evaluation<'_>, memory: &Memory, step
     if course.rises() {
         not_ready(course, at, memory, steps);
     }
-    held(course, at, |_| true, steps);
+    let fight = memory.resets.fight(at.now);
+    held(course, at, at.workload.holds.iter().chain(&fight), steps);
     if course.falls() {
         flapping(course, at, memory, steps);
     }
@@ -20,17 +21,18 @@ pub(super) fn run(course: &mut Course, at: Evaluation<'_>, memory: &Memory, step
 
 /// What holds under the HPA's semantics too: what people asked for, and a clock that went back.
 pub(super) fn as_hpa(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
-    held(course, at, Hold::holds_the_hpa, steps);
+    let holds = at.workload.holds.iter().filter(|hold| hold.holds_the_hpa());
+    held(course, at, holds, steps);
     if course.falls() {
         clock_went_back(course, memory, steps);
     }
 }
 
-/// Keeps the count where one of the holds that are meant is of the direction it would move in.
-fn held(
+/// Keeps the count where one of `holds` is of the direction it would move in.
+fn held<'a>(
     course: &mut Course,
     at: Evaluation<'_>,
-    is_meant: impl Fn(&Hold) -> bool,
+    holds: impl Iterator<Item = &'a Hold>,
     steps: &mut impl StepSink,
 ) {
     let direction = match course.wanted.cmp(&course.current) {
@@ -38,7 +40,6 @@ fn held(
         Ordering::Less => Held::Down,
         Ordering::Equal => return,
     };
-    let holds = at.workload.holds.iter().filter(|hold| is_meant(hold));
     let Some(hold) = Hold::longest(holds, direction, at.now) else {
         return;
     };

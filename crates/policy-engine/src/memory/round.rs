@@ -60,6 +60,9 @@ impl Memory {
         now: Timestamp,
     ) -> Result<Workload, RoundStatus> {
         self.arrive(now);
+        if let Ok(workload) = &read {
+            self.resets.notice(workload, now);
+        }
         let Semantics::Hpa(path) = policy.semantics else {
             self.hpa = None;
             return read.map_err(|TargetUnreadable| self.status(false, Some(RoundError::TargetUnreadable)));
@@ -94,6 +97,7 @@ impl Memory {
     pub fn record_outcome(&mut self, decision: &Decision, outcome: Outcome, now: Timestamp) -> RoundStatus {
         let is_written = decision.direction().is_some() && outcome == Outcome::Written;
         if is_written {
+            self.resets.note_written(decision, now);
             self.record_written(decision, now);
         }
         let is_refused = decision.direction().is_some()

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use super::{
-    Change, HpaRound, IdleTime, Knowledge, MAX_REVERSALS, Memory, Recommendations, ScaleEvents, StepTimers,
-    recommendations::Unpacked,
+    Change, HpaRound, IdleTime, Knowledge, MAX_REVERSALS, Memory, Recommendations, Resets, ScaleEvents,
+    StepTimers, recommendations::Unpacked,
 };
 use crate::Timestamp;
 
@@ -16,7 +16,8 @@ use crate::Timestamp;
 pub(super) enum Saved {
     V1(V1),
     V2(V2),
-    V3(#[serde(with = "V3")] Memory),
+    V3(V3),
+    V4(#[serde(with = "V4")] Memory),
 }
 
 /// Before unknown metrics were remembered one by one, and before the HPA's rounds.
@@ -51,10 +52,9 @@ pub(super) struct V2 {
     hpa: Option<HpaRound>,
 }
 
-/// A memory as it is written now.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Memory")]
-struct V3 {
+/// Before counts that deploys set back were remembered.
+#[derive(Deserialize)]
+pub(super) struct V3 {
     last_now: Option<Timestamp>,
     clock_back: Option<Duration>,
     recommendations: Recommendations,
@@ -67,6 +67,25 @@ struct V3 {
     overruled: bool,
     reversals: VecDeque<Timestamp>,
     hpa: Option<HpaRound>,
+}
+
+/// A memory as it is written now.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Memory")]
+struct V4 {
+    last_now: Option<Timestamp>,
+    clock_back: Option<Duration>,
+    recommendations: Recommendations,
+    increases: ScaleEvents,
+    decreases: ScaleEvents,
+    step_timers: StepTimers,
+    knowledge: Knowledge,
+    idle: Option<IdleTime>,
+    last_change: Option<Change>,
+    overruled: bool,
+    reversals: VecDeque<Timestamp>,
+    hpa: Option<HpaRound>,
+    resets: Resets,
 }
 
 /// A saved memory that no headroom wrote.
@@ -96,7 +115,7 @@ impl From<V1> for V2 {
     }
 }
 
-impl From<V2> for Memory {
+impl From<V2> for V3 {
     fn from(old: V2) -> Self {
         Self {
             last_now: old.last_now,
@@ -115,6 +134,26 @@ impl From<V2> for Memory {
     }
 }
 
+impl From<V3> for Memory {
+    fn from(old: V3) -> Self {
+        Self {
+            last_now: old.last_now,
+            clock_back: old.clock_back,
+            recommendations: old.recommendations,
+            increases: old.increases,
+            decreases: old.decreases,
+            step_timers: old.step_timers,
+            knowledge: old.knowledge,
+            idle: old.idle,
+            last_change: old.last_change,
+            overruled: old.overruled,
+            reversals: old.reversals,
+            hpa: old.hpa,
+            resets: Resets::default(),
+        }
+    }
+}
+
 impl Serialize for Memory {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         /// Written from where it is: a pass writes thousands of them.
@@ -122,12 +161,12 @@ impl Serialize for Memory {
 
         impl Serialize for Parts<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                V3::serialize(self.0, serializer)
+                V4::serialize(self.0, serializer)
             }
         }
 
         // As the variant stands in `Saved`.
-        serializer.serialize_newtype_variant("Saved", 2, "V3", &Parts(self))
+        serializer.serialize_newtype_variant("Saved", 3, "V4", &Parts(self))
     }
 }
 
@@ -136,14 +175,16 @@ impl TryFrom<Saved> for Memory {
 
     fn try_from(saved: Saved) -> Result<Self, Unsound> {
         let memory = match saved {
-            Saved::V1(old) => Self::from(V2::from(old)),
-            Saved::V2(old) => Self::from(old),
-            Saved::V3(memory) => memory,
+            Saved::V1(old) => Self::from(V3::from(V2::from(old))),
+            Saved::V2(old) => Self::from(V3::from(old)),
+            Saved::V3(old) => Self::from(old),
+            Saved::V4(memory) => memory,
         };
         let fits = memory.recommendations.is_sound(memory.last_now)
             && memory.increases.is_bounded()
             && memory.decreases.is_bounded()
-            && memory.reversals.len() <= MAX_REVERSALS;
+            && memory.reversals.len() <= MAX_REVERSALS
+            && memory.resets.is_sound();
         fits.then_some(memory).ok_or(Unsound)
     }
 }

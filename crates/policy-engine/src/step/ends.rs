@@ -63,6 +63,9 @@ impl Step {
                 (_, Some(after)) => End::After(*after),
             }),
             Self::Forbidden { ends_after, .. } => Some(ends_after.map_or(End::Open, End::After)),
+            // In the next pass the load decides again.
+            Self::Restored { .. } => Some(End::NotBefore(Duration::ZERO)),
+            Self::RestoreDelayed { after, .. } => Some(End::After(*after)),
             Self::HeldFlapping { ends_after, .. } => Some(End::After(*ends_after)),
             Self::HeldClock { .. } => Some(End::After(Duration::ZERO)),
             Self::KeptAfterFallback { known_for, after, .. } => {

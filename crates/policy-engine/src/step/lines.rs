@@ -125,6 +125,21 @@ impl fmt::Display for Step {
                 );
                 write!(f, "{asked}, but {hold}: stays at {kept} {ending}")
             }
+            Self::Restored { wanted, raised, by } => write!(
+                f,
+                "{by} set the count back as it deployed: {raised} again at once, as before, instead of {wanted}"
+            ),
+            Self::RestoreDelayed {
+                wanted,
+                count,
+                by,
+                after,
+            } => write!(
+                f,
+                "{by} set the count back again as it deployed, which {count} was before, and it is restored once a minute at \
+                 most: {wanted} until then, {count} in {}",
+                Span(*after)
+            ),
             Self::HeldFlapping {
                 wanted,
                 kept,

@@ -145,6 +145,7 @@ impl Reason {
         match self {
             Self::AboveTarget => "above_target",
             Self::BelowTarget => "below_target",
+            Self::Restored => "restored",
             Self::OutOfBounds => "out_of_bounds",
             Self::Fallback => "fallback",
             Self::Recovering => "recovering",
@@ -180,6 +181,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::AboveTarget => "a metric is above its target",
             Self::BelowTarget => "every metric is below its target",
+            Self::Restored => "a deploy had set the count back",
             Self::OutOfBounds => "the count was outside its bounds",
             Self::Fallback => "too little is known about the load, so the fallback applies",
             Self::Recovering => "the load has been known again for too short a time since the fallback",
@@ -198,7 +200,7 @@ impl fmt::Display for Reason {
             Self::FailingToStart => "replicas cannot start",
             Self::ScaleDownHeld => "less would do, and somebody asked that the count does not fall",
             Self::RollingOut => "less would do, and a rollout is under way",
-            Self::Contested => "less would do, and somebody else keeps setting another count",
+            Self::Contested => "somebody else keeps setting another count",
             Self::FleetBrake => "less would do, and too much of the fleet would scale down at once",
             Self::Flapping => "the count turned around too often",
             Self::ClockWentBack => "the clock went back",

@@ -20,6 +20,7 @@ fn object(replicas: u32) -> Scalable {
         observed: Replicas::new(3),
         selector: Some("app=api".into()),
         replicas_owner: None,
+        tells_owners: true,
         deleting: false,
         rollout: Rollout::Settled,
         refused: None,
@@ -188,6 +189,7 @@ fn who_wrote_the_count_is_told_by_its_owner() {
             replicas_owner: manager.map(|manager| FieldOwner {
                 manager: manager.into(),
                 at: None,
+                wrote_template: false,
             }),
             ..object(0)
         };
@@ -196,6 +198,30 @@ fn who_wrote_the_count_is_told_by_its_owner() {
     assert_eq!(by(Some("headroom")), CountOrigin::WrittenByHeadroom);
     assert_eq!(by(Some("kubectl")), CountOrigin::WrittenByOthers);
     assert_eq!(by(None), CountOrigin::Read);
+}
+
+#[test]
+fn a_count_came_with_a_deploy_where_its_owner_wrote_the_template_too_and_is_not_headroom() {
+    let of = |manager: &str, wrote_template, at| {
+        let owned = Scalable {
+            replicas_owner: Some(FieldOwner {
+                manager: manager.into(),
+                at,
+                wrote_template,
+            }),
+            ..object(3)
+        };
+        state_of(&owned, []).workload.deploy
+    };
+    let deploy = Deploy {
+        by: "helm".into(),
+        at: before(20),
+    };
+    let at = Some(before(20));
+    assert_eq!(of("helm", true, at), Some(deploy));
+    assert_eq!(of("helm", false, at), None, "a count alone");
+    assert_eq!(of("headroom", true, at), None);
+    assert_eq!(of("helm", true, None), None, "nobody knows which one it was");
 }
 
 #[test]

@@ -196,6 +196,9 @@ fn once(step: &Step) -> String {
         Step::SelectorRefused { .. } => "the target has a selector of its own that can be read".to_owned(),
         Step::HeldNotReady { .. } => "the replicas that are starting are ready".to_owned(),
         Step::Held { hold, .. } => once_over(hold),
+        Step::Restored { by, .. } | Step::RestoreDelayed { by, .. } => {
+            format!("{by} leaves the count alone")
+        }
         Step::HeldFlapping { .. } => "the count has turned around less often".to_owned(),
         Step::HeldClock { .. } => "the clock is right".to_owned(),
         Step::FellBack { metric, .. } => match metric {
