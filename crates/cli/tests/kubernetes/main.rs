@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod devtrip;
 mod moving;
 mod permissions;
 mod resets;
