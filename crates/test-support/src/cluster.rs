@@ -86,6 +86,7 @@ impl Default for HpaController {
 pub struct ClusterBuilder {
     hpa: Option<HpaController>,
     nodes: u32,
+    request_timeout: Option<Duration>,
     folder: Option<PathBuf>,
     audit: Audit,
 }
@@ -114,6 +115,12 @@ impl ClusterBuilder {
     /// Has the API server write down who scales what, in [`Cluster::audit_log`].
     pub fn audited(mut self) -> Self {
         self.audit = Audit::Scaling;
+        self
+    }
+
+    /// How long the API server lets a request take before it answers 504; a minute otherwise.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = Some(timeout);
         self
     }
 
@@ -161,6 +168,7 @@ impl Cluster {
         ClusterBuilder {
             hpa: Some(HpaController::default()),
             nodes: 3,
+            request_timeout: None,
             folder: None,
             audit: Audit::Off,
         }
@@ -188,16 +196,17 @@ impl Cluster {
             folder: folder.path().to_owned(),
             hpa: builder.hpa,
             audit: builder.audit,
+            request_timeout: builder.request_timeout,
         };
         plan.write_audit_policy();
-        let mut components = Components::new(plan);
+        let components = Components::new(plan);
         components.start(Component::Etcd).await;
         components.start(Component::ApiServer).await;
         let access = Access::new(&components.api_server_url(), credentials);
         access.write_kubeconfigs(folder.path());
         let client = access.administrator().client().await;
         components.wait_for_api_server(&client).await;
-        set_up::bring_up(&mut components, &client, &access, builder.nodes).await;
+        set_up::bring_up(&components, &client, &access, builder.nodes).await;
         let background = Background::start(&access);
         Self {
             background,
@@ -264,7 +273,7 @@ impl Cluster {
     }
 
     /// Kills a component, as a crash would. Its data and its port stay.
-    pub fn kill(&mut self, component: Component) {
+    pub fn kill(&self, component: Component) {
         self.components.kill(component);
     }
 
@@ -283,12 +292,34 @@ impl Cluster {
     /// # Panics
     ///
     /// When it does not answer in time.
-    pub async fn start_again(&mut self, component: Component) {
+    pub async fn start_again(&self, component: Component) {
         self.components.start_again(component).await;
         if component == Component::ApiServer {
             let client = self.client().await;
             self.components.wait_for_api_server(&client).await;
         }
+    }
+
+    /// Starts the API server again with a certificate of another authority, which nobody trusts.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn change_certificate(&self) {
+        self.kill(Component::ApiServer);
+        Credentials::new().write_server(self.folder.path());
+        self.components.start_again(Component::ApiServer).await;
+    }
+
+    /// Starts the API server again with the certificate that it had in the beginning.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer in time.
+    pub async fn restore_certificate(&self) {
+        self.kill(Component::ApiServer);
+        self.access.credentials().write_server(self.folder.path());
+        self.start_again(Component::ApiServer).await;
     }
 
     pub(crate) fn access(&self) -> &Access {

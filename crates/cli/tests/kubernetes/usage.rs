@@ -102,7 +102,7 @@ async fn under_the_hpas_semantics_it_settles_where_the_hpa_does() {
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn without_metrics_server_nothing_is_lowered_and_the_cause_is_named() {
-    let mut cluster = Cluster::start().await;
+    let cluster = Cluster::start().await;
     cluster.kill(Component::MetricsServer);
     let world = world(&cluster, "gone", api(), CPU).await;
     for _ in 0..3 {

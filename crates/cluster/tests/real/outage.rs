@@ -50,7 +50,7 @@ async fn wait_for_replicas(view: &ClusterView, namespace: &str, replicas: u32) {
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn a_watch_knows_that_it_is_out_of_step_and_is_in_step_again_by_itself() {
-    let mut cluster = Cluster::builder().hpa(None).start().await;
+    let cluster = Cluster::builder().hpa(None).start().await;
     let (namespace, user) = with_deployment(&cluster).await;
     let view = view(
         user.kubeconfig().to_owned(),
@@ -85,7 +85,7 @@ async fn a_watch_knows_that_it_is_out_of_step_and_is_in_step_again_by_itself() {
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn a_list_while_the_server_is_gone_fails_with_its_address_and_the_next_one_succeeds() {
-    let mut cluster = Cluster::builder().hpa(None).start().await;
+    let cluster = Cluster::builder().hpa(None).start().await;
     let (namespace, user) = with_deployment(&cluster).await;
     let view = view(
         user.kubeconfig().to_owned(),

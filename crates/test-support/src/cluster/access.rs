@@ -27,6 +27,10 @@ impl Access {
         &self.url
     }
 
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// The certificate of the authority, as PEM.
     pub(super) fn authority(&self) -> String {
         self.credentials.authority()

@@ -1,6 +1,13 @@
 //! The processes of a cluster: what each is told, on which ports, and when it answers.
 
-use std::{collections::BTreeMap, fmt, fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use kube::Client;
 use rustix::process::Signal;
@@ -92,6 +99,8 @@ pub(super) struct Plan {
     pub(super) folder: PathBuf,
     pub(super) hpa: Option<HpaController>,
     pub(super) audit: Audit,
+    /// How long the API server lets a request take; `None`: as long as it does by itself.
+    pub(super) request_timeout: Option<Duration>,
 }
 
 impl Plan {
@@ -125,16 +134,16 @@ impl Ports {
 #[derive(Debug)]
 pub(crate) struct Components {
     plan: Plan,
-    ports: BTreeMap<Component, Ports>,
-    processes: BTreeMap<Component, Process>,
+    ports: Mutex<BTreeMap<Component, Ports>>,
+    processes: Mutex<BTreeMap<Component, Process>>,
 }
 
 impl Components {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
             plan,
-            ports: BTreeMap::new(),
-            processes: BTreeMap::new(),
+            ports: Mutex::default(),
+            processes: Mutex::default(),
         }
     }
 
@@ -144,34 +153,36 @@ impl Components {
 
     /// The port on which a component that was started listens.
     pub(super) fn port(&self, component: Component) -> u16 {
-        self.ports.get(&component).map_or(0, |ports| ports.clients)
+        self.ports(component).map_or(0, |ports| ports.clients)
+    }
+
+    fn ports(&self, component: Component) -> Option<Ports> {
+        locked(&self.ports).get(&component).copied()
     }
 
     pub(super) fn pid(&self, component: Component) -> Option<u32> {
-        self.processes.get(&component).map(Process::pid)
+        locked(&self.processes).get(&component).map(Process::pid)
     }
 
     pub(crate) fn log(&self, component: Component) -> String {
-        self.processes
-            .get(&component)
-            .map(Process::stderr)
-            .unwrap_or_default()
+        let processes = locked(&self.processes);
+        processes.get(&component).map(Process::stderr).unwrap_or_default()
     }
 
     /// Starts a component on ports that the system picks, and waits until it listens.
-    pub(super) async fn start(&mut self, component: Component) {
+    pub(super) async fn start(&self, component: Component) {
         for _ in 1..PORTS {
-            self.ports.insert(component, Ports::pick());
+            locked(&self.ports).insert(component, Ports::pick());
             if self.launch(component).await.is_ok() {
                 return;
             }
         }
-        self.ports.insert(component, Ports::pick());
+        locked(&self.ports).insert(component, Ports::pick());
         self.launch_or_fail(component).await;
     }
 
     /// Starts a component that was started before on the same ports.
-    pub(super) async fn start_again(&mut self, component: Component) {
+    pub(super) async fn start_again(&self, component: Component) {
         self.kill(component);
         // Some connection of the machine may have the port by chance, and will give it back.
         wait_until(START, &format!("{component} has its port again"), async || {
@@ -180,20 +191,21 @@ impl Components {
         .await;
     }
 
-    pub(super) fn kill(&mut self, component: Component) {
-        if let Some(mut process) = self.processes.remove(&component) {
+    pub(super) fn kill(&self, component: Component) {
+        let killed = locked(&self.processes).remove(&component);
+        if let Some(mut process) = killed {
             process.kill();
         }
     }
 
     pub(super) fn signal(&self, component: Component, signal: Signal) {
-        if let Some(process) = self.processes.get(&component) {
+        if let Some(process) = locked(&self.processes).get(&component) {
             process.signal(signal);
         }
     }
 
     /// Waits until the API server says that it is ready, its own roles and all.
-    pub(super) async fn wait_for_api_server(&mut self, client: &Client) {
+    pub(super) async fn wait_for_api_server(&self, client: &Client) {
         let what = "the API server is ready";
         wait_until(START, what, async || {
             self.fail_if_ended(Component::ApiServer);
@@ -203,7 +215,7 @@ impl Components {
     }
 
     /// Fails the test where a component that was started does not run.
-    pub(super) fn fail_if_any_ended(&mut self) {
+    pub(super) fn fail_if_any_ended(&self) {
         for component in Component::ALL {
             self.fail_if_ended(component);
         }
@@ -211,16 +223,17 @@ impl Components {
 
     /// Fails the test where a component that should run does not.
     #[expect(clippy::panic, reason = "without its servers the test cannot run")]
-    fn fail_if_ended(&mut self, component: Component) {
-        if let Some(process) = self.processes.get_mut(&component)
-            && let Some(status) = process.exit_status()
-        {
-            panic!("{component} ended ({status}):\n{}", tail(&process.stderr(), 40));
+    fn fail_if_ended(&self, component: Component) {
+        let ended = locked(&self.processes)
+            .get_mut(&component)
+            .and_then(|process| Some((process.exit_status()?, process.stderr())));
+        if let Some((status, log)) = ended {
+            panic!("{component} ended ({status}):\n{}", tail(&log, 40));
         }
     }
 
     #[expect(clippy::panic, reason = "without its servers the test cannot run")]
-    async fn launch_or_fail(&mut self, component: Component) {
+    async fn launch_or_fail(&self, component: Component) {
         if let Err(PortTaken { log }) = self.launch(component).await {
             panic!("{component} found no free port:\n{}", tail(&log, 40));
         }
@@ -228,7 +241,7 @@ impl Components {
 
     /// Starts a process and waits until it says that it listens: on a port that was taken meanwhile, another server
     /// would answer.
-    async fn launch(&mut self, component: Component) -> Result<(), PortTaken> {
+    async fn launch(&self, component: Component) -> Result<(), PortTaken> {
         let mut command = Command::new(binary(component));
         command
             .current_dir(&self.plan.folder)
@@ -246,7 +259,7 @@ impl Components {
         })
         .await;
         let log = process.stderr();
-        self.processes.insert(component, process);
+        locked(&self.processes).insert(component, process);
         if listens {
             return Ok(());
         }
@@ -261,10 +274,10 @@ impl Components {
         let own = self.port(component);
         match component {
             Component::Etcd => {
-                let peers = self.ports.get(&component).map_or(0, |ports| ports.peers);
+                let peers = self.ports(component).map_or(0, |ports| ports.peers);
                 etcd(own, peers)
             }
-            Component::ApiServer => api_server(own, self.port(Component::Etcd), self.plan.audit),
+            Component::ApiServer => api_server(own, self.port(Component::Etcd), &self.plan),
             Component::ControllerManager => controller_manager(self.plan.hpa),
             Component::Scheduler => words(&[
                 "--kubeconfig=kube-scheduler.kubeconfig",
@@ -281,11 +294,15 @@ impl Drop for Components {
     fn drop(&mut self) {
         // What they hold is thrown away, so nothing is won by asking: an API server with open watches takes a minute.
         for component in Component::ALL.into_iter().rev() {
-            if let Some(process) = self.processes.get_mut(&component) {
+            if let Some(process) = locked(&self.processes).get_mut(&component) {
                 process.kill();
             }
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A start that came to nothing because another process has the port.
@@ -308,7 +325,7 @@ fn etcd(clients: u16, peers: u16) -> Vec<String> {
     arguments
 }
 
-fn api_server(port: u16, etcd: u16, audit: Audit) -> Vec<String> {
+fn api_server(port: u16, etcd: u16, plan: &Plan) -> Vec<String> {
     let mut arguments = words(&[
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
@@ -333,9 +350,12 @@ fn api_server(port: u16, etcd: u16, audit: Audit) -> Vec<String> {
     ]);
     arguments.push(format!("--secure-port={port}"));
     arguments.push(format!("--etcd-servers=http://127.0.0.1:{etcd}"));
-    if audit == Audit::Scaling {
+    if plan.audit == Audit::Scaling {
         arguments.push(format!("--audit-policy-file={AUDIT_POLICY}"));
         arguments.push(format!("--audit-log-path={AUDIT_LOG}"));
+    }
+    if let Some(timeout) = plan.request_timeout {
+        arguments.push(format!("--request-timeout={}", go_duration(timeout)));
     }
     arguments
 }
@@ -465,10 +485,11 @@ mod tests {
     async fn a_port_that_was_taken_meanwhile_is_told_from_other_failures() {
         let folder = crate::temp_dir();
         Credentials::new().write(folder.path());
-        let mut components = Components::new(Plan {
+        let components = Components::new(Plan {
             folder: folder.path().to_owned(),
             hpa: None,
             audit: Audit::Off,
+            request_timeout: None,
         });
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let clients = taken.local_addr().unwrap().port();
@@ -477,17 +498,11 @@ mod tests {
                 clients,
                 peers: free_port(),
             };
-            components.ports.insert(component, ports);
+            locked(&components.ports).insert(component, ports);
             let PortTaken { log } = components.launch(component).await.unwrap_err();
             assert!(log.contains(&clients.to_string()), "{log}");
-            assert!(
-                components
-                    .processes
-                    .remove(&component)
-                    .unwrap()
-                    .exit_status()
-                    .is_some()
-            );
+            let mut ended = locked(&components.processes).remove(&component).unwrap();
+            assert!(ended.exit_status().is_some());
         }
     }
 
@@ -496,10 +511,11 @@ mod tests {
     #[should_panic(expected = "kube-scheduler ended")]
     async fn a_component_that_cannot_start_fails_the_test_with_its_log() {
         let folder = crate::temp_dir();
-        let mut components = Components::new(Plan {
+        let components = Components::new(Plan {
             folder: folder.path().to_owned(),
             hpa: None,
             audit: Audit::Off,
+            request_timeout: None,
         });
         // Without a kubeconfig.
         components.start(Component::Scheduler).await;

@@ -59,8 +59,6 @@ impl Credentials {
     pub(super) fn write(&self, folder: &Path) {
         let files = [
             ("ca.crt", self.authority.pem()),
-            ("server.crt", self.server.certificate.clone()),
-            ("server.key", self.server.key.clone()),
             ("proxy.crt", self.proxy.certificate.clone()),
             ("proxy.key", self.proxy.key.clone()),
             ("tokens.pub", self.tokens.public_key_pem()),
@@ -69,6 +67,13 @@ impl Credentials {
         for (name, content) in files {
             write(&folder.join(name), &content);
         }
+        self.write_server(folder);
+    }
+
+    /// Writes the servers' certificate and its key into `folder`.
+    pub(super) fn write_server(&self, folder: &Path) {
+        write(&folder.join("server.crt"), &self.server.certificate);
+        write(&folder.join("server.key"), &self.server.key);
     }
 }
 

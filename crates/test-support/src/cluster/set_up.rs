@@ -24,7 +24,7 @@ const API_SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
 const KWOK_KINDS: [&str; 4] = ["stages", "metrics", "clusterresourceusages", "resourceusages"];
 
 /// Starts what needs the API server, and waits until pods can run and metrics.k8s.io is there.
-pub(super) async fn bring_up(components: &mut Components, client: &Client, access: &Access, nodes: u32) {
+pub(super) async fn bring_up(components: &Components, client: &Client, access: &Access, nodes: u32) {
     components.start(Component::ControllerManager).await;
     components.start(Component::Scheduler).await;
     components.start(Component::MetricsServer).await;
@@ -143,7 +143,7 @@ pub(super) async fn serve_metrics(client: &Client, access: &Access, port: u16) {
     apply(client, API_SERVICES, &api_service).await;
 }
 
-async fn wait_until_whole(components: &mut Components, client: &Client, nodes: u32) {
+async fn wait_until_whole(components: &Components, client: &Client, nodes: u32) {
     for number in 1..=nodes {
         let path = format!("{NODES}/node-{number}");
         wait_until(START, &format!("node-{number} is ready"), async || {

@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(180);
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn a_killed_api_server_starts_again_where_it_was_and_nothing_outlives_the_cluster() {
-    let mut cluster = Cluster::builder().nodes(1).hpa(None).start().await;
+    let cluster = Cluster::builder().nodes(1).hpa(None).start().await;
     let namespace = cluster.namespace("kept").await;
     let name = namespace.name().to_owned();
     namespace
