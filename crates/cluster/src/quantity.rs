@@ -12,7 +12,11 @@ pub(crate) fn parse(text: &str) -> Option<Milli> {
     let (number, suffix) = text.split_at(end);
     let (mantissa, decimals) = decimal(number)?;
     let (binary, power) = scale(suffix)?;
-    thousandths(mantissa, binary, power - decimals)
+    Some(thousandths(
+        mantissa,
+        binary,
+        power.saturating_sub(decimals).saturating_add(3),
+    ))
 }
 
 /// The digits of a decimal number as a whole one, and how many of them stand behind the point.
@@ -56,8 +60,8 @@ fn scale(suffix: &str) -> Option<(i128, i32)> {
     Some(scale)
 }
 
-fn thousandths(mantissa: i128, binary: i128, power: i32) -> Option<Milli> {
-    let power = power + 3;
+/// `mantissa` times `binary` times ten to the `power`.
+fn thousandths(mantissa: i128, binary: i128, power: i32) -> Milli {
     let scaled = mantissa.saturating_mul(binary);
     let value = match u32::try_from(power) {
         Ok(up) => 10_i128.checked_pow(up).map_or_else(
@@ -75,9 +79,8 @@ fn thousandths(mantissa: i128, binary: i128, power: i32) -> Option<Milli> {
             None => scaled.signum(),
         },
     };
-    let limits = i128::from(i64::MIN)..=i128::from(i64::MAX);
-    let value = value.clamp(*limits.start(), *limits.end());
-    i64::try_from(value).ok().map(Milli::new)
+    let limit = if value < 0 { i64::MIN } else { i64::MAX };
+    Milli::new(i64::try_from(value).unwrap_or(limit))
 }
 
 fn away_from_zero(value: i128, divisor: i128) -> i128 {
@@ -91,6 +94,8 @@ fn away_from_zero(value: i128, divisor: i128) -> i128 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -127,6 +132,9 @@ mod tests {
         check("16Ei", Some(i64::MAX));
         check("1e40", Some(i64::MAX));
         check("0e40", Some(0));
+        check("1e2147483647", Some(i64::MAX));
+        check("-1e2147483647", Some(i64::MIN));
+        check("0.1e-2147483648", Some(1));
     }
 
     #[test]
@@ -135,6 +143,61 @@ mod tests {
             "", "m", "Mi", "1 Gi", "1GB", "one", "1.2.3", "1e", "0x10", "--1", "1-1", "∞",
         ] {
             check(text, None);
+        }
+    }
+
+    /// A quantity as the API's documentation has its grammar: a signed number with at most three digits behind the
+    /// point that it may do without, and one of the suffixes, or an exponent.
+    fn quantity() -> impl Strategy<Value = String> {
+        let number = "[+-]?([0-9]{1,12}(\\.[0-9]{0,3})?|\\.[0-9]{1,3})";
+        let suffix = "([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?";
+        (number, suffix).prop_map(|(number, suffix)| number + &suffix)
+    }
+
+    proptest! {
+        #[test]
+        fn every_quantity_of_the_grammar_is_read(text in quantity()) {
+            prop_assert!(parse(&text).is_some(), "{text:?}");
+        }
+
+        #[test]
+        fn no_text_is_too_strange(text in "\\PC{0,40}", exponent: i32, digits in "[-+.0-9eEnumki]{0,40}") {
+            let exponent = format!("0.1e{exponent}");
+            // There is an answer to each, whatever it is.
+            let _ = [&text, &exponent, &digits].map(|text| parse(text));
+        }
+
+        /// Whatever is written as thousandths is read as those.
+        #[test]
+        fn thousandths_come_back(milli: i64) {
+            prop_assert_eq!(parse(&format!("{milli}m")).map(Milli::get), Some(milli));
+            let (whole, part) = (milli / 1000, (milli % 1000).abs());
+            let sign = if milli < 0 { "-" } else { "" };
+            let decimal = format!("{sign}{}.{part:03}", whole.unsigned_abs());
+            prop_assert_eq!(parse(&decimal).map(Milli::get), Some(milli));
+        }
+
+        /// What is more is never read as less, in whatever units the two are written.
+        #[test]
+        fn the_order_stays(number in 0_u32..1_000_000, more in 0_u32..1_000, units in 0_usize..12) {
+            const SUFFIXES: [&str; 13] =
+                ["n", "u", "m", "", "k", "Ki", "M", "Mi", "G", "Gi", "T", "Ti", "P"];
+            let read = |number: u32, unit: usize| parse(&format!("{number}{}", SUFFIXES[unit]));
+            prop_assert!(read(number, units) <= read(number + more, units));
+            prop_assert!(read(number, units) <= read(number, units + 1));
+            let less = format!("-{number}{}", SUFFIXES[units]);
+            prop_assert!(parse(&less) <= read(more, units));
+        }
+
+        /// A suffix and the power of ten that it stands for are the same.
+        #[test]
+        fn suffixes_are_powers(number in 0_u32..1_000_000, power in 0_usize..9) {
+            const POWERS: [(&str, &str); 9] = [
+                ("n", "e-9"), ("u", "E-6"), ("m", "e-3"), ("", "e0"), ("k", "e3"), ("M", "E6"), ("G", "e9"), ("T", "e+12"),
+                ("P", "E15"),
+            ];
+            let (suffix, exponent) = POWERS[power];
+            prop_assert_eq!(parse(&format!("{number}{suffix}")), parse(&format!("{number}{exponent}")));
         }
     }
 }
