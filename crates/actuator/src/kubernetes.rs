@@ -52,7 +52,7 @@ pub struct KubernetesActuator {
 /// Finds out whether counts may be written, without writing any.
 #[derive(Debug)]
 pub struct KubernetesProbe {
-    reader: KubernetesReader,
+    view: Arc<ClusterView>,
     probe: ScaleProbe,
 }
 
@@ -220,7 +220,7 @@ impl KubernetesProbe {
     #[must_use]
     pub fn new(connection: Arc<Connection>, view: Arc<ClusterView>) -> Self {
         Self {
-            reader: KubernetesReader::new(Arc::clone(&view)),
+            view: Arc::clone(&view),
             probe: ScaleProbe::new(connection, view),
         }
     }
@@ -231,7 +231,7 @@ impl KubernetesProbe {
     /// Why it would not be accepted: a permission, admission, or that the target cannot be read.
     pub async fn try_write(&self, target: &ScaleTarget, now: Timestamp) -> Result<(), TargetError> {
         let target = kubernetes(target)?;
-        let known = self.reader.view.scalable(&target.object, now).await?;
+        let known = self.view.scalable(&target.object, now).await?;
         Ok(self
             .probe
             .try_set(&target.object, &known, known.wanted()?)

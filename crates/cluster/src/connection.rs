@@ -5,6 +5,7 @@
 
 mod attempt;
 mod kubeconfig;
+mod proxy;
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
@@ -104,13 +105,19 @@ impl Connection {
     /// # Errors
     /// When there is no kubeconfig that can be read, it lacks the context, or there is no cluster at all.
     pub fn new(options: &ConnectionOptions) -> Result<Self, ClusterError> {
-        let origin = Origin::find(options, &Surroundings::of_this_process())?;
+        Self::of(
+            Origin::find(options, &Surroundings::of_this_process())?,
+            options.deadline,
+        )
+    }
+
+    fn of(origin: Origin, deadline: Duration) -> Result<Self, ClusterError> {
         let config = origin.config()?;
         origin.warn_of(&config);
         Ok(Self {
             peer: Arc::new(Peer::of(&config)),
             origin,
-            deadline: options.deadline,
+            deadline,
             session: Mutex::default(),
         })
     }
@@ -216,13 +223,13 @@ impl Connection {
     /// Sends until there is an answer, or an error that another attempt does not change, or no time for one.
     async fn exchange(&self, outgoing: &Outgoing<'_>, until: Instant) -> Result<Vec<u8>, ClusterError> {
         let mut pause = FIRST_PAUSE;
-        let mut unknown = None;
+        let mut earlier = None;
         loop {
             let Failed { error, retry } = match self.attempt(outgoing, until).await {
                 Ok(body) => return Ok(body),
                 Err(failed) => failed,
             };
-            let error = outgoing.after(&mut unknown, error);
+            let error = outgoing.after(&mut earlier, error);
             let wait = match retry {
                 Retry::Never => return Err(error),
                 Retry::Paused => jittered(pause),
@@ -366,20 +373,23 @@ impl Equipped {
 }
 
 impl Outgoing<'_> {
-    /// What `error` means after an `earlier` one that left the outcome unknown: of a write that may have been carried
-    /// out, a later refusal does not say that it was not.
+    /// What `error` means after an `earlier` one. Of a write that may have been carried out, a later refusal does not say
+    /// that it was not; and no answer says less than an earlier answer that names the cause.
     fn after(&self, earlier: &mut Option<ClusterError>, error: ClusterError) -> ClusterError {
-        if self.method == Method::GET {
-            return error;
-        }
-        if let ClusterError::Conflict { action, message, .. } = error {
+        let is_write = self.method != Method::GET;
+        if is_write && let ClusterError::Conflict { action, message, .. } = error {
             return ClusterError::Conflict {
                 action,
                 message,
                 may_be_ours: earlier.is_some(),
             };
         }
-        if error.leaves_outcome_unknown() {
+        if matches!(error, ClusterError::NoAnswer { .. })
+            && let Some(earlier) = earlier
+        {
+            return earlier.clone();
+        }
+        if !is_write || error.leaves_outcome_unknown() {
             return earlier.insert(error).clone();
         }
         earlier.clone().unwrap_or(error)

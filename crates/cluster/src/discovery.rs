@@ -36,15 +36,12 @@ const OWN: [(&str, &str, &str, &str); 4] = [
     ),
 ];
 
-/// Finds the kind that `name` means.
+/// Finds the kind that `name` means, which is none of [`own`].
 pub(crate) async fn find(
     connection: &Connection,
     name: &KindName,
     until: Instant,
 ) -> Result<ScalableKind, ClusterError> {
-    if let Some(own) = own(name) {
-        return Ok(own);
-    }
     let resource = match &name.group {
         Some(group) => in_group(connection, name, group, until).await?,
         None => in_any_group(connection, name, until).await?,
@@ -53,7 +50,8 @@ pub(crate) async fn find(
     Ok(ScalableKind { resource, reading })
 }
 
-fn own(name: &KindName) -> Option<ScalableKind> {
+/// The kind that `name` means, if it is one of Kubernetes' own.
+pub(crate) fn own(name: &KindName) -> Option<ScalableKind> {
     let resource = Resource::own(name)?;
     let reading = Reading::Object(ScalePaths::of_workload(&resource.kind));
     Some(ScalableKind { resource, reading })
@@ -97,14 +95,15 @@ async fn in_any_group(
     until: Instant,
 ) -> Result<Resource, ClusterError> {
     let groups: APIGroupList = connection.get("/apis", &Action::get_path("/apis"), until).await?;
+    let asked_until = Instant::now() + (until - Instant::now()) / 2;
     let each = groups
         .groups
         .iter()
         .filter_map(|group| Some((group.name.as_str(), preferred(group)?)));
     let each: Vec<_> = each
-        .map(async |(group, version)| kinds(connection, group, &version, until).await)
+        .map(async |(group, version)| kinds(connection, group, &version, asked_until).await)
         .collect();
-    // A group whose server is gone hides its own kinds, and no others.
+    // A group whose server is gone hides its own kinds, and no others: there has to be time left for those.
     let found: Vec<Resource> = join_all(each)
         .await
         .into_iter()

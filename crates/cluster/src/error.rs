@@ -207,15 +207,13 @@ pub enum ClusterError {
         resource: String,
     },
     /// The object does not say how many replicas it wants.
-    #[error("{what} has no replica count at {path}; set one, so that there is something to scale")]
+    #[error("{what} has no replica count in its spec; set one, so that there is something to scale")]
     NoCount {
         /// Which object.
         what: String,
-        /// Where the count belongs.
-        path: String,
     },
     /// What is watched is not in step with the cluster, so that what is known of it may be wrong.
-    #[error("{what} could not be watched for {since:?}{}", because(cause.as_deref()))]
+    #[error("{what} cannot be watched: {}", because(cause.as_deref()))]
     OutOfStep {
         /// What is watched.
         what: String,
@@ -278,5 +276,5 @@ fn list(names: &[String]) -> String {
 }
 
 fn because(cause: Option<&ClusterError>) -> String {
-    cause.map_or_else(String::new, |cause| format!(": {cause}"))
+    cause.map_or_else(|| "there is no answer yet".to_owned(), ToString::to_string)
 }

@@ -24,9 +24,9 @@ impl LabelIndex {
                 let pods = places
                     .into_iter()
                     .filter_map(|place| pods.get(usize::try_from(place).ok()?));
-                pods.filter(|pod| matches(selector, pod)).collect()
+                pods.filter(|pod| pod.labels.matches(selector)).collect()
             }
-            None => pods.iter().filter(|pod| matches(selector, pod)).collect(),
+            None => pods.iter().filter(|pod| pod.labels.matches(selector)).collect(),
         }
     }
 
@@ -65,11 +65,6 @@ impl LabelIndex {
         indexed.insert(key.to_owned(), Arc::clone(&by_value));
         by_value
     }
-}
-
-fn matches(selector: &Selector, pod: &Pod) -> bool {
-    let labels: Vec<(&str, &str)> = pod.labels.iter().collect();
-    selector.matches(&labels)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use headroom_policy_engine::Timestamp;
+use headroom_policy_engine::{Timestamp, hpa::Selector};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -20,9 +20,11 @@ impl Labels {
         Some(&self.0[found].1)
     }
 
-    /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
+    /// Whether `selector` matches them.
+    #[must_use]
+    pub fn matches(&self, selector: &Selector) -> bool {
+        let labels: Vec<(&str, &str)> = self.0.iter().map(|(key, value)| (&**key, &**value)).collect();
+        selector.matches(&labels)
     }
 }
 

@@ -102,7 +102,6 @@ impl Scalable {
     pub fn wanted(&self) -> Result<Replicas, ClusterError> {
         self.replicas.ok_or_else(|| ClusterError::NoCount {
             what: format!("`{}`", self.name),
-            path: "its spec".to_owned(),
         })
     }
 

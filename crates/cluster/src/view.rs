@@ -9,12 +9,12 @@ mod watched;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use headroom_policy_engine::{Timestamp, hpa::Selector};
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use tokio::{sync::OnceCell, time::Instant};
 
 pub(crate) use self::list::whole;
 use self::{listed::Listed, watched::Watched};
@@ -58,7 +58,6 @@ pub(crate) type RawOf<K> = <K as Kept>::Raw;
 #[derive(Debug)]
 pub struct Objects<K> {
     objects: Vec<Arc<K>>,
-    by_name: OnceLock<HashMap<Box<str>, usize>>,
     by_label: LabelIndex,
 }
 
@@ -66,7 +65,6 @@ impl<K> Objects<K> {
     fn new(objects: &BTreeMap<Box<str>, Arc<K>>) -> Self {
         Self {
             objects: objects.values().map(Arc::clone).collect(),
-            by_name: OnceLock::new(),
             by_label: LabelIndex::default(),
         }
     }
@@ -96,11 +94,8 @@ impl<K: Kept> Objects<K> {
     /// The one with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Arc<K>> {
-        let by_name = self.by_name.get_or_init(|| {
-            let names = self.objects.iter().map(|object| object.name().into());
-            names.zip(0..).collect()
-        });
-        self.objects.get(*by_name.get(name)?)
+        let place = self.objects.binary_search_by(|object| object.name().cmp(name));
+        self.objects.get(place.ok()?)
     }
 }
 
@@ -203,7 +198,8 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 pub struct ClusterView {
     connection: Arc<Connection>,
     filling: Filling,
-    kinds: tokio::sync::Mutex<HashMap<KindName, ScalableKind>>,
+    /// Each asked for by itself: one whose server does not answer keeps no other waiting.
+    kinds: Mutex<HashMap<KindName, Arc<OnceCell<ScalableKind>>>>,
     scalables: Feeds<Scalable>,
     pods: Feeds<Pod>,
     hpas: Feeds<Hpa>,
@@ -230,7 +226,7 @@ impl ClusterView {
         Self {
             connection,
             filling,
-            kinds: tokio::sync::Mutex::default(),
+            kinds: Mutex::default(),
             scalables: Feeds::default(),
             pods: Feeds::default(),
             hpas: Feeds::default(),
@@ -258,7 +254,7 @@ impl ClusterView {
         let objects = match feed.objects(now).await {
             // The kind itself is gone; if it comes back, its definition may be another.
             Err(error @ ClusterError::NotFound { .. }) => {
-                self.kinds.lock().await.remove(&name.kind);
+                locked(&self.kinds).remove(&name.kind);
                 self.scalables.end(&(kind.resource, name.namespace.clone()));
                 return Err(error);
             }
@@ -353,11 +349,14 @@ impl ClusterView {
         namespace: &str,
         now: Timestamp,
     ) -> Result<Arc<Objects<PodMetrics>>, ClusterError> {
-        let resource = Resource::pod_metrics();
-        let key = (resource.clone(), namespace.to_owned());
-        let source = || self.source(&resource, namespace, ());
-        let feed = self.usage.get_or_begin(source, Filling::Lists, key);
-        feed.objects(now).await
+        self.filled(
+            &self.usage,
+            Resource::pod_metrics(),
+            namespace,
+            Filling::Lists,
+            now,
+        )
+        .await
     }
 
     async fn all<K: Kept<How = ()>>(
@@ -367,8 +366,19 @@ impl ClusterView {
         namespace: &str,
         now: Timestamp,
     ) -> Result<Arc<Objects<K>>, ClusterError> {
+        self.filled(feeds, resource, namespace, self.filling, now).await
+    }
+
+    async fn filled<K: Kept<How = ()>>(
+        &self,
+        feeds: &Feeds<K>,
+        resource: Resource,
+        namespace: &str,
+        filling: Filling,
+        now: Timestamp,
+    ) -> Result<Arc<Objects<K>>, ClusterError> {
         let key = (resource.clone(), namespace.to_owned());
-        let feed = feeds.get_or_begin(|| self.source(&resource, namespace, ()), self.filling, key);
+        let feed = feeds.get_or_begin(|| self.source(&resource, namespace, ()), filling, key);
         feed.objects(now).await
     }
 
@@ -383,14 +393,12 @@ impl ClusterView {
 
     /// The kind that `name` means. Asked once, as long as the kind is served.
     pub(crate) async fn kind(&self, name: &KindName) -> Result<ScalableKind, ClusterError> {
-        let mut kinds = self.kinds.lock().await;
-        if let Some(kind) = kinds.get(name) {
-            return Ok(kind.clone());
+        if let Some(own) = discovery::own(name) {
+            return Ok(own);
         }
-        let kind = discovery::find(&self.connection, name, self.connection.until()).await?;
-        kinds.insert(name.clone(), kind.clone());
-        drop(kinds);
-        Ok(kind)
+        let kind = Arc::clone(locked(&self.kinds).entry(name.clone()).or_default());
+        let find = || discovery::find(&self.connection, name, self.connection.until());
+        kind.get_or_try_init(find).await.cloned()
     }
 
     /// The object called `name` as it is at this moment, past everything that is known already.

@@ -74,10 +74,10 @@ impl KubernetesSource {
                 object: object.to_string(),
             }));
         }
-        let strangers = namespace.of_no_pod.iter().filter(|one| {
-            let labels: Vec<(&str, &str)> = one.labels.iter().collect();
-            selector.matches(&labels)
-        });
+        let strangers = namespace
+            .of_no_pod
+            .iter()
+            .filter(|one| one.labels.matches(&selector));
         Ok(Measured::new(&pods, &namespace.usage, strangers, containers))
     }
 

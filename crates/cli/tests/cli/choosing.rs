@@ -1,5 +1,12 @@
 //! Which configuration and which workloads are meant.
 
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    sync::mpsc,
+    thread,
+};
+
 use crate::{assert_said, common::World};
 
 /// Three workloads, two of them called `api`.
@@ -162,4 +169,58 @@ fn a_cluster_that_cannot_be_found_is_refused_with_a_way_out_and_others_go_on() {
         .headroom(&[&["run", "--once"], &nowhere[..]].concat())
         .expect(2);
     assert_eq!(planned(&world, &["-n", "shop"]), ["shop/api", "shop/web"]);
+}
+
+/// A proxy that lets nobody through, and tells where each wanted to go.
+fn proxy() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (sender, asked) = mpsc::channel();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut line = String::new();
+            BufReader::new(&client).read_line(&mut line).unwrap();
+            client.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn the_environment_names_a_proxy_and_the_servers_that_are_reached_without_as_for_kubectl() {
+    let world = World::empty();
+    world.write("headroom.toml", &format!("deadline = \"500ms\"\n{IN_CLUSTER}"));
+    world.set_load("load.csv", 100);
+    let server = "https://api.example.invalid:6443";
+    world.write("kubeconfig", &KUBECONFIG.replace("https://127.0.0.1:1", server));
+    let plan = |variables: &[(&str, &str)]| {
+        let mut command = world.command(&["plan", "--kubeconfig", "kubeconfig"]);
+        command.envs(variables.iter().copied());
+        world.ran(&mut command)
+    };
+    let (address, asked) = proxy();
+    let through = format!("http://{address}");
+    for variables in [
+        &[("HTTPS_PROXY", &*through)][..],
+        &[("https_proxy", &*address)],
+        &[
+            ("HTTPS_PROXY", &*through),
+            ("NO_PROXY", "127.0.0.0/8,other.example"),
+        ],
+    ] {
+        let ran = plan(variables);
+        let line = asked
+            .try_recv()
+            .unwrap_or_else(|error| panic!("{variables:?}: {error}\n{ran}"));
+        assert_eq!(line, "CONNECT api.example.invalid:6443 HTTP/1.1\r\n");
+        while asked.try_recv().is_ok() {}
+    }
+    for exception in ["example.invalid", ".invalid:6443", "*"] {
+        let ran = plan(&[("HTTPS_PROXY", &through), ("NO_PROXY", exception)]);
+        assert!(asked.try_recv().is_err(), "{exception}: {ran}");
+        ran.says(&format!("{server} could not be reached: "));
+    }
 }

@@ -187,10 +187,12 @@ fn refusal(status: StatusCode, message: String, action: &Action, peer: &Peer) ->
     }
 }
 
-/// What was not found: the API server says `deployments.apps "api" not found`.
+/// What was not found: the API server says `deployments.apps "api" not found`, and of a path that it does not serve
+/// `404 page not found`.
 fn what(message: &str, action: &str) -> String {
     message
         .strip_suffix(" not found")
+        .filter(|what| what.contains('"'))
         .map_or_else(|| format!("answer to {action}: {message}"), str::to_owned)
 }
 

@@ -116,15 +116,10 @@ impl<K> Held<K> {
         }
     }
 
-    /// Whether waiting changes nothing: the kind is not served, or the permission is missing.
+    /// Whether waiting changes nothing.
     fn is_hopeless(&self) -> bool {
         match &self.state {
-            State::Lost { cause, .. } => {
-                matches!(
-                    cause,
-                    ClusterError::NotFound { .. } | ClusterError::Forbidden { .. }
-                )
-            }
+            State::Lost { cause, .. } => is_hopeless(cause),
             State::Unknown | State::InStep => false,
         }
     }
@@ -159,6 +154,14 @@ impl<K> Held<K> {
             State::Lost { was_known, .. } => *was_known,
         }
     }
+}
+
+/// Whether waiting does not end `cause`: the kind is not served, or the permission is missing.
+const fn is_hopeless(cause: &ClusterError) -> bool {
+    matches!(
+        cause,
+        ClusterError::NotFound { .. } | ClusterError::Forbidden { .. }
+    )
 }
 
 /// What a watch says.
@@ -345,9 +348,10 @@ impl<K: Kept> Watcher<K> {
         }
     }
 
-    /// The watch is lost. Said once for each outage; then waits for the next attempt.
+    /// The watch is lost. Said once for each outage, but where whoever asks is told at once and knows whether that
+    /// matters; then waits for the next attempt.
     async fn lose(&mut self, cause: ClusterError) {
-        if self.lost_since.is_none() {
+        if self.lost_since.is_none() && !is_hopeless(&cause) {
             warn!(what = %self.source, error = %cause, "the watch is lost");
         }
         let since = *self.lost_since.get_or_insert_with(Instant::now);

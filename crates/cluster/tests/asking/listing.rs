@@ -10,7 +10,7 @@ use wiremock::{Mock, matchers};
 
 use crate::world::{DEPLOYMENTS, NOW, PODS, World, deployment, list, object, status, wanting};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(8);
 
 #[tokio::test]
 async fn sixty_who_ask_in_one_pass_are_one_list_and_the_next_pass_is_another() {
@@ -204,4 +204,48 @@ async fn a_kind_without_a_scale_subresource_cannot_be_scaled() {
         .await
         .unwrap_err();
     assert!(matches!(error, ClusterError::UnknownKind { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_kind_whose_server_does_not_answer_keeps_no_other_waiting() {
+    let world = with_rollouts(&["rollouts", "rollouts/scale"]).await;
+    let crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rollouts.argoproj.io";
+    let never = status(200, "").set_delay(Duration::from_secs(3600));
+    world.answer(crd, never).await;
+    world.answer(DEPLOYMENTS, list(&[wanting("api", 3)], "")).await;
+    let view = world.view(Filling::Lists);
+    let (rollout, deployment) = (object("rollout", Some("argoproj.io"), "api"), deployment("api"));
+    tokio::select! {
+        biased;
+        of_rollout = view.scalable(&rollout, NOW) => panic!("{of_rollout:?}"),
+        of_deployment = view.scalable(&deployment, NOW) => drop(of_deployment.unwrap()),
+    }
+}
+
+#[tokio::test]
+async fn a_kind_is_found_beside_a_group_whose_server_is_gone() {
+    let world = with_rollouts(&["rollouts", "rollouts/scale"]).await;
+    let groups = ["metrics.k8s.io", "argoproj.io"].map(|group| {
+        let version = if group == "argoproj.io" {
+            "v1alpha1"
+        } else {
+            "v1beta1"
+        };
+        let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
+        json!({"name": group, "versions": [version], "preferredVersion": version})
+    });
+    let groups = wiremock::ResponseTemplate::new(200).set_body_json(json!({"groups": groups}));
+    world.answer("/apis", groups).await;
+    let never = status(503, "").set_delay(Duration::from_secs(3600));
+    world.answer("/apis/metrics.k8s.io/v1beta1", never).await;
+    let view = world.view(Filling::Lists);
+    let found = view.resource(&object("rollouts", None, "api").kind).await;
+    // Asked after it, so there has to be time left.
+    let definition = world
+        .asked("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rollouts.argoproj.io")
+        .await;
+    assert_eq!(
+        (found.unwrap().to_string(), definition),
+        ("rollouts.argoproj.io".to_owned(), 1)
+    );
 }

@@ -84,6 +84,21 @@ async fn a_failure_that_lasts_ends_with_the_time_there_is() {
 }
 
 #[tokio::test]
+async fn a_failure_that_was_answered_says_more_than_an_attempt_after_it_without_an_answer() {
+    let world = World::new(Duration::from_secs(2)).await;
+    world
+        .answer_once(DEPLOYMENTS, status(504, "request did not complete"))
+        .await;
+    let late = list(&[], "").set_delay(Duration::from_secs(60));
+    world.answer(DEPLOYMENTS, late).await;
+    let found = world.view(Filling::Lists).scalable(&deployment("api"), NOW).await;
+    let expected =
+        "the API server failed (504): list deployments.apps in namespace shop: request did not complete";
+    assert_eq!(found.unwrap_err().to_string(), expected);
+    assert_eq!(world.asked(DEPLOYMENTS).await, 2);
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_answer_is_given_up_in_time() {
     let world = World::new(Duration::from_millis(300)).await;
     let late = list(&[], "").set_delay(Duration::from_secs(60));

@@ -108,7 +108,7 @@ async fn what_could_not_be_listed_is_not_known_and_the_cause_is_told() {
         .unwrap_err();
     let text = error.to_string();
     assert!(
-        text.starts_with("deployments.apps in namespace shop could not be watched for "),
+        text.starts_with("deployments.apps in namespace shop cannot be watched: "),
         "{text}"
     );
     assert!(text.ends_with("etcd is on fire"), "{text}");
