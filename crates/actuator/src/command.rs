@@ -99,6 +99,7 @@ async fn read(target: &CommandTarget) -> Result<TargetState, TargetError> {
     };
     Ok(TargetState {
         workload,
+        identity: None,
         replicas: Vec::new(),
     })
 }

@@ -44,6 +44,8 @@ pub trait Actuator: TargetReader {
 pub struct TargetState {
     /// What the engine is told: count, readiness, holds.
     pub workload: Workload,
+    /// What identifies this target and no later one of its name; `None` where nothing does.
+    pub identity: Option<Arc<str>>,
     /// Where its replicas can be asked for metrics, where the target knows. Draining replicas are not among them.
     pub replicas: Vec<ReplicaEndpoint>,
 }

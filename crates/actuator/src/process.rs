@@ -254,6 +254,7 @@ impl ProcessReader {
         Ok(Seen {
             state: TargetState {
                 workload,
+                identity: None,
                 replicas: endpoints,
             },
             news: is_news.then_some(seen),
@@ -294,6 +295,7 @@ fn never_started() -> TargetState {
     };
     TargetState {
         workload,
+        identity: None,
         replicas: Vec::new(),
     }
 }

@@ -44,6 +44,11 @@ pub enum Notice {
         /// Why it could not be read.
         reason: String,
     },
+    /// The target was deleted and created anew, so what was remembered of the one before is not used.
+    TargetReplaced {
+        /// Whose target.
+        workload: WorkloadId,
+    },
     /// The pauses and overrides cannot be read, so every workload counts as paused.
     PausesUnreadable {
         /// The file.
@@ -121,6 +126,7 @@ impl Notice {
             | Self::StateSetAside { .. }
             | Self::StateUnusable { .. }
             | Self::MemorySetAside { .. }
+            | Self::TargetReplaced { .. }
             | Self::TooFarApart { .. }
             | Self::FleetBrake { .. } => false,
         }
@@ -152,6 +158,11 @@ impl fmt::Display for Notice {
                 f,
                 "what was remembered of {workload} could not be read ({reason}) and was kept aside; it starts anew \
                  and cannot scale down until its window is known again"
+            ),
+            Self::TargetReplaced { workload } => write!(
+                f,
+                "the target of {workload} was deleted and created anew, so what was remembered of the one before is \
+                 not used: it starts anew, and cannot scale down until its window is known"
             ),
             Self::PausesUnreadable { path, reason } => write!(
                 f,

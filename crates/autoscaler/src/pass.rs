@@ -275,7 +275,7 @@ impl Autoscaler {
         let mut decided: Vec<(usize, DecisionRecord)> = Vec::new();
         for cohort in self.cohorts(&pass, checked_out.taken).await {
             decided.extend(cohort.records);
-            pass.notices.extend(cohort.notice);
+            pass.notices.extend(cohort.notices);
         }
         pass.notices.extend(self.store.take_notices());
         pass.notices.extend(pass.brake.notice(now));

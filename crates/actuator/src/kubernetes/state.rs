@@ -57,6 +57,7 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
     };
     Ok(TargetState {
         workload,
+        identity: (!object.uid.is_empty()).then(|| Arc::from(&*object.uid)),
         replicas: pods.iter().flatten().filter_map(|pod| endpoint(pod)).collect(),
     })
 }

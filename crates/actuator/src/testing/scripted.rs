@@ -66,6 +66,7 @@ impl ScriptedActuator {
             workload,
             TargetState {
                 workload: ready(count),
+                identity: None,
                 replicas: Vec::new(),
             },
         );
@@ -83,6 +84,7 @@ impl ScriptedActuator {
             workload,
             TargetState {
                 workload: ready(count),
+                identity: None,
                 replicas,
             },
         );
@@ -161,6 +163,7 @@ fn never_started() -> TargetState {
     };
     TargetState {
         workload,
+        identity: None,
         replicas: Vec::new(),
     }
 }

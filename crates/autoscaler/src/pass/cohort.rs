@@ -10,7 +10,7 @@ use tokio::time::{Instant, interval_at, timeout};
 
 use super::{
     Autoscaler, Due, Managed, Pass,
-    evaluate::{Found, conclude, decide, decide_again, settle},
+    evaluate::{Found, conclude, decide, decide_again, recognize, settle},
     observe::{Place, Questions},
     past::Pasts,
     report::in_one_line,
@@ -27,7 +27,7 @@ use crate::{
 pub(super) struct Cohort {
     /// The decisions, each with its place in the configuration.
     pub(super) records: Vec<(usize, DecisionRecord)>,
-    pub(super) notice: Option<Notice>,
+    pub(super) notices: Vec<Notice>,
 }
 
 /// A workload with the places of the answers about it.
@@ -61,6 +61,8 @@ impl Autoscaler {
         if due.is_empty() {
             return cohort;
         }
+        let mut due = due;
+        cohort.notices = due.iter_mut().filter_map(|due| self.recognize(due)).collect();
         let mut items = self.decide_all(pass, due).await;
         let tripped = self.brake(pass, &mut items);
         if self.store.is_read_only() {
@@ -72,7 +74,7 @@ impl Autoscaler {
         let (mut items, recorded) = self.record_decided(pass, items, tripped).await;
         if let Err(error) = recorded {
             refuse_all(&mut items, &error);
-            cohort.notice = Some(not_written(&error));
+            cohort.notices.push(not_written(&error));
             cohort
                 .records
                 .extend(items.into_iter().map(|item| (item.taken.index, item.record)));
@@ -85,6 +87,15 @@ impl Autoscaler {
         }
         self.write_all(pass, to_write, &mut cohort).await;
         cohort
+    }
+
+    /// Uses nothing that is remembered of another target than the one that was read, and says so.
+    fn recognize(&self, due: &mut Due) -> Option<Notice> {
+        let read = due.read.as_ref().ok()?;
+        due.settled = recognize(due.taken.remembered_mut(), read)?;
+        Some(Notice::TargetReplaced {
+            workload: self.workloads[due.taken.index].settings.id.clone(),
+        })
     }
 
     /// Observes everything together, and decides about each workload.
@@ -207,7 +218,7 @@ impl Autoscaler {
         })
         .await;
         if let Err(error) = &recorded {
-            cohort.notice = Some(not_written(error));
+            cohort.notices.push(not_written(error));
         }
         for item in items {
             cohort.records.push((item.taken.index, item.record));
@@ -244,6 +255,7 @@ impl Item {
         Decided {
             record: &self.record,
             memory: is_decided.then_some(&remembered.memory),
+            target: remembered.target.as_deref(),
             last: remembered.last.as_ref(),
             is_intent: self.change.is_some(),
             settled,
@@ -297,13 +309,11 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: Vec<Answer>, ho
     let Due {
         mut taken,
         read,
+        settled,
         tend_error,
     } = due;
     let settings = &managed.settings;
-    let settled = read
-        .as_ref()
-        .ok()
-        .and_then(|state| settle(taken.remembered_mut(), state));
+    let settled = settled.or_else(|| settle(taken.remembered_mut(), read.as_ref().ok()?));
     let read = read.map(|state| state.workload);
     let found = Found {
         target: read.map_err(|error| in_one_line(&error)),

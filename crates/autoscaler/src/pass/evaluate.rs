@@ -227,6 +227,21 @@ pub(super) fn settle(remembered: &mut Remembered, read: &TargetState) -> Option<
     Some((open, outcome))
 }
 
+/// What is remembered is of the target that was read from now on: of another one, nothing. Whether it was of another,
+/// and what became of a change of that one which nobody had learned of.
+pub(super) fn recognize(
+    remembered: &mut Remembered,
+    read: &TargetState,
+) -> Option<Option<(OpenIntent, Outcome)>> {
+    let identity = read.identity.as_ref()?;
+    let before = remembered.target.replace(Arc::clone(identity));
+    if before.is_none_or(|before| before == *identity) {
+        return None;
+    }
+    remembered.memory = Memory::default();
+    Some(remembered.intent.take().map(|open| (open, Outcome::Conflict)))
+}
+
 fn outcome_by_count(intended: &Decision, found: Replicas) -> Outcome {
     if found == intended.desired() {
         Outcome::Written

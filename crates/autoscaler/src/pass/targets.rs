@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use headroom_actuator::{ScaleTarget, TargetError, TargetState};
-use headroom_policy_engine::Timestamp;
+use headroom_policy_engine::{Outcome, Timestamp};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout, timeout_at},
 };
 
 use super::{Autoscaler, Managed, report::in_one_line, states::Taken};
+use crate::store::OpenIntent;
 
 /// The most targets that are tended and read at once: each may start processes and open sockets.
 const AT_ONCE: usize = 64;
@@ -23,6 +24,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Due {
     pub(super) taken: Taken,
     pub(super) read: Result<TargetState, TargetError>,
+    /// A change that was open, and what became of it.
+    pub(super) settled: Option<(OpenIntent, Outcome)>,
     /// Why replicas that died could not be replaced.
     pub(super) tend_error: Option<String>,
 }
@@ -48,6 +51,7 @@ impl<'a> Reads<'a> {
                 Due {
                     read: read_one(managed, patience, now).await,
                     taken,
+                    settled: None,
                     tend_error: tended.err().map(|error| in_one_line(&error)),
                 }
             };

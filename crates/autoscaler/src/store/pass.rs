@@ -1,7 +1,7 @@
 //! What a pass reads from the state and the two transactions in which it writes: before the targets are written to,
 //! and after.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use headroom_policy_engine::{Memory, Outcome, Timestamp, WorkloadId};
 use rusqlite::{
@@ -31,6 +31,8 @@ pub(crate) struct LastRow {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Remembered {
     pub(crate) memory: Memory,
+    /// What identifies the target that the memory is of, where something does.
+    pub(crate) target: Option<Arc<str>>,
     pub(crate) last: Option<LastRow>,
     pub(crate) intent: Option<OpenIntent>,
 }
@@ -41,6 +43,8 @@ pub(crate) struct Decided<'p> {
     pub(crate) record: &'p DecisionRecord,
     /// The memory after the decision; `None` where none was made, so that nothing changed.
     pub(crate) memory: Option<&'p Memory>,
+    /// What identifies the target, where something does.
+    pub(crate) target: Option<&'p str>,
     pub(crate) last: Option<&'p LastRow>,
     /// Whether the decision is about to be written to the target.
     pub(crate) is_intent: bool,
@@ -66,22 +70,24 @@ impl Store {
     ) -> Result<(Remembered, Option<Notice>), StoreError> {
         let connection = self.connection();
         let mut statement = connection
-            .prepare_cached("SELECT last_decision, last_key, memory FROM workload WHERE id = ?1")?;
+            .prepare_cached("SELECT last_decision, last_key, target, memory FROM workload WHERE id = ?1")?;
         let found = statement
             .query_row([workload.as_str()], |row| {
                 let last: Option<i64> = row.get(0)?;
                 let key: Option<Vec<u8>> = row.get(1)?;
-                let memory = decode(row.get_ref(2)?.as_blob().unwrap_or_default());
-                Ok((last, key, memory))
+                let target: Option<Arc<str>> = row.get(2)?;
+                let memory = decode(row.get_ref(3)?.as_blob().unwrap_or_default());
+                Ok((last, key, target, memory))
             })
             .optional()?;
         let mut remembered = Remembered {
             intent: intents::load(&connection, workload)?,
             ..Remembered::default()
         };
-        let Some((last, key, memory)) = found else {
+        let Some((last, key, target, memory)) = found else {
             return Ok((remembered, None));
         };
+        remembered.target = target;
         remembered.last = last.zip(key).map(|(id, key)| LastRow { id: RowId(id), key });
         let notice = match memory {
             Ok(memory) => {
@@ -173,7 +179,7 @@ fn record_one(transaction: &Connection, decided: &Decided<'_>) -> Result<LastRow
         // An empty key extends nothing: each change that is to be written is a row of its own.
         && !key.is_empty()
         && last.key == key
-        && extend(transaction, last.id, record, decided.memory)?
+        && extend(transaction, last.id, decided)?
     {
         return Ok(LastRow { id: last.id, key });
     }
@@ -184,7 +190,7 @@ fn record_one(transaction: &Connection, decided: &Decided<'_>) -> Result<LastRow
     {
         intents::save(transaction, &record.workload, record.at, id, decision)?;
     }
-    remember(transaction, &record.workload, id, &key, decided.memory)?;
+    remember(transaction, id, &key, decided)?;
     Ok(LastRow { id, key })
 }
 
@@ -206,15 +212,12 @@ fn settle_row(transaction: &Connection, open: &OpenIntent, settled: Outcome) -> 
 }
 
 /// Counts the decision onto `row`, with its inputs. False when it is not, or no longer, the newest row of the workload.
-fn extend(
-    transaction: &Connection,
-    row: RowId,
-    record: &DecisionRecord,
-    memory: Option<&Memory>,
-) -> Result<bool, StoreError> {
+fn extend(transaction: &Connection, row: RowId, decided: &Decided<'_>) -> Result<bool, StoreError> {
+    let record = decided.record;
     let changed = transaction
         .prepare_cached(
-            "UPDATE workload SET last_at = ?3, count = coalesce(count, 1) + 1, record = ?4, memory = coalesce(?5, memory)
+            "UPDATE workload SET last_at = ?3, count = coalesce(count, 1) + 1, record = ?4, memory = coalesce(?5, memory),
+                 target = coalesce(?6, target)
              WHERE id = ?1 AND last_decision = ?2",
         )?
         .execute(params![
@@ -222,7 +225,8 @@ fn extend(
             row.0,
             millis(record.at),
             json(record)?,
-            memory.map(encode).transpose()?
+            decided.memory.map(encode).transpose()?,
+            decided.target
         ])?;
     Ok(changed == 1)
 }
@@ -254,26 +258,26 @@ fn insert(transaction: &Connection, record: &DecisionRecord) -> Result<RowId, St
 
 fn remember(
     transaction: &Connection,
-    workload: &WorkloadId,
     row: RowId,
     key: &[u8],
-    memory: Option<&Memory>,
+    decided: &Decided<'_>,
 ) -> Result<(), StoreError> {
-    let memory = memory.map(encode).transpose()?;
+    let workload = &decided.record.workload;
+    let memory = decided.memory.map(encode).transpose()?;
     let changed = transaction
         .prepare_cached(
             "UPDATE workload SET last_decision = ?2, last_key = ?3, last_at = NULL, count = NULL, record = NULL,
-                 memory = coalesce(?4, memory)
+                 memory = coalesce(?4, memory), target = coalesce(?5, target)
              WHERE id = ?1",
         )?
-        .execute(params![workload.as_str(), row.0, key, memory])?;
+        .execute(params![workload.as_str(), row.0, key, memory, decided.target])?;
     if changed == 0 {
         let memory = memory.map_or_else(|| encode(&Memory::default()), Ok)?;
         transaction
             .prepare_cached(
-                "INSERT INTO workload (id, last_decision, last_key, memory) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO workload (id, last_decision, last_key, memory, target) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![workload.as_str(), row.0, key, memory])?;
+            .execute(params![workload.as_str(), row.0, key, memory, decided.target])?;
     }
     Ok(())
 }

@@ -4,14 +4,14 @@
 pub(super) const APPLICATION: i64 = 0x6864_726d;
 
 /// The version of the tables. A file with a higher one was written by a newer headroom.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// The first version there was.
 pub(super) const FIRST: i64 = 1;
 
 /// What makes each version the next one, from the first on. What is in the columns stays: records and memories carry
 /// versions of their own.
-pub(super) const UPGRADES: [&str; 2] = [KEEP_EXTENDED_ASIDE, ADD_BRAKE];
+pub(super) const UPGRADES: [&str; 3] = [KEEP_EXTENDED_ASIDE, ADD_BRAKE, ADD_TARGET];
 
 /// From 1: what a pass extends stands side by side with the memory, and before it.
 const KEEP_EXTENDED_ASIDE: &str = "
@@ -49,6 +49,9 @@ CREATE TABLE brake (
 );
 ";
 
+/// From 3: which target a memory is of.
+const ADD_TARGET: &str = "ALTER TABLE workload ADD COLUMN target TEXT;";
+
 /// The tables of this version. Large columns come last, so that looking at the others does not read them.
 pub(super) const TABLES: &str = "
 CREATE TABLE workload (
@@ -58,7 +61,8 @@ CREATE TABLE workload (
     last_at       INTEGER,        -- when that decision was made last, and how often, and with which inputs: NULL until
     count         INTEGER,        -- it is made again, and in force before what the row says. All that a pass extends is
     record        TEXT,           -- here, side by side, and the row learns of it when another decision follows
-    memory        BLOB NOT NULL   -- the engine's memory; carries its own version
+    memory        BLOB NOT NULL,  -- the engine's memory; carries its own version
+    target        TEXT            -- what identifies the target that it is of, where something does; read with it
 );
 CREATE TABLE intent (
     workload TEXT PRIMARY KEY,

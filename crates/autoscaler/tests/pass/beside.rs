@@ -25,6 +25,7 @@ impl World {
         };
         let state = TargetState {
             workload,
+            identity: None,
             replicas: Vec::new(),
         };
         self.actuator.put_state(&id("web"), state);

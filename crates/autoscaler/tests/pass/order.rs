@@ -362,6 +362,7 @@ async fn what_is_wrong_with_a_workload_is_recorded_for_as_long_as_it_lasts() {
             &id("web"),
             TargetState {
                 workload,
+                identity: None,
                 replicas: Vec::new(),
             },
         );

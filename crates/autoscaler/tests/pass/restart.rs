@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::world::*;
+use headroom_actuator::TargetState;
 use headroom_autoscaler::{
     Clock, FirstPass, FollowingClock, LoopEnd, Notice, Once, Store, Which, run, run_once,
 };
-use headroom_policy_engine::{Fallback, FallbackAction, FallbackWhen, Timestamp};
+use headroom_policy_engine::{Fallback, FallbackAction, FallbackWhen, Timestamp, Workload};
 
 /// A load that rises, falls, is lost for a while and comes back.
 fn loads() -> Vec<Option<f64>> {
@@ -211,4 +212,44 @@ async fn what_another_process_has_recorded_is_taken_up() {
         .unwrap()
         .store;
     assert_eq!(store.status().unwrap().len(), 1);
+}
+
+/// The count after a window at a low load, of which the last pass finds the target `identity`; and what that pass said.
+async fn after_a_window(identity: &str, is_one_process: bool) -> (u32, Vec<Notice>) {
+    let world = World::new(&["web"]);
+    let put = |identity: &str| {
+        world.actuator.put_state(
+            &id("web"),
+            TargetState {
+                workload: Workload::running(replicas(5)),
+                identity: Some(identity.into()),
+                replicas: Vec::new(),
+            },
+        );
+    };
+    put("first");
+    world.load("web", 100.0);
+    let one = world.start();
+    for second in (0..WINDOW.as_secs()).step_by(30) {
+        let autoscaler = if is_one_process { &one } else { &world.start() };
+        pass(autoscaler, at(second.try_into().unwrap())).await;
+    }
+    put(identity);
+    let autoscaler = if is_one_process { &one } else { &world.start() };
+    let last = at(i64::try_from(WINDOW.as_secs()).unwrap());
+    let notices = pass(autoscaler, last).await.notices;
+    let again = pass(autoscaler, last.plus(seconds(1))).await.notices;
+    assert!(again.is_empty(), "{again:?}");
+    (world.count("web"), notices)
+}
+
+#[tokio::test]
+async fn of_a_target_that_was_made_anew_nothing_is_remembered() {
+    for is_one_process in [true, false] {
+        let (count, notices) = after_a_window("first", is_one_process).await;
+        assert!(count < 5 && notices.is_empty(), "{count} {notices:?}");
+        let (count, notices) = after_a_window("second", is_one_process).await;
+        assert_eq!(count, 5);
+        assert_eq!(notices, [Notice::TargetReplaced { workload: id("web") }]);
+    }
 }
