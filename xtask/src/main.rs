@@ -17,6 +17,7 @@ mod dependencies;
 mod problem;
 mod reference;
 mod servers;
+mod side_by_side;
 mod soak;
 
 use crate::problem::Problem;
@@ -67,6 +68,11 @@ enum Task {
     /// What follows goes to `cargo bench`, what follows `--` to the benches:
     ///
     ///   cargo xtask bench -p headroom-policy-engine --bench evaluate
+    ///
+    /// `cargo xtask bench hpa` is another one: headroom side by side with the HPA of a real
+    /// control plane, under the same load. It takes a quarter of an hour at most; `--pairs 2`
+    /// and `--only step-up` shorten it, `--out DIRECTORY` keeps the figures and a chart, and
+    /// `-- --help` says more.
     #[command(verbatim_doc_comment)]
     Bench(PassedOn),
 
@@ -134,7 +140,12 @@ fn run(task: Task) -> Result<(), Problem> {
         }
         Task::Bench(arguments) => {
             let (cargo, benches) = arguments.parts();
-            cargo::bench(cargo, benches)
+            match cargo.split_first() {
+                Some((name, chosen)) if name == side_by_side::NAME => {
+                    side_by_side::run(&[chosen, benches].concat())
+                }
+                Some(_) | None => cargo::bench(cargo, benches),
+            }
         }
         Task::Soak { cases } => soak::run(cases),
         Task::Reference { check: true } => reference::check(),

@@ -13,6 +13,8 @@ mod process;
 #[cfg(feature = "harness")]
 mod prometheus;
 pub mod servers;
+#[cfg(feature = "cluster")]
+pub mod side_by_side;
 #[cfg(feature = "harness")]
 mod wait;
 

@@ -12,5 +12,6 @@ mod permissions;
 mod resets;
 mod scaling;
 mod scraped;
+mod side_by_side;
 mod usage;
 mod world;

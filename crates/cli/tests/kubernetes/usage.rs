@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headroom_test_support::{
-    cluster::{Cluster, Component, Kind, Load, Workload},
+    cluster::{Cluster, Component, Load, Workload},
     wait_for_seen,
 };
 
@@ -73,30 +73,6 @@ async fn one_container_is_measured_against_what_it_requests_itself() {
     let load = Load::none().container_cpu("app", 0.28).container_cpu("log", 0.02);
     world.namespace.set_load("api", &load).await;
     settles_at(&world, 6).await;
-}
-
-#[tokio::test]
-#[ignore = "needs the real servers: run `cargo xtask test`"]
-async fn under_the_hpas_semantics_it_settles_where_the_hpa_does() {
-    let policy = "semantics = \"hpa\"\nmetrics.cpu = { utilization = \"50%\" }";
-    let world = world(Cluster::shared().await, "twins", api(), policy).await;
-    let twin = Workload::deployment("twin").container("app", "100m", "64Mi");
-    world.namespace.create_workload(&twin.replicas(2)).await;
-    world
-        .namespace
-        .create_hpa(Kind::Deployment, "twin", 1..=10, 50)
-        .await;
-    for (cores, count) in [(0.33, 7), (0.12, 3)] {
-        for workload in ["api", "twin"] {
-            world.namespace.set_load(workload, &Load::none().cpu(cores)).await;
-        }
-        settles_at(&world, count).await;
-        let twin = world
-            .namespace
-            .wait_for_replicas(Kind::Deployment, "twin", |replicas| replicas == count)
-            .await;
-        assert_eq!(twin, world.replicas("api").await, "at {cores} cores");
-    }
 }
 
 #[tokio::test]

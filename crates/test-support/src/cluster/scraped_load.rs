@@ -1,7 +1,8 @@
-//! A load that pods tell of themselves, on a page of metrics: in all it is what the test says, and the ready pods share it.
+//! A load that pods tell of themselves, on a page of metrics: in all it is what the test says, and the pods share it.
 //!
 //! Pods run nothing here, so one server on 127.0.0.1 speaks for all pods of a workload. Their annotation
-//! `headroom.dev/scrape-address` has its address.
+//! `headroom.dev/scrape-address` has its address. It cannot tell who it is asked as, so each pod has the same share, also
+//! one that is not ready yet: such a one is asked too.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -17,7 +18,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt as _, runtime::reflector::Store};
 use tokio::{net::TcpListener, task::AbortHandle};
 
-use super::{load::is_ready, watched::watched};
+use super::watched::watched;
 
 /// On a pod: where it is scraped in place of its own address.
 pub const SCRAPE_ADDRESS: &str = "headroom.dev/scrape-address";
@@ -90,13 +91,11 @@ struct Page {
 
 async fn metrics(State(page): State<Arc<Page>>) -> String {
     let pods = page.pods.state();
-    let is_of_workload = |pod: &&Arc<Pod>| pod.labels().get("app") == Some(&page.workload);
-    let ready = pods
-        .iter()
-        .filter(is_of_workload)
-        .filter(|pod| is_ready(pod))
-        .count();
+    let is_asked = |pod: &&Arc<Pod>| {
+        pod.labels().get("app") == Some(&page.workload) && pod.metadata.deletion_timestamp.is_none()
+    };
+    let asked = pods.iter().filter(is_asked).count();
     let total = f64::from_bits(page.total.load(Ordering::Relaxed));
-    let share = total / f64::from(u32::try_from(ready.max(1)).unwrap_or(u32::MAX));
+    let share = total / f64::from(u32::try_from(asked.max(1)).unwrap_or(u32::MAX));
     format!("# TYPE {SCRAPED_SERIES} gauge\n{SCRAPED_SERIES} {share}\n")
 }
