@@ -10,14 +10,16 @@ use tracing_subscriber::{
 
 use crate::output::Output;
 
+/// What is logged: warnings. What the client of clusters logs of each attempt is said once, in our words, by who asked.
+const WARNINGS: &str = "warn,kube_client=off";
 /// What is logged where debug logs are wanted: everything of headroom's own.
-const DEBUG: &str =
-    "warn,headroom=debug,headroom_autoscaler=debug,headroom_metrics_source=debug,headroom_actuator=debug";
+const DEBUG: &str = "warn,headroom=debug,headroom_autoscaler=debug,headroom_metrics_source=debug,headroom_actuator=debug,\
+                     headroom_cluster=debug";
 
 /// Starts logging: warnings, or everything of headroom's where debug logs are wanted.
 pub(crate) fn start(output: &Output) {
     let is_verbose = output.is_verbose();
-    let level = EnvFilter::new(if is_verbose { DEBUG } else { "warn" });
+    let level = EnvFilter::new(if is_verbose { DEBUG } else { WARNINGS });
     let filter = level.and(filter_fn(move |metadata| {
         is_verbose || !is_about_a_decision(metadata)
     }));

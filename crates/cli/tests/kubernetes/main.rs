@@ -7,11 +7,14 @@
 mod common;
 
 mod devtrip;
+mod faults;
 mod moving;
 mod permissions;
 mod resets;
 mod scaling;
 mod scraped;
+mod scripted;
 mod side_by_side;
+mod troubles;
 mod usage;
 mod world;

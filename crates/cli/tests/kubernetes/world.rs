@@ -1,12 +1,16 @@
 //! A world of the command line whose targets are in a namespace of its own.
 
-use std::process::Command;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use headroom_test_support::cluster::{Cluster, Kind, Namespace, User, Workload};
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding};
 use kube::api::{Patch, PatchParams};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{self, Ran};
 
@@ -18,6 +22,7 @@ pub(crate) struct World<'c> {
     pub(crate) namespace: Namespace<'c>,
     files: common::World,
     pub(crate) user: User,
+    kubeconfig: PathBuf,
 }
 
 impl<'c> World<'c> {
@@ -34,24 +39,60 @@ impl<'c> World<'c> {
         Self {
             namespace,
             files: common::World::empty(),
+            kubeconfig: user.kubeconfig().to_owned(),
             user,
         }
     }
 
     /// Grants the user what `headroom rbac` prints for the policy, and nothing else. Returns the rules.
     pub(crate) async fn grant_what_is_printed(&self) -> Vec<PolicyRule> {
+        self.grant_without(&[]).await
+    }
+
+    /// The same without the rules about `forbidden` resources, such as `deployments/scale.apps`.
+    pub(crate) async fn grant_without(&self, forbidden: &[&str]) -> Vec<PolicyRule> {
         let account = format!("{}/{ACCOUNT}", self.namespace.name());
         let printed = self
             .headroom(&["rbac", "--service-account", &account])
             .await
             .expect(0);
         let objects: Vec<Value> = serde_saphyr::from_multiple(&printed.stdout).unwrap();
-        let [role, binding]: [Value; 2] = objects.try_into().unwrap();
+        let [mut role, binding]: [Value; 2] = objects.try_into().unwrap();
+        let rules = role["rules"].as_array_mut().unwrap();
+        let before = rules.len();
+        rules.retain(|rule| {
+            let (resource, group) = (&rule["resources"][0], &rule["apiGroups"][0]);
+            let named = format!("{}.{}", resource.as_str().unwrap(), group.as_str().unwrap());
+            !forbidden.contains(&&*named)
+        });
+        assert_eq!(rules.len(), before - forbidden.len(), "{printed}");
         let role: Role = self.apply(role).await;
         let _: RoleBinding = self.apply(binding).await;
         let rules = role.rules.unwrap_or_default();
         self.namespace.wait_until_granted(&self.user, &rules).await;
         rules
+    }
+
+    /// Makes the user's account, where it is gone, with another token.
+    pub(crate) async fn renew_user(&self) {
+        self.namespace.user(ACCOUNT, &[]).await;
+    }
+
+    /// The user's token.
+    pub(crate) fn token(&self) -> String {
+        let token = &self.kubeconfig_of_user()["users"][0]["user"]["token"];
+        token.as_str().unwrap().to_owned()
+    }
+
+    /// From now on headroom is told that the user's token is in `file`.
+    pub(crate) fn use_token_file(&mut self, file: &Path) {
+        let mut kubeconfig = self.kubeconfig_of_user();
+        kubeconfig["users"][0]["user"] = json!({ "tokenFile": file });
+        self.kubeconfig = self.files.write("kubeconfig", &kubeconfig.to_string());
+    }
+
+    fn kubeconfig_of_user(&self) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.user.kubeconfig()).unwrap()).unwrap()
     }
 
     /// As `kubectl apply` does it.
@@ -93,7 +134,7 @@ impl<'c> World<'c> {
     /// headroom with these arguments, as the user.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.files.command(arguments);
-        command.arg("--kubeconfig").arg(self.user.kubeconfig());
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
         command
     }
 

@@ -3,7 +3,7 @@
 //! Lines are written on a thread of their own, so that a terminal or pipe that does not read delays no pass.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -159,11 +159,30 @@ fn hear(passes: &mut broadcast::Receiver<Arc<PassRecord>>) -> Option<Heard> {
     }
 }
 
-/// What was said last of one workload: the same again is not said again.
-#[derive(Clone, Debug, PartialEq)]
+/// What was said of one workload: the same again is not said again.
+#[derive(Debug, Default)]
 struct Said {
     decision: Option<Decision>,
-    error: Option<String>,
+    /// All errors since the last pass without one, whatever numbers they have in them: each is said once, also where
+    /// several take turns.
+    errors: BTreeSet<String>,
+}
+
+impl Said {
+    /// Takes note of `record`, and says whether it is new.
+    fn note(&mut self, record: &DecisionRecord) -> bool {
+        let decision = record.decision().copied();
+        let is_other = self.decision != decision;
+        self.decision = decision;
+        let Some(error) = record.error() else {
+            let is_over = !self.errors.is_empty();
+            self.errors.clear();
+            return is_other || is_over;
+        };
+        self.errors
+            .insert(error.replace(|letter: char| letter.is_ascii_digit(), ""))
+            || is_other
+    }
 }
 
 /// Says what is new in each pass.
@@ -211,15 +230,14 @@ impl Teller {
     }
 
     fn tell_decision(&mut self, record: &DecisionRecord) {
-        let said = Said {
-            decision: record.decision().copied(),
-            error: record.error().map(str::to_owned),
-        };
-        let is_change = said
-            .decision
+        let is_change = record
+            .decision()
             .is_some_and(|decision| decision.direction().is_some());
-        let is_new = self.said.get(&record.workload) != Some(&said);
-        if is_change || (is_new && (is_notable(record) || self.output.is_verbose())) {
+        let is_first = !self.said.contains_key(&record.workload);
+        let said = self.said.entry(record.workload.clone()).or_default();
+        let is_new = said.note(record) || is_first;
+        let is_done = is_change && record.error().is_none();
+        if is_done || (is_new && (is_notable(record) || self.output.is_verbose())) {
             let paint = self.output.paint();
             let time = moment::time_of_day(record.at);
             self.output.line(format_args!(
@@ -228,6 +246,5 @@ impl Teller {
                 pass_line(record, self.width, paint)
             ));
         }
-        self.said.insert(record.workload.clone(), said);
     }
 }

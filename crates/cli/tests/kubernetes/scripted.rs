@@ -1,0 +1,109 @@
+//! An API server that says what a real one does not say when it is told to.
+
+use std::time::Duration;
+
+use headroom_test_support::wait_for_seen;
+use serde_json::{Value, json};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
+use crate::common::{Ran, World};
+
+const PODS: &str = "/api/v1/namespaces/shop/pods";
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
+const HPAS: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
+const USAGE: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
+
+/// A Deployment of six replicas that use a tenth of what they request, as was measured some time `ago`.
+struct Scripted {
+    server: MockServer,
+    files: World,
+}
+
+impl Scripted {
+    async fn new(ago: Duration) -> Self {
+        let server = MockServer::start().await;
+        let now = jiff::Timestamp::now();
+        let started = (now - Duration::from_secs(3600)).to_string();
+        let names = (1..=6).map(|number| format!("api-{number}"));
+        let meta = |name: &str| json!({"name": name, "uid": name, "labels": {"app": "api"}, "creationTimestamp": started});
+        let pods = names.clone().map(|name| {
+            json!({
+                "metadata": meta(&name),
+                "spec": {"containers": [{"name": "app", "resources": {"requests": {"cpu": "100m"}}}]},
+                "status": {"phase": "Running", "startTime": started,
+                    "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": started}]},
+            })
+        });
+        let measured = (now - ago).to_string();
+        let usage = names.map(|name| {
+            json!({"metadata": meta(&name), "timestamp": measured, "window": "15s",
+                "containers": [{"name": "app", "usage": {"cpu": "10m", "memory": "1Mi"}}]})
+        });
+        let deployment = json!({
+            "metadata": {"name": "api", "uid": "u", "resourceVersion": "5", "generation": 1},
+            "spec": {"replicas": 6, "selector": {"matchLabels": {"app": "api"}}}, "status": {
+                "replicas": 6, "updatedReplicas": 6, "readyReplicas": 6, "availableReplicas": 6, "observedGeneration": 1},
+        });
+        for (path, items) in [
+            (PODS, pods.collect::<Vec<Value>>()),
+            (USAGE, usage.collect()),
+            (DEPLOYMENTS, vec![deployment]),
+            (HPAS, Vec::new()),
+        ] {
+            let list = json!({"metadata": {"resourceVersion": "7"}, "items": items});
+            let answer = ResponseTemplate::new(200).set_body_json(list);
+            let mock = Mock::given(matchers::method("GET")).and(matchers::path(path));
+            mock.respond_with(answer).mount(&server).await;
+        }
+        let files = World::empty();
+        let kubeconfig = json!({
+            "current-context": "c", "users": [],
+            "clusters": [{"name": "c", "cluster": {"server": server.uri()}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}],
+        });
+        files.write("kubeconfig", &kubeconfig.to_string());
+        files.write(
+            "headroom.toml",
+            "[workload.\"shop/api\"]\nscale_target = \"deployment/api\"\nmin_replicas = 1\nmax_replicas = 10\n\
+             interval = \"1s\"\nscale_down = { stabilization = \"1s\", limit = [] }\n\
+             metrics.cpu = { utilization = \"50%\" }\n",
+        );
+        Self { server, files }
+    }
+
+    async fn headroom(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.files.command(arguments);
+        command.args(["--kubeconfig", "kubeconfig"]);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        self.files.read_output(output.await.unwrap())
+    }
+
+    async fn was_written(&self) -> bool {
+        let requests = self.server.received_requests().await.unwrap();
+        requests.iter().any(|request| request.method.as_str() == "PATCH")
+    }
+}
+
+#[tokio::test]
+async fn usage_that_was_measured_long_ago_lowers_nothing_and_its_age_is_said() {
+    let fresh = Scripted::new(Duration::ZERO).await;
+    wait_for_seen(Duration::from_secs(60), "less is asked for", async || {
+        let ran = fresh.headroom(&["run", "--once"]).await;
+        let explained = fresh.headroom(&["explain", "shop/api", "--last"]).await;
+        if fresh.was_written().await {
+            Ok(())
+        } else {
+            Err(format!("{ran}\n{explained}"))
+        }
+    })
+    .await;
+    let stale = Scripted::new(Duration::from_secs(600)).await;
+    for _ in 0..4 {
+        let ran = stale.headroom(&["run", "--once"]).await.expect(3);
+        assert!(!stale.was_written().await, "{ran}");
+    }
+    let explained = stale.headroom(&["explain", "shop/api", "--last"]).await.expect(0);
+    explained
+        .says("shop/api  stays at 6: nothing is known about the load\n")
+        .says("10 min old");
+}
