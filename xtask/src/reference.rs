@@ -10,7 +10,7 @@ struct Page {
     arguments: &'static [&'static str],
 }
 
-const PAGES: [Page; 7] = [
+const PAGES: [Page; 8] = [
     Page {
         file: "configuration.md",
         arguments: &["reference", "config"],
@@ -38,6 +38,10 @@ const PAGES: [Page; 7] = [
     Page {
         file: "headroom.decision.schema.json",
         arguments: &["schema", "decision"],
+    },
+    Page {
+        file: "headroom.check.schema.json",
+        arguments: &["schema", "check"],
     },
 ];
 

@@ -14,7 +14,7 @@ use headroom_actuator::{
     Access, CommandActuator, CommandReader, KubernetesActuator, KubernetesProbe, KubernetesReader,
     ProcessActuator, ProcessReader, ProcessRecords, ScaleTarget,
 };
-use headroom_cluster::{ClusterError, ClusterView, Connection, ConnectionOptions, Filling};
+use headroom_cluster::{ClusterError, ClusterView, Connection, ConnectionOptions, Filling, Inquiry};
 use headroom_metrics_source::{
     ClientCertificate, FirstRate, Hidden, KubernetesSource, PrometheusCredentials, PrometheusOptions,
     PrometheusSetupError, PrometheusSource, RecordedError, RecordedSource, ScrapeOptions, ScrapeSetupError,
@@ -56,6 +56,17 @@ impl Purpose {
             Self::ReadOnly => false,
         }
     }
+}
+
+/// What can be asked of a cluster without changing anything.
+#[derive(Debug)]
+pub struct ClusterProbe {
+    /// The objects in it, by one list for each kind and namespace.
+    pub view: Arc<ClusterView>,
+    /// The cluster itself, and what it allows.
+    pub inquiry: Inquiry,
+    /// Whether counts may be written.
+    pub writing: KubernetesProbe,
 }
 
 /// Puts an autoscaler together.
@@ -201,18 +212,39 @@ impl Assembly<'_> {
         }))
     }
 
-    /// What finds out whether the counts of `configuration` may be written, without writing any; `None` where none is in
-    /// a cluster.
+    /// What can be asked of the cluster that targets of `configuration` are in, without changing anything; `None` where
+    /// none is in one.
     ///
     /// # Errors
     /// When the cluster cannot be reached as it is configured.
-    pub fn probe(configuration: &Configuration) -> Result<Option<KubernetesProbe>, AssemblyError> {
+    pub fn probe(configuration: &Configuration) -> Result<Option<ClusterProbe>, AssemblyError> {
         let cluster = Cluster::of(
             &configuration.settings,
             &configuration.workloads,
             Purpose::ReadOnly,
         )?;
-        Ok(cluster.map(|Cluster { connection, view }| KubernetesProbe::new(connection, view)))
+        Ok(cluster.map(|Cluster { connection, view }| ClusterProbe {
+            view: Arc::clone(&view),
+            inquiry: Inquiry::new(Arc::clone(&connection)),
+            writing: KubernetesProbe::new(connection, view),
+        }))
+    }
+
+    /// The Prometheus that `server` is in `configuration`, with secrets from `environment` and from files.
+    ///
+    /// # Errors
+    /// When it cannot be asked as it is configured.
+    pub fn server(
+        configuration: &Configuration,
+        environment: &Environment,
+        (server, settings): (&str, &PrometheusSettings),
+    ) -> Result<PrometheusSource, AssemblyError> {
+        let assembly = Assembly {
+            settings: &configuration.settings,
+            environment,
+            purpose: Purpose::ReadOnly,
+        };
+        assembly.prometheus(server, settings)
     }
 
     fn open_store(&self) -> Result<Opened, StoreError> {

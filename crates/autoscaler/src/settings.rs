@@ -279,7 +279,7 @@ pub enum ScrapeAddress {
 }
 
 /// Something the user should know that is no error.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Remark {
     /// What kind of remark.
     pub kind: RemarkKind,
@@ -292,7 +292,7 @@ pub struct Remark {
 }
 
 /// Kinds of remarks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RemarkKind {
     /// Legal, and dangerous: what a lint found. For `check` to say.

@@ -20,7 +20,7 @@ use serde::Serialize;
 pub(crate) use self::{
     decision::{Decision, mode},
     in_force::InForceObject,
-    schema::decision_schema,
+    schema::{decision_schema, schema_of, version as version_schema},
     source::SourceObject,
     tests_of_policies::{TestDecisions, Tests},
 };

@@ -307,7 +307,10 @@ impl ClusterView {
     }
 
     /// Whether KEDA's kinds are served, asked once a pass.
-    async fn has_keda(&self, now: Timestamp) -> Result<bool, ClusterError> {
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn has_keda(&self, now: Timestamp) -> Result<bool, ClusterError> {
         let mut keda = self.keda.lock().await;
         if let Some((_, has)) = keda.filter(|(at, _)| *at == now) {
             return Ok(has);

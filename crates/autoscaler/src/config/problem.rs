@@ -1,19 +1,21 @@
 //! What is wrong with a configuration, for people: each problem with its places and a way out.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     fmt::{self, Display as _, Write as _},
     sync::Arc,
 };
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::place::{Place, SourceId, SourceKind, Sources};
 use crate::Remark;
 
 /// Kinds of problems, for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// A file or directory could not be read as text.
@@ -218,6 +220,32 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+/// As [`Problem`] is serialized.
+impl JsonSchema for Problems {
+    fn schema_name() -> Cow<'static, str> {
+        "Problems".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let code = generator.subschema_for::<ProblemKind>();
+        json_schema!({
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "code": code,
+                    "message": { "type": "string" },
+                    "file": { "type": ["string", "null"] },
+                    "line": { "type": ["integer", "null"], "minimum": 1 },
+                    "column": { "type": ["integer", "null"], "minimum": 1 },
+                    "help": { "type": ["string", "null"] },
+                },
+                "required": ["code", "message", "file", "line", "column", "help"],
+            },
+        })
+    }
+}
 
 impl Serialize for Problems {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,6 +9,7 @@ use headroom_autoscaler::{
     Remark, RemarkKind,
     config::{Lints, Problems, SecretCheck},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::block_on;
@@ -27,15 +28,16 @@ use crate::{
 /// Also says what is legal and dangerous, each with a code in brackets. Where one is no danger, silence it with the reason:
 /// `lints.CODE = "…"` in the workload, its template or `[defaults]`.
 ///
-/// With --live, also asks: does every source answer each query with one number, can every target be read, and would the
-/// API server of a cluster accept its count (a dry run, which changes nothing)?
+/// With --live, also asks: does every source answer each query with one number, can every target be read, is every
+/// permission there, does something else set the count, and would the API server accept it (a dry run, which changes
+/// nothing)? All of it within `pass_deadline`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   headroom check                                headroom.toml in this directory
   headroom check policies/                      all *.toml of a directory
   headroom check 00-platform.toml shop.toml     layers, as with -c
-  headroom check --live                         also asks Prometheus and the targets
+  headroom check --live                         also asks Prometheus, the cluster and the targets
   headroom check --strict                       for CI: what is dangerous is wrong too
 
 The smallest policy:
@@ -50,7 +52,7 @@ pub(crate) struct CheckArgs {
     /// Files or directories, one layer each, as with -c.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Also asks the sources and reads the targets. Changes nothing.
+    /// Also asks the sources and the cluster, and reads the targets. Changes nothing.
     #[arg(long)]
     live: bool,
     /// Takes what is legal and dangerous as wrong: exit code 2 where a lint finds anything.
@@ -63,15 +65,25 @@ pub(crate) struct CheckArgs {
 }
 
 /// What was checked, as an object.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CheckObject<'a> {
+    #[schemars(schema_with = "json::version_schema")]
     version: u32,
+    /// Whether the policy can be used.
     valid: bool,
+    /// How many workloads it has; 0 where it cannot be used.
     workloads: usize,
+    /// What is wrong with it; `null` where nothing is.
     problems: Option<&'a Problems>,
+    /// What a person should know, and is no error.
     remarks: &'a [Remark],
     /// What `--live` found; `null` without it.
     live: Option<&'a live::Findings>,
+}
+
+/// The schema of the object of a check.
+pub(super) fn schema() -> serde_json::Value {
+    json::schema_of::<CheckObject<'_>>("A check of headroom")
 }
 
 pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Result<ExitCode, CliError> {
@@ -121,7 +133,7 @@ pub(crate) fn run(args: &CheckArgs, before: &ConfigArgs, output: &Output) -> Res
         ));
     }
     let findings = if args.live {
-        let _busy = output.busy("asking sources and targets");
+        let _busy = output.busy("asking sources, cluster and targets");
         Some(block_on(live::ask(configuration))?)
     } else {
         None

@@ -26,13 +26,14 @@ pub(crate) struct CompletionsArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Prints a JSON schema: of the configuration or of files of tests, for editors; of a decision, for programs.
+/// Prints a JSON schema: of the configuration or of files of tests, for editors; of a decision or a check, for programs.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   headroom schema > headroom.schema.json
   headroom schema tests > headroom.test.schema.json
   headroom schema decision > headroom.decision.schema.json
+  headroom schema check > headroom.check.schema.json
 
 A decision is what `explain --format json` prints, each line of `run --format json`, and each of
 `decisions` of `plan` and `run --once`; `history`, `status` and `explain --last` have
@@ -57,6 +58,8 @@ enum SchemaKind {
     Tests,
     /// A decision, as programs read it.
     Decision,
+    /// What `check --format json` prints.
+    Check,
 }
 
 pub(crate) fn run(args: &CompletionsArgs, output: &Output) -> Result<ExitCode, CliError> {
@@ -71,6 +74,7 @@ pub(crate) fn schema(args: &SchemaArgs, output: &Output) -> Result<ExitCode, Cli
         SchemaKind::Config => headroom_autoscaler::config::schema(),
         SchemaKind::Tests => headroom_autoscaler::config::suite_schema(),
         SchemaKind::Decision => json::decision_schema(),
+        SchemaKind::Check => super::check::schema(),
     });
     Ok(ExitCode::Done)
 }

@@ -1,7 +1,7 @@
 //! The published schema of a decision, and the parts of it that the types do not say.
 
 use headroom_autoscaler::config::variants;
-use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,14 +9,19 @@ use super::{Decision, VERSION};
 
 /// The schema of a decision as a program reads it.
 pub(crate) fn decision_schema() -> Value {
+    schema_of::<Decision<'_>>("A decision of headroom")
+}
+
+/// The schema of a `T` as a program reads it.
+pub(crate) fn schema_of<T: JsonSchema>(title: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<Decision<'_>>();
-    schema.insert("title".to_owned(), "A decision of headroom".into());
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
     schema.into()
 }
 
 /// The version that objects have.
-pub(super) fn version(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn version(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "const": VERSION })
 }
 

@@ -22,6 +22,25 @@ fn every_problem_is_shown_with_its_place() {
 }
 
 #[test]
+fn as_json_it_is_what_its_schema_says() {
+    let world = World::new(2, 100);
+    let schema = world.headroom(&["schema", "check"]).expect(0).json();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let valid = |ran: crate::common::Ran| {
+        let object = ran.json();
+        let errors: Vec<_> = validator
+            .iter_errors(&object)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{errors:?}\n{ran}");
+    };
+    valid(world.headroom(&["check", "--format", "json"]).expect(0));
+    valid(world.headroom(&["check", "--live", "--format", "json"]).expect(0));
+    world.write("headroom.toml", "[workload.web]\nmax_replicas = \"many\"\n");
+    valid(world.headroom(&["check", "--format", "json"]).expect(2));
+}
+
+#[test]
 fn paths_are_layers() {
     let world = World::new(2, 100);
     world.write("team.toml", "[workload.\"shop/api\"]\nmax_replicas = 1\n");
@@ -89,6 +108,18 @@ fn live_asks_sources_and_targets() {
 }
 
 #[test]
+fn a_person_sees_signs_in_color() {
+    let ran = World::new(2, 100)
+        .headroom(&["check", "--live", "--color", "always"])
+        .expect(0);
+    assert!(
+        ran.stdout
+            .contains("\u{1b}[32m\u{2713}\u{1b}[0m  target  2 wanted"),
+        "{ran}"
+    );
+}
+
+#[test]
 fn live_names_a_prometheus_that_cannot_be_reached() {
     let world = World::new(2, 100);
     // A port that was free a moment ago: nobody listens.
@@ -105,6 +136,8 @@ fn live_names_a_prometheus_that_cannot_be_reached() {
     let live = &ran.json()["live"];
     assert_eq!(live[0]["answer"], "ok", "the target: {ran}");
     assert_eq!(live[1]["answer"], "failed", "the query: {ran}");
+    assert_eq!(live[2]["answer"], "failed", "the server: {ran}");
+    assert_eq!(live[2]["subject"], "prometheus.main", "{ran}");
     assert!(
         live[1]["text"].as_str().unwrap().contains("could not be reached"),
         "{ran}"

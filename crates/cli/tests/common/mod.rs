@@ -83,7 +83,12 @@ impl World {
 
     /// headroom with these arguments, in the directory, with nothing of the machine's environment.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_headroom"));
+        self.command_of(env!("CARGO_BIN_EXE_headroom"), arguments)
+    }
+
+    /// The same of headroom under another name.
+    pub(crate) fn command_of<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, arguments: &[A]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.path())
@@ -147,6 +152,18 @@ impl Ran {
     pub(crate) fn says(self, words: &str) -> Self {
         let is_said = self.stdout.contains(words) || self.stderr.contains(words);
         assert!(is_said, "`{words}` is not said:\n{self}");
+        self
+    }
+
+    /// That a line of the result begins with `words`, however far they are apart in it.
+    #[track_caller]
+    pub(crate) fn lists(self, words: &str) -> Self {
+        let mut lines = self.stdout.lines();
+        let is_listed = lines.any(|line| {
+            let line: Vec<&str> = line.split_whitespace().collect();
+            line.join(" ").starts_with(words)
+        });
+        assert!(is_listed, "`{words}` is not listed:\n{self}");
         self
     }
 

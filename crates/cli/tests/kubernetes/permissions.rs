@@ -78,6 +78,27 @@ async fn with_the_printed_roles_every_command_works() {
         .await;
     let live = world.headroom(&["check", "--live"]).await.expect(0);
     assert_eq!(live.stdout.matches("would be accepted").count(), 2, "{live}");
+    let namespace = world.namespace.name();
+    let live = live
+        .lists("ok api server Kubernetes v1.")
+        .lists(&format!(
+            "ok permission get, list and watch deployments.apps in namespace {namespace}"
+        ))
+        .lists(&format!(
+            "ok permission patch deployments.apps/scale `api` in namespace {namespace}"
+        ))
+        .lists(&format!(
+            "ok permission get rollouts.argoproj.io/scale `web` in namespace {namespace}"
+        ))
+        .lists(&format!(
+            "ok permission list pods.metrics.k8s.io in namespace {namespace}"
+        ))
+        .lists(&format!(
+            "ok metrics API 2 measured pods in namespace {namespace}, the oldest value "
+        ))
+        .lists("ok requests every container that is measured has them")
+        .lists("ok pods 2 pods of `app=api`");
+    live.says_nothing_of("failed");
     world
         .headroom(&["plan", "--detailed-exitcode"])
         .await
@@ -177,6 +198,11 @@ async fn a_guard_whose_permission_is_taken_away_is_off_and_names_the_rule() {
             "  off       the guard against a second scaler is off: horizontalpodautoscalers.autoscaling in namespace \
              {namespace} may not be read; allow it with the rule {rule}\n"
         ));
+    let live = world.headroom(&["check", "--live"]).await.expect(0);
+    live.lists(&format!(
+        "look permission get, list and watch horizontalpodautoscalers.autoscaling in namespace {namespace}: get, \
+         list, watch not allowed; add the rule {rule} (`headroom rbac` prints the whole Role)"
+    ));
     world.headroom(&["run", "--once"]).await.expect(0);
     assert_eq!(world.namespace.replicas(Kind::Rollout, "web").await, 6);
 }

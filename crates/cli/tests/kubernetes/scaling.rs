@@ -53,6 +53,23 @@ async fn patch_api(world: &World<'_>, patch: serde_json::Value) {
         .unwrap();
 }
 
+/// What the book shows of a command on Kubernetes.
+fn in_the_book(command: &str) -> String {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/kubernetes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let shown = format!("```text\n$ {command}\n");
+    let (_, after) = page.split_once(&shown).unwrap();
+    after.split_once("```").unwrap().0.to_owned()
+}
+
+/// The lines without where the API server is, which differs from cluster to cluster.
+fn without_server(said: &str) -> Vec<&str> {
+    let lines = said.lines();
+    lines
+        .map(|line| line.split_once(" at https://").map_or(line, |(before, _)| before))
+        .collect()
+}
+
 async fn explain_api(world: &World<'_>) -> Ran {
     world.headroom(&["explain", &world.id("api")]).await.expect(0)
 }
@@ -63,11 +80,18 @@ async fn a_deployment_is_scaled_by_one_pass_and_by_nothing_that_only_looks() {
     let world = world("once", &["api"]).await;
     world.headroom(&["plan", "--detailed-exitcode"]).await.expect(10);
     let live = world.headroom(&["check", "--live"]).await.expect(0);
-    live.says("2 wanted, 2 ready").says("would be accepted (dry run)");
+    let said = live.stdout.replace(world.namespace.name(), "shop");
+    let said = said.replace("`headroom-test`", "`helm`");
+    assert_eq!(
+        without_server(&said),
+        without_server(&in_the_book("headroom check --live"))
+    );
     assert_eq!(world.replicas("api").await, 2);
     world.headroom(&["run", "--once"]).await.expect(0);
     assert_eq!(world.replicas("api").await, 6);
     assert_eq!(world.replicas("locked").await, 2);
+    let live = world.headroom(&["check", "--live"]).await.expect(0);
+    live.lists("ok count spec.replicas was set by headroom last");
 }
 
 #[tokio::test]
@@ -83,7 +107,11 @@ async fn a_write_that_is_not_allowed_is_refused_named_and_keeps_no_other_from_be
         (world.replicas("api").await, world.replicas("locked").await),
         (6, 2)
     );
-    let live = world.headroom(&["check", "--live"]).await.expect(1).says(&named);
+    let live = world.headroom(&["check", "--live"]).await.expect(1).says(&named).lists(&format!(
+        "failed permission patch deployments.apps/scale `locked` in namespace {}: patch not allowed; add the rule \
+         {{apiGroups: [\"apps\"], resources: [deployments/scale], resourceNames: [\"locked\"], verbs: [patch]}}",
+        world.namespace.name()
+    ));
     assert_eq!(live.stdout.matches("would be accepted").count(), 1, "{live}");
 }
 
@@ -96,6 +124,8 @@ async fn beside_an_hpa_nothing_is_written_and_the_way_out_is_told_until_it_is_go
         .create_hpa(Kind::Deployment, "api", 2..=2, 70)
         .await;
     world.headroom(&["run", "--once"]).await.expect(0);
+    let live = world.headroom(&["check", "--live"]).await.expect(0);
+    live.lists("look scaler HorizontalPodAutoscaler/api scales it too, and two scalers would fight");
     explain_api(&world).await.says(
         "HorizontalPodAutoscaler/api scales it too, and two scalers would fight: stays at 2 until only one of them is \
          left: delete it, or compare the two with mode = \"shadow\"",

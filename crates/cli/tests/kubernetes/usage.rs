@@ -6,6 +6,9 @@ use headroom_test_support::{
     cluster::{Cluster, Component, Load, Workload},
     wait_for_seen,
 };
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 use crate::world::World;
 
@@ -77,6 +80,30 @@ async fn one_container_is_measured_against_what_it_requests_itself() {
 
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_container_that_requests_nothing_is_named_before_the_first_pass() {
+    let world = world(Cluster::shared().await, "requests", api(), CPU).await;
+    let sidecar = Patch::Strategic(json!({ "spec": { "template": { "spec": {
+        "containers": [{ "name": "log", "image": "example.com/log:1" }],
+    } } } }));
+    let deployments = world.namespace.api::<Deployment>();
+    deployments
+        .patch("api", &PatchParams::default(), &sidecar)
+        .await
+        .unwrap();
+    wait_for_seen(PATIENCE, "the new pods are there", async || {
+        let live = world.headroom(&["check", "--live"]).await;
+        let is_named = "  `log` requests no cpu: set resources.requests in the pod template\n";
+        if live.code == Some(1) && live.stdout.contains(is_named) {
+            Ok(())
+        } else {
+            Err(live)
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn without_metrics_server_nothing_is_lowered_and_the_cause_is_named() {
     let cluster = Cluster::start().await;
     cluster.kill(Component::MetricsServer);
@@ -85,6 +112,8 @@ async fn without_metrics_server_nothing_is_lowered_and_the_cause_is_named() {
         let ran = world.headroom(&["run", "--once"]).await.expect(3);
         assert_eq!(world.replicas("api").await, 2, "{ran}");
     }
+    let live = world.headroom(&["check", "--live"]).await.expect(1);
+    live.lists("failed metrics API the API server failed (503): list pods.metrics.k8s.io in namespace ");
     let explained = world
         .headroom(&["explain", &world.id("api"), "--last"])
         .await

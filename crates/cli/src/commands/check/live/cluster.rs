@@ -1,0 +1,287 @@
+//! What a cluster is asked about itself, about what it allows, and about the objects that are scaled in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt as _};
+use headroom_actuator::ScaleTarget;
+use headroom_autoscaler::{
+    ClusterProbe, Configuration, DecisionRecord, MetricOrigin, Mode, Needs, Verdict, WorkloadSettings,
+};
+use headroom_cluster::{FIELD_MANAGER, Need, ObjectName, Objects, Pod, PodMetrics, Requests, Scalable};
+use headroom_policy_engine::{Timestamp, hpa::Selector};
+
+use super::findings::{Answer, Finding};
+use crate::moment;
+
+/// The most questions that are asked at once.
+const AT_ONCE: usize = 16;
+/// How old what metrics.k8s.io says may be at least, however short its windows are.
+const FRESH: std::time::Duration = std::time::Duration::from_secs(60);
+
+fn finding(answer: Answer, subject: &str, part: &str, text: impl Into<String>) -> Finding {
+    Finding {
+        answer,
+        subject: subject.to_owned(),
+        part: part.to_owned(),
+        text: text.into(),
+    }
+}
+
+/// The cluster itself: whether it answers, what it allows, and whether it measures pods where that is asked for.
+pub(super) async fn of_cluster(
+    probe: &ClusterProbe,
+    configuration: &Configuration,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let (server, origin) = (probe.inquiry.server(), probe.inquiry.origin());
+    let answered = match probe.inquiry.version().await {
+        Ok(version) => finding(
+            Answer::Ok,
+            "cluster",
+            "api server",
+            format!("Kubernetes {version} at {server} ({origin})"),
+        ),
+        // Whatever else is asked would say the same.
+        Err(error) => {
+            let text = format!("{error} ({origin})");
+            return vec![finding(Answer::Failed, "cluster", "api server", text)];
+        }
+    };
+    let needs = Needs::in_use(configuration, &probe.view).await;
+    let mut findings = vec![answered];
+    findings.extend(permissions(probe, &needs, now).await);
+    for (namespace, needs) in &needs.0 {
+        if needs.contains(&Need::Usage) {
+            findings.push(metrics_api(probe, namespace, now).await);
+        }
+    }
+    findings
+}
+
+async fn permissions(probe: &ClusterProbe, needs: &Needs, now: Timestamp) -> Vec<Finding> {
+    let each = needs.0.iter();
+    let each = each.flat_map(|(namespace, needs)| needs.iter().map(move |need| (namespace, need)));
+    let asked: Vec<_> = each
+        .map(|(namespace, need)| permission(probe, namespace, need, now))
+        .collect();
+    let findings: Vec<Option<Finding>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    findings.into_iter().flatten().collect()
+}
+
+/// One permission; `None` for one that is not missed, because there is nothing to read.
+async fn permission(probe: &ClusterProbe, namespace: &str, need: &Need, now: Timestamp) -> Option<Finding> {
+    let permission = need.permission(namespace);
+    let (answer, text) = match probe.inquiry.missing(&permission).await {
+        Ok(missing) if missing.is_empty() => (Answer::Ok, permission.to_string()),
+        Ok(_) if *need == Need::ScaledObjects && !probe.view.has_keda(now).await.unwrap_or(true) => {
+            return None;
+        }
+        Ok(missing) => {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            let text = format!(
+                "{permission}: {} not allowed; add the rule {} (`headroom rbac` prints the whole Role)",
+                missing.join(", "),
+                permission.rule()
+            );
+            (if_missing(need), text)
+        }
+        Err(error) => (Answer::Failed, error.to_string()),
+    };
+    Some(finding(answer, "cluster", "permission", text))
+}
+
+/// A guard can be off; everything else is needed.
+const fn if_missing(need: &Need) -> Answer {
+    match need {
+        Need::Pods | Need::Hpas | Need::ScaledObjects => Answer::Look,
+        Need::Targets(_) | Need::ReadCount { .. } | Need::SetCount { .. } | Need::Usage => Answer::Failed,
+    }
+}
+
+async fn metrics_api(probe: &ClusterProbe, namespace: &str, now: Timestamp) -> Finding {
+    let (answer, text) = match probe.view.usage(namespace, now).await {
+        Ok(usage) => freshness(&usage, namespace, now),
+        Err(error) => (Answer::Failed, error.to_string()),
+    };
+    finding(answer, "cluster", "metrics API", text)
+}
+
+fn freshness(usage: &Objects<PodMetrics>, namespace: &str, now: Timestamp) -> (Answer, String) {
+    let oldest = usage.all().iter().min_by_key(|one| one.measured_at);
+    let Some(oldest) = oldest else {
+        let text = format!("it answers, and has measured no pod of namespace {namespace}");
+        return (Answer::Look, text);
+    };
+    let age = now.since(oldest.measured_at);
+    let pods = usage.all().len();
+    let text = format!(
+        "{pods} measured pods in namespace {namespace}, the oldest value {} old",
+        moment::span(age)
+    );
+    if age > FRESH.max(oldest.window * 3) {
+        (
+            Answer::Failed,
+            format!("{text}: look at the log of metrics-server"),
+        )
+    } else {
+        (Answer::Ok, text)
+    }
+}
+
+/// What is around each target that could be read, and whether its count may be written.
+pub(super) async fn of_targets(
+    probe: &ClusterProbe,
+    configuration: &Configuration,
+    records: &[DecisionRecord],
+    now: Timestamp,
+) -> Vec<Finding> {
+    let is_read = |workload: &&WorkloadSettings| {
+        let mut records = records.iter();
+        // One that is not read has said so already.
+        records
+            .any(|record| record.workload == workload.id && matches!(record.verdict, Verdict::Decided { .. }))
+    };
+    let asked: Vec<_> = configuration
+        .workloads
+        .iter()
+        .filter(is_read)
+        .filter_map(|workload| match &workload.target {
+            ScaleTarget::Kubernetes(target) => Some(of_target(probe, workload, &target.object, now)),
+            ScaleTarget::Process(_) | ScaleTarget::Command(_) => None,
+        })
+        .collect();
+    // Collected first: a stream over borrowed closures is not known to be `Send`.
+    let findings: Vec<Vec<Finding>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    findings.into_iter().flatten().collect()
+}
+
+async fn of_target(
+    probe: &ClusterProbe,
+    workload: &WorkloadSettings,
+    object: &ObjectName,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let mut found: Vec<(Answer, &str, String)> = Vec::new();
+    if let Ok(scalable) = probe.view.scalable(object, now).await {
+        found.extend(owner(&scalable).map(|(answer, text)| (answer, "count", text)));
+        // Where pods may not be read, that was said of the cluster.
+        if let Ok(pods) = probe.view.pods(&object.namespace, now).await {
+            found.extend(of_pods(workload, &scalable, &pods));
+        }
+    }
+    match workload.mode {
+        Mode::Apply => found.push(match probe.writing.try_write(&workload.target, now).await {
+            Ok(()) => (Answer::Ok, "writing", "would be accepted (dry run)".to_owned()),
+            Err(error) => (Answer::Failed, "writing", error.to_string()),
+        }),
+        Mode::Preview | Mode::Shadow => {}
+    }
+    let subject = workload.id.as_str();
+    found
+        .into_iter()
+        .map(|(answer, part, text)| finding(answer, subject, part, text))
+        .collect()
+}
+
+/// Who wrote the count; nothing where nobody says that it did.
+fn owner(scalable: &Scalable) -> Option<(Answer, String)> {
+    let owner = scalable.replicas_owner.as_ref()?;
+    Some(if &*owner.manager == FIELD_MANAGER {
+        (Answer::Ok, "spec.replicas was set by headroom last".to_owned())
+    } else {
+        let text = format!(
+            "spec.replicas was set by `{}` last; where that is a deploy, take the field out of its manifest, or each \
+             deploy sets the count back",
+            owner.manager
+        );
+        (Answer::Look, text)
+    })
+}
+
+fn of_pods(
+    workload: &WorkloadSettings,
+    scalable: &Scalable,
+    pods: &Objects<Pod>,
+) -> Vec<(Answer, &'static str, String)> {
+    let text = scalable.selector.as_deref().unwrap_or_default();
+    let selector = match Selector::parse(text) {
+        Ok(selector) if !text.is_empty() => selector,
+        Ok(_) => {
+            let text = "it has no selector, so nothing is known of its pods".to_owned();
+            return vec![(Answer::Look, "pods", text)];
+        }
+        Err(error) => {
+            let text = format!("its selector `{text}` cannot be read: {error}");
+            return vec![(Answer::Failed, "pods", text)];
+        }
+    };
+    let selected: Vec<&Pod> = pods.selected(&selector).into_iter().map(|pod| &**pod).collect();
+    let selected: Vec<&Pod> = selected.into_iter().filter(|pod| pod.counts()).collect();
+    let wants_some = scalable.replicas.is_some_and(|wanted| wanted.get() > 0);
+    let answer = if selected.is_empty() && wants_some {
+        Answer::Look
+    } else {
+        Answer::Ok
+    };
+    let count = selected.len();
+    let pods = if count == 1 { "pod" } else { "pods" };
+    let mut found = vec![(answer, "pods", format!("{count} {pods} of `{text}`"))];
+    found.extend(requests(workload, &selected).map(|(answer, text)| (answer, "requests", text)));
+    found
+}
+
+/// Whether every container that a metric needs a request of has one; nothing where none does.
+fn requests(workload: &WorkloadSettings, pods: &[&Pod]) -> Option<(Answer, String)> {
+    let needed: Vec<(&str, Option<&str>)> = workload
+        .metrics
+        .iter()
+        .filter_map(|metric| match &metric.origin {
+            MetricOrigin::Resource { resource, container } => Some((resource.as_str(), container.as_deref())),
+            MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => {
+                None
+            }
+        })
+        .collect();
+    if needed.is_empty() || pods.is_empty() {
+        return None;
+    }
+    let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (resource, container) in needed {
+        for pod in pods {
+            missing
+                .entry(resource)
+                .or_default()
+                .extend(without(pod, resource, container));
+        }
+    }
+    missing.retain(|_, containers| !containers.is_empty());
+    if missing.is_empty() {
+        return Some((Answer::Ok, "every container that is measured has them".to_owned()));
+    }
+    let missing = missing.into_iter().map(|(resource, containers)| {
+        let containers: Vec<String> = containers.into_iter().map(|name| format!("`{name}`")).collect();
+        format!("{} requests no {resource}", containers.join(", "))
+    });
+    let text = missing.collect::<Vec<_>>().join("; ");
+    Some((
+        Answer::Failed,
+        format!("{text}: set resources.requests in the pod template"),
+    ))
+}
+
+/// The containers of `pod` that request none of `resource`, of the one that is meant or of all.
+fn without<'p>(pod: &'p Pod, resource: &str, container: Option<&str>) -> Vec<&'p str> {
+    let has = |requests: &Requests| match resource {
+        "memory" => requests.memory.is_some(),
+        _ => requests.cpu.is_some(),
+    };
+    if container.is_none() && pod.requests.as_ref().is_some_and(has) {
+        return Vec::new();
+    }
+    let containers = pod.containers.iter();
+    let meant = containers.filter(|one| container.is_none_or(|name| name == &*one.name));
+    meant
+        .filter(|one| !has(&one.requests))
+        .map(|one| &*one.name)
+        .collect()
+}
