@@ -4,7 +4,9 @@
 
 mod common;
 
-use clap::{Parser, Subcommand};
+use std::{ffi::OsString, path::Path};
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub(crate) use common::{ClusterArgs, CommonArgs, ConfigArgs, OutputArgs, SelectArgs};
 
 use crate::{
@@ -77,7 +79,29 @@ pub(crate) enum Command {
     Reference(reference::ReferenceArgs),
 }
 
+/// The file that makes headroom a plugin of kubectl, and what a person types then.
+const PLUGIN: (&str, &str) = ("kubectl-headroom", "kubectl headroom");
+
 impl Cli {
+    /// Reads what was typed. Help and usage say what is typed to start headroom, also as a plugin of kubectl.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub(crate) fn read(typed: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let typed: Vec<OsString> = typed.into_iter().collect();
+        let mut command = Self::command();
+        let file = typed.first().and_then(|program| Path::new(program).file_stem());
+        if file.is_some_and(|file| file == PLUGIN.0) {
+            let names: Vec<String> = command
+                .get_subcommands()
+                .map(|one| one.get_name().to_owned())
+                .collect();
+            command = as_plugin(command, &names).bin_name(PLUGIN.1);
+        }
+        let matches = command.try_get_matches_from_mut(typed)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// How results are to be written.
     pub(crate) fn format(&self) -> Format {
         self.output_args()
@@ -121,4 +145,20 @@ impl Cli {
             Command::Reference(args) => &args.output,
         }
     }
+}
+
+/// `command` with examples as they are typed where headroom is a plugin. `names` are the commands of headroom.
+fn as_plugin(command: clap::Command, names: &[String]) -> clap::Command {
+    let examples = command.get_after_help().map(ToString::to_string);
+    let command = match examples {
+        Some(examples) => {
+            let typed = |text: String, name: &String| {
+                text.replace(&format!("headroom {name}"), &format!("{} {name}", PLUGIN.1))
+            };
+            let examples = names.iter().fold(examples, typed);
+            command.after_help(examples)
+        }
+        None => command,
+    };
+    command.mut_subcommands(|inner| as_plugin(inner, names))
 }

@@ -16,8 +16,6 @@ mod output;
 mod report;
 mod signals;
 
-use clap::Parser as _;
-
 use crate::{
     args::Cli,
     error::CliError,
@@ -28,7 +26,7 @@ use crate::{
 fn main() -> std::process::ExitCode {
     // Before anything can make a client. An error would mean that it is installed already.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return help_or_refusal(&error).into(),
     };

@@ -14,6 +14,7 @@ mod explaining;
 mod help;
 mod pausing;
 mod planning;
+mod plugin;
 mod rbac;
 mod remembering;
 mod running;
