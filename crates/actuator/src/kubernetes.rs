@@ -231,7 +231,16 @@ impl KubernetesProbe {
     /// Why it would not be accepted: a permission, admission, or that the target cannot be read.
     pub async fn try_write(&self, target: &ScaleTarget, now: Timestamp) -> Result<(), TargetError> {
         let target = kubernetes(target)?;
-        let known = self.view.scalable(&target.object, now).await?;
+        let mut known = self.view.scalable(&target.object, now).await?;
+        for _ in 1..ATTEMPTS {
+            match self.probe.try_set(&target.object, &known, known.wanted()?).await {
+                // Status updates come in between all the time, and are no reason for a write not to be accepted.
+                Err(ClusterError::Conflict { .. }) => {
+                    known = Arc::new(self.view.fetch(&target.object).await?);
+                }
+                other => return Ok(other?),
+            }
+        }
         Ok(self
             .probe
             .try_set(&target.object, &known, known.wanted()?)

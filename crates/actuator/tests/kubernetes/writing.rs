@@ -2,7 +2,9 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use headroom_actuator::{Actuator as _, KubernetesActuator, KubernetesTarget, ScaleTarget, TargetError};
+use headroom_actuator::{
+    Actuator as _, KubernetesActuator, KubernetesProbe, KubernetesTarget, ScaleTarget, TargetError,
+};
 use headroom_cluster::{
     ClusterError, ClusterView, Connection, ConnectionOptions, Filling, KindName, ObjectName,
 };
@@ -19,6 +21,7 @@ const SCALE: &str = "/apis/apps/v1/namespaces/shop/deployments/api/scale";
 struct World {
     server: MockServer,
     actuator: KubernetesActuator,
+    probe: KubernetesProbe,
     target: ScaleTarget,
     /// The kubeconfig is read again with the first request.
     _directory: TempDir,
@@ -64,7 +67,8 @@ async fn world(deadline: Duration) -> World {
     };
     World {
         server,
-        actuator: KubernetesActuator::new(connection, view),
+        actuator: KubernetesActuator::new(Arc::clone(&connection), Arc::clone(&view)),
+        probe: KubernetesProbe::new(connection, view),
         target: ScaleTarget::Kubernetes(Arc::new(target)),
         _directory: directory,
     }
@@ -167,6 +171,16 @@ async fn a_newer_version_that_wants_the_same_is_written_over() {
     world.now(deployment("u", 9, 3, "kubectl")).await;
     world.set(3, 4).await.unwrap();
     assert_eq!(world.versions().await, ["5", "9"]);
+}
+
+#[tokio::test]
+async fn a_dry_run_that_a_status_update_came_before_is_tried_again() {
+    let world = world(LONG).await;
+    answer_once(&world.server, "PATCH", SCALE, refused(409)).await;
+    answer(&world.server, "PATCH", SCALE, written(6, 3)).await;
+    world.now(deployment("u", 6, 3, "kubectl")).await;
+    world.probe.try_write(&world.target, NOW).await.unwrap();
+    assert_eq!(world.versions().await, ["5", "6"]);
 }
 
 #[tokio::test]
