@@ -207,7 +207,7 @@ pub struct ClusterView {
     keda: tokio::sync::Mutex<Option<(Timestamp, bool)>>,
     usage: Feeds<PodMetrics>,
     /// Objects as our own writes left them, until the view has caught up with that.
-    written: Mutex<HashMap<ObjectName, Arc<Scalable>>>,
+    newer: Mutex<HashMap<ObjectName, Arc<Scalable>>>,
 }
 
 impl std::fmt::Debug for ClusterView {
@@ -233,7 +233,7 @@ impl ClusterView {
             scaled_objects: Feeds::default(),
             keda: tokio::sync::Mutex::default(),
             usage: Feeds::default(),
-            written: Mutex::default(),
+            newer: Mutex::default(),
         }
     }
 
@@ -266,7 +266,7 @@ impl ClusterView {
                 kind.resource, name.name, name.namespace
             ),
         })?;
-        Ok(self.as_written(name, object))
+        Ok(self.as_newest(name, object))
     }
 
     /// The pods of `namespace`.
@@ -426,7 +426,9 @@ impl ClusterView {
         };
         let until = self.connection.until();
         let raw: RawOf<Scalable> = self.connection.get(&path, &action, until).await?;
-        Ok(Scalable::keep(raw, &paths))
+        let found = Scalable::keep(raw, &paths);
+        self.note_newer(name, found.clone());
+        Ok(found)
     }
 
     /// What is known of the object is about to change.
@@ -437,17 +439,17 @@ impl ClusterView {
         }
     }
 
-    /// The object is now as `left`, which a view that watches may learn a moment later.
-    pub(crate) fn note_written(&self, name: &ObjectName, left: Scalable) {
-        locked(&self.written).insert(name.clone(), Arc::new(left));
+    /// The object is now as `left`, which a view that watches may learn a moment later, and a list in its next pass.
+    pub(crate) fn note_newer(&self, name: &ObjectName, left: Scalable) {
+        locked(&self.newer).insert(name.clone(), Arc::new(left));
     }
 
-    fn as_written(&self, name: &ObjectName, seen: &Arc<Scalable>) -> Arc<Scalable> {
-        let mut written = locked(&self.written);
-        match written.get(name) {
+    fn as_newest(&self, name: &ObjectName, seen: &Arc<Scalable>) -> Arc<Scalable> {
+        let mut newer = locked(&self.newer);
+        match newer.get(name) {
             Some(left) if seen.is_older_than(left) => Arc::clone(left),
             Some(_) => {
-                written.remove(name);
+                newer.remove(name);
                 Arc::clone(seen)
             }
             None => Arc::clone(seen),

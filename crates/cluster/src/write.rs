@@ -63,7 +63,7 @@ impl ScaleWriter {
         self.view.forget(name).await;
         let written = request.send(&self.connection, "").await?;
         self.view.forget(name).await;
-        self.view.note_written(name, left(decided_on, to, written));
+        self.view.note_newer(name, left(decided_on, to, written));
         Ok(())
     }
 }

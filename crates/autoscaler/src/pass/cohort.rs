@@ -2,20 +2,20 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream::FuturesUnordered};
+use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use headroom_actuator::TargetError;
 use headroom_metrics_source::Answer;
-use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Pods, Timestamp};
+use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Pods, Timestamp, Workload};
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::{
     Autoscaler, Due, Managed, Pass,
-    evaluate::{Found, conclude, decide, decide_again, recognize, settle},
+    evaluate::{Found, conclude, decide, decide_again, decide_anew, recognize, settle},
     observe::{Place, Questions},
     past::Pasts,
     report::in_one_line,
     states::Taken,
-    targets::patience,
+    targets::{patience, read_one},
 };
 use crate::{
     DecisionRecord, Notice, StoreError, Tripped, Verdict,
@@ -52,6 +52,8 @@ pub(super) struct Item {
     change: Option<Decision>,
     /// Whether it is known what became of the change.
     is_settled: bool,
+    /// Whether it was decided about once before in this pass. A second conflict is left to the next one.
+    is_anew: bool,
 }
 
 impl Autoscaler {
@@ -64,13 +66,26 @@ impl Autoscaler {
         let mut due = due;
         cohort.notices = due.iter_mut().filter_map(|due| self.recognize(due)).collect();
         let mut items = self.decide_all(pass, due).await;
-        let tripped = self.brake(pass, &mut items);
         if self.store.is_read_only() {
+            self.brake(pass, &mut items);
             cohort
                 .records
                 .extend(items.into_iter().map(|item| (item.taken.index, item.record)));
             return cohort;
         }
+        let conflicts = self.carry_out(pass, items, &mut cohort).await;
+        let anew = self.decide_anew(pass, conflicts, &mut cohort).await;
+        self.carry_out(pass, anew, &mut cohort).await;
+        cohort
+    }
+
+    /// Records what was decided, writes the changes, and records what became of them. Those that are to be decided about
+    /// anew, because their count was changed in between.
+    async fn carry_out(&self, pass: &Pass, mut items: Vec<Item>, cohort: &mut Cohort) -> Vec<Item> {
+        if items.is_empty() {
+            return items;
+        }
+        let tripped = self.brake(pass, &mut items);
         let (mut items, recorded) = self.record_decided(pass, items, tripped).await;
         if let Err(error) = recorded {
             refuse_all(&mut items, &error);
@@ -78,15 +93,14 @@ impl Autoscaler {
             cohort
                 .records
                 .extend(items.into_iter().map(|item| (item.taken.index, item.record)));
-            return cohort;
+            return Vec::new();
         }
         let (to_write, done): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.change.is_some());
         for item in done {
             cohort.records.push((item.taken.index, item.record));
             item.taken.saved();
         }
-        self.write_all(pass, to_write, &mut cohort).await;
-        cohort
+        self.write_all(pass, to_write, cohort).await
     }
 
     /// Uses nothing that is remembered of another target than the one that was read, and says so.
@@ -151,6 +165,30 @@ impl Autoscaler {
             .collect()
     }
 
+    /// Decides anew about those whose count somebody changed while it was decided on, on the count that is there now. A
+    /// target that cannot be read again, or is another one by now, is left to the next pass.
+    async fn decide_anew(&self, pass: &Pass, items: Vec<Item>, cohort: &mut Cohort) -> Vec<Item> {
+        let read = items.into_iter().map(|item| async {
+            let managed = &self.workloads[item.taken.index];
+            let patience = patience(&managed.target, self.deadline);
+            (read_one(managed, patience, pass.now).await, managed, item)
+        });
+        let mut anew = Vec::new();
+        for (read, managed, mut item) in join_all(read).await {
+            match read {
+                Ok(state) if item.is_of(state.identity.as_deref()) => {
+                    item.decide_anew(managed, state.workload, pass.now);
+                    anew.push(item);
+                }
+                Ok(_) | Err(_) => {
+                    cohort.records.push((item.taken.index, item.record));
+                    item.taken.saved();
+                }
+            }
+        }
+        anew
+    }
+
     /// Records decisions and intents, durably.
     async fn record_decided(
         &self,
@@ -179,15 +217,16 @@ impl Autoscaler {
         .await
     }
 
-    /// Writes the changes, and records what became of them: those that are quick together, the others as they come.
-    async fn write_all(&self, pass: &Pass, items: Vec<Item>, cohort: &mut Cohort) {
+    /// Writes the changes, and records what became of them: those that are quick together, the others as they come. Those
+    /// that are to be decided about anew.
+    async fn write_all(&self, pass: &Pass, items: Vec<Item>, cohort: &mut Cohort) -> Vec<Item> {
         let mut writes: FuturesUnordered<_> = items
             .into_iter()
             .map(|item| write(&self.workloads[item.taken.index], item, self.deadline, pass))
             .collect();
         let every = self.deadline.max(Duration::from_millis(1));
         let mut late = interval_at(Instant::now() + every, every);
-        let mut written = Vec::new();
+        let (mut written, mut conflicts) = (Vec::new(), Vec::new());
         loop {
             let is_last = tokio::select! {
                 biased;
@@ -200,16 +239,16 @@ impl Autoscaler {
                 },
                 _ = late.tick() => false,
             };
-            self.record_finished(mem::take(&mut written), cohort).await;
+            conflicts.extend(self.record_finished(mem::take(&mut written), cohort).await);
             if is_last {
-                return;
+                return conflicts;
             }
         }
     }
 
-    async fn record_finished(&self, items: Vec<Item>, cohort: &mut Cohort) {
+    async fn record_finished(&self, items: Vec<Item>, cohort: &mut Cohort) -> Vec<Item> {
         if items.is_empty() {
-            return;
+            return items;
         }
         let store = Arc::clone(&self.store);
         let (items, recorded) = blocking(items, move |items| {
@@ -220,13 +259,16 @@ impl Autoscaler {
         if let Err(error) = &recorded {
             cohort.notices.push(not_written(error));
         }
-        for item in items {
+        let is_done = |item: &Item| recorded.is_err() || item.is_anew || !item.is_conflict();
+        let (done, conflicts): (Vec<_>, Vec<_>) = items.into_iter().partition(is_done);
+        for item in done {
             cohort.records.push((item.taken.index, item.record));
             // Otherwise the intent is still in the state, and the next pass settles it.
             if recorded.is_ok() && item.is_settled {
                 item.taken.saved();
             }
         }
+        conflicts
     }
 }
 
@@ -245,6 +287,29 @@ impl Item {
         if self.change.is_none() {
             conclude(record, settings, memory, Outcome::NotAttempted, now);
         }
+    }
+
+    /// Decides about the target as it is now.
+    fn decide_anew(&mut self, managed: &Managed, read: Workload, now: Timestamp) {
+        let (settings, record) = (&managed.settings, &mut self.record);
+        let memory = &mut self.taken.remembered_mut().memory;
+        decide_anew(record, &self.seen, settings, read, memory, now);
+        self.is_anew = true;
+        self.change = change(record, managed);
+        if self.change.is_none() {
+            conclude(record, settings, memory, Outcome::NotAttempted, now);
+        }
+    }
+
+    /// Whether what is remembered is of the target with this identity.
+    fn is_of(&self, identity: Option<&str>) -> bool {
+        let remembered = self.taken.remembered().target.as_deref();
+        identity.is_none_or(|identity| remembered == Some(identity))
+    }
+
+    /// Whether somebody changed the count while it was decided on.
+    fn is_conflict(&self) -> bool {
+        self.record.outcome() == Some(Outcome::Conflict)
     }
 
     fn decided(&mut self) -> Decided<'_> {
@@ -339,6 +404,7 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: Vec<Answer>, ho
         seen,
         settled,
         is_settled: true,
+        is_anew: false,
     }
 }
 

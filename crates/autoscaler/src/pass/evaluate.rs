@@ -147,6 +147,31 @@ pub(super) fn decide_again(
     }
 }
 
+/// Decides anew about what was `seen`, on the target as it was `read` since. What people ask for holds as before.
+pub(super) fn decide_anew(
+    record: &mut DecisionRecord,
+    seen: &Observations,
+    settings: &WorkloadSettings,
+    read: Workload,
+    memory: &mut Memory,
+    now: Timestamp,
+) {
+    let Verdict::Decided { target: before, .. } = &record.verdict else {
+        return;
+    };
+    let is_asked_for = |hold: &&Hold| matches!(hold, Hold::Paused { .. } | Hold::ScaleDownHeld { .. });
+    let asked_for = before.holds.iter().filter(is_asked_for).cloned();
+    let target = Workload {
+        holds: read.holds.into_iter().chain(asked_for).collect(),
+        bounds: before.bounds.clone(),
+        ..read
+    };
+    if let Ok(target) = memory.begin(&settings.policy, Ok(target), now) {
+        record.conditions = RaisedCondition::of(&settings.policy, &target, memory, now);
+        record.verdict = verdict(settings, target, seen, memory, now);
+    }
+}
+
 /// Lets the engine decide.
 fn verdict(
     settings: &WorkloadSettings,

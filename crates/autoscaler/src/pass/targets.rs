@@ -87,7 +87,11 @@ async fn tend(managed: &Managed, patience: Duration, now: Timestamp) -> Result<(
     tended.unwrap_or(Err(TargetError::NoAnswer { after: patience }))
 }
 
-async fn read_one(managed: &Managed, patience: Duration, now: Timestamp) -> Result<TargetState, TargetError> {
+pub(super) async fn read_one(
+    managed: &Managed,
+    patience: Duration,
+    now: Timestamp,
+) -> Result<TargetState, TargetError> {
     let reader = managed.access.reader();
     let read = timeout(patience, reader.read(std::slice::from_ref(&managed.target), now)).await;
     match read {

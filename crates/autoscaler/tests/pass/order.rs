@@ -1,6 +1,6 @@
 //! One pass: its order, what is asked, what is written, and what a slow or broken part does to the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::world::*;
 use async_trait::async_trait;
@@ -8,10 +8,13 @@ use headroom_actuator::{
     Actuator, CommandTarget, ScaleTarget, TargetError, TargetReader, TargetState,
     testing::{Fault, ScriptedActuator},
 };
-use headroom_autoscaler::{Autoscaler, Mode, Notice, Parts, Pause, SourceId, Sources, Store, Verdict, Which};
+use headroom_autoscaler::{
+    Autoscaler, DecisionRecord, Mode, Notice, Override, OverrideAsks, Parts, Pause, ScaleDown, SourceId,
+    Sources, Store, Verdict, Which,
+};
 use headroom_metrics_source::{ObserveError, testing::ScriptedSource};
 use headroom_policy_engine::{
-    Hold, MissingCause, Observation, Outcome, RaisedCondition, Replicas, Timestamp, Workload,
+    Hold, MissingCause, Observation, Operator, Outcome, RaisedCondition, Replicas, Timestamp, Workload,
 };
 
 #[tokio::test]
@@ -31,7 +34,7 @@ async fn scales_up_with_the_load_and_records_it() {
 struct Witness {
     inner: Arc<ScriptedActuator>,
     store: Arc<Store>,
-    seen: std::sync::Mutex<Vec<usize>>,
+    seen: Mutex<Vec<usize>>,
 }
 
 #[async_trait]
@@ -82,7 +85,7 @@ async fn every_intent_is_durable_before_the_first_target_is_written_to() {
     let witness = Arc::new(Witness {
         inner: Arc::clone(&world.actuator),
         store: Arc::clone(&parts.store),
-        seen: std::sync::Mutex::default(),
+        seen: Mutex::default(),
     });
     for workload in &mut parts.workloads {
         workload.access = headroom_actuator::Access::Write(Arc::clone(&witness) as _);
@@ -178,15 +181,18 @@ async fn a_refused_write_is_told_and_is_no_change() {
     );
 }
 
-/// Somebody else sets the count between reading and writing.
+/// Somebody else sets the count between reading and writing: after each read to the next of these, as long as there are any.
 #[derive(Debug)]
-struct Meddler(Arc<ScriptedActuator>);
+struct Meddler(Arc<ScriptedActuator>, Mutex<Vec<u32>>);
 
 #[async_trait]
 impl TargetReader for Meddler {
     async fn read(&self, targets: &[ScaleTarget], now: Timestamp) -> Vec<Result<TargetState, TargetError>> {
         let read = self.0.read(targets, now).await;
-        self.0.put(targets[0].workload(), replicas(7));
+        let mut counts = self.1.lock().unwrap();
+        if !counts.is_empty() {
+            self.0.put(targets[0].workload(), replicas(counts.remove(0)));
+        }
         read
     }
 }
@@ -208,17 +214,63 @@ impl Actuator for Meddler {
     }
 }
 
-#[tokio::test]
-async fn a_count_that_somebody_else_set_is_a_conflict() {
+/// A first pass over `web`, whose load asks for five, where somebody sets it to each of `counts` after it was read.
+async fn meddled(counts: &[u32]) -> (World, Autoscaler, DecisionRecord) {
     let world = World::new(&["web"]);
     world.load("web", 430.0);
     let opened = Store::open(&world.state_dir(), world.history, at(0)).unwrap();
-    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator)));
+    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator), Mutex::new(counts.to_vec())));
+    let autoscaler = Autoscaler::new(world.parts(opened, meddler));
+    let record = about(&pass(&autoscaler, at(0)).await, "web").clone();
+    assert_eq!(autoscaler.store().open_intents().unwrap(), []);
+    (world, autoscaler, record)
+}
+
+#[tokio::test]
+async fn a_count_that_somebody_else_set_is_decided_on_anew_in_the_same_pass() {
+    for (set, expected, count) in [(3, "3 -> 5 Written", 5), (7, "7 Stabilizing", 7)] {
+        let (world, autoscaler, record) = meddled(&[set]).await;
+        assert_eq!(told(&record), expected);
+        assert_eq!(world.count("web"), count);
+        let rows = world.rows("web");
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        assert_eq!(told(&rows[1].record), "2 -> 5 Conflict");
+        assert_eq!(told(&rows[0].record), expected);
+        // What was remembered of it is what the second decision left.
+        world.load("web", 1000.0);
+        let next = format!("{count} -> 10 Written");
+        assert_eq!(told(about(&pass(&autoscaler, at(30)).await, "web")), next);
+    }
+}
+
+#[tokio::test]
+async fn a_second_conflict_is_left_to_the_next_pass() {
+    let (world, autoscaler, record) = meddled(&[3, 2]).await;
+    assert_eq!(told(&record), "3 -> 5 Conflict");
+    assert_eq!(world.count("web"), 2);
+    assert_eq!(
+        told(about(&pass(&autoscaler, at(30)).await, "web")),
+        "2 -> 5 Written"
+    );
+}
+
+#[tokio::test]
+async fn what_people_ask_for_holds_a_decision_that_is_made_anew_too() {
+    let world = World::new(&["web"]);
+    world.load("web", 430.0);
+    let at_most_four = Override {
+        workload: id("web"),
+        since: at(0),
+        until: at(600),
+        operator: Operator::default(),
+        asks: OverrideAsks::new(None, Some(replicas(4)), ScaleDown::Allowed).unwrap(),
+    };
+    world.operator().override_bounds(at_most_four).unwrap();
+    let opened = Store::open(&world.state_dir(), world.history, at(0)).unwrap();
+    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator), Mutex::new(vec![3])));
     let autoscaler = Autoscaler::new(world.parts(opened, meddler));
     let record = pass(&autoscaler, at(0)).await;
-    assert_eq!(told(about(&record, "web")), "2 -> 5 Conflict");
-    assert_eq!(world.count("web"), 7);
-    assert_eq!(autoscaler.store().open_intents().unwrap(), []);
+    assert_eq!(told(about(&record, "web")), "3 -> 4 Written");
 }
 
 #[tokio::test]
