@@ -1,7 +1,7 @@
 //! The devtrip example as it is: CPU and memory from metrics-server, users, requests and latency from a real Prometheus.
 //! The namespace and the Prometheus are told as the old script was, by the environment.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, fs, time::Duration};
 
 use headroom_test_support::{
     Prometheus,
@@ -26,6 +26,10 @@ impl Devtrip<'_> {
     async fn new() -> Self {
         let api = Workload::deployment("api").container("app", "100m", "64Mi");
         let world = World::new(Cluster::shared().await, "devtrip", &[api]).await;
+        // `rbac` is asked of the same policy with the names that the environment gives it.
+        let example = fs::read_to_string(format!("{EXAMPLE}/headroom.toml")).unwrap();
+        world.write_policy(&example.replace("devtrip/api", &world.id("api")));
+        world.grant_what_is_printed().await;
         let rules = service(world.namespace.name());
         let prometheus = Prometheus::builder().rules(&rules).start().await;
         Self { world, prometheus }

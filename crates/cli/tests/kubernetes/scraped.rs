@@ -34,8 +34,8 @@ impl Scraped<'_> {
         Self { world, users, pods }
     }
 
-    /// Has the operator's settings say `settings`.
-    fn write_policy(&self, settings: &str) {
+    /// Has the operator's settings say `settings`, and grants what the policy needs.
+    async fn write_policy(&self, settings: &str) {
         self.world.write_policy(&format!(
             "{settings}\ndeadline = \"1s\"\n[workload.\"{}\"]\nscale_target = \"deployment/api\"\nmin_replicas = 1\n\
              max_replicas = 10\ninterval = \"1s\"\nscale_up.limit = []\n\
@@ -43,6 +43,7 @@ impl Scraped<'_> {
              metrics.users = {{ scrape = \"{SCRAPED_SERIES}\", port = 9090, per_replica = 10 }}\n",
             self.world.id("api")
         ));
+        self.world.grant_what_is_printed().await;
     }
 
     async fn pass(&self) -> String {
@@ -73,7 +74,7 @@ impl Scraped<'_> {
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn a_deployment_follows_what_its_pods_tell_up_and_down() {
     let scraped = Scraped::new("scraped").await;
-    scraped.write_policy("allow_scrape_address = true");
+    scraped.write_policy("allow_scrape_address = true").await;
     scraped.users.set(58.0);
     scraped.reaches(6).await;
     scraped.users.set(17.0);
@@ -84,7 +85,7 @@ async fn a_deployment_follows_what_its_pods_tell_up_and_down() {
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn pods_that_do_not_answer_are_unknown_and_no_load_of_zero() {
     let scraped = Scraped::new("partial").await;
-    scraped.write_policy("allow_scrape_address = true");
+    scraped.write_policy("allow_scrape_address = true").await;
     let silent = &scraped.pods[0];
     let nobody = json!({ "metadata": { "annotations": { SCRAPE_ADDRESS: "127.0.0.1:1" } } });
     let pods = scraped.world.namespace.api::<Pod>();
@@ -114,13 +115,13 @@ async fn where_pods_want_to_be_scraped_counts_for_nothing_unless_the_operator_al
     let scraped = Scraped::new("annotated").await;
     scraped.users.set(58.0);
     for settings in ["", "allow_scrape_address = false"] {
-        scraped.write_policy(settings);
+        scraped.write_policy(settings).await;
         let said = scraped.pass().await;
         assert_eq!(scraped.replicas().await, 3, "{said}");
         let explained = scraped.explain().await;
         assert!(explained.contains("none of 3 replicas answered"), "{explained}");
     }
-    scraped.write_policy("allow_scrape_address = true");
+    scraped.write_policy("allow_scrape_address = true").await;
     let said = scraped.pass().await;
     assert_eq!(scraped.replicas().await, 6, "{said}");
 }
