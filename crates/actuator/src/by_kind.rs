@@ -55,4 +55,8 @@ impl<A: Actuator + ?Sized> Actuator for ByKind<A> {
     ) -> Result<(), TargetError> {
         self.of(target).set_replicas(target, from, to, now).await
     }
+
+    async fn annotate(&self, target: &ScaleTarget, reason: &str) -> Result<(), TargetError> {
+        self.of(target).annotate(target, reason).await
+    }
 }

@@ -61,4 +61,11 @@ impl<A: Actuator + ?Sized> Actuator for WithDeadline<A> {
             Err(_) => Err(TargetError::Unanswered { after: self.deadline }),
         }
     }
+
+    async fn annotate(&self, target: &ScaleTarget, reason: &str) -> Result<(), TargetError> {
+        match timeout(self.deadline, self.inner.annotate(target, reason)).await {
+            Ok(said) => said,
+            Err(_) => Err(TargetError::NoAnswer { after: self.deadline }),
+        }
+    }
 }

@@ -304,4 +304,8 @@ impl Actuator for KubernetesActuator {
     ) -> Result<(), TargetError> {
         self.set(kubernetes(target)?, from, to, now).await
     }
+
+    async fn annotate(&self, target: &ScaleTarget, reason: &str) -> Result<(), TargetError> {
+        Ok(self.writer.annotate(&kubernetes(target)?.object, reason).await?)
+    }
 }

@@ -37,6 +37,15 @@ pub trait Actuator: TargetReader {
         to: Replicas,
         now: Timestamp,
     ) -> Result<(), TargetError>;
+
+    /// Says at `target` itself why its count was changed, where it has a place for that. The others do nothing.
+    ///
+    /// # Errors
+    /// Why it could not be written. The count stays as it was set.
+    async fn annotate(&self, target: &ScaleTarget, reason: &str) -> Result<(), TargetError> {
+        let _ = (target, reason);
+        Ok(())
+    }
 }
 
 /// One target as it was read.

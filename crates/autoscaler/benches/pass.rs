@@ -162,6 +162,7 @@ fn settings(number: u32) -> WorkloadSettings {
     WorkloadSettings {
         id,
         mode: Mode::Apply,
+        annotate: false,
         policy,
         metrics: vec![MetricSettings {
             origin: MetricOrigin::Recorded {

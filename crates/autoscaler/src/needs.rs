@@ -96,6 +96,10 @@ impl Needs {
         match workload.mode {
             Mode::Apply => {
                 let (resource, name) = (resource.clone(), object.name.clone());
+                if workload.annotate {
+                    let (resource, name) = (resource.clone(), name.clone());
+                    self.insert(object, Need::Annotate { resource, name });
+                }
                 self.insert(object, Need::SetCount { resource, name });
             }
             Mode::Preview | Mode::Shadow => {}

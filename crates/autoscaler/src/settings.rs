@@ -133,6 +133,8 @@ pub struct WorkloadSettings {
     pub id: WorkloadId,
     /// Whether decisions are carried out.
     pub mode: Mode,
+    /// Whether the target itself is told why its count was changed.
+    pub annotate: bool,
     /// The rules.
     pub policy: WorkloadPolicy,
     /// Where the policy's metrics come from, in the same order.

@@ -37,4 +37,4 @@ pub use scalable::Scalable;
 pub use scaled_object::ScaledObject;
 pub use usage::{ContainerUsage, PodMetrics};
 pub use view::{ClusterView, Filling, Objects};
-pub use write::{FIELD_MANAGER, ScaleProbe, ScaleWriter};
+pub use write::{FIELD_MANAGER, REASON, ScaleProbe, ScaleWriter};

@@ -51,6 +51,13 @@ pub enum Need {
         /// The name of the object.
         name: String,
     },
+    /// To say at one object why its count was changed, which takes the right to change all of it.
+    Annotate {
+        /// The kind.
+        resource: Resource,
+        /// The name of the object.
+        name: String,
+    },
     /// To read pods.
     Pods,
     /// To read HorizontalPodAutoscalers.
@@ -81,6 +88,10 @@ impl Need {
             Self::Targets(resource) => on(resource, FOLLOW),
             Self::ReadCount { resource, name } => on_scale(resource, name, &[Verb::Get]),
             Self::SetCount { resource, name } => on_scale(resource, name, &[Verb::Patch]),
+            Self::Annotate { resource, name } => Permission {
+                name: Some(name.clone()),
+                ..on(resource, &[Verb::Patch])
+            },
             Self::Pods => on(&Resource::pods(), FOLLOW),
             Self::Hpas => on(&Resource::hpas(), FOLLOW),
             Self::ScaledObjects => on(&Resource::scaled_objects(), FOLLOW),
@@ -96,6 +107,7 @@ impl Need {
             Self::Targets(_) => "what is scaled: counts, selectors, rollouts",
             Self::ReadCount { .. } => "counts, where the definition of the kind may not be read",
             Self::SetCount { .. } => "the counts that are set, and no others",
+            Self::Annotate { .. } => "why a count was changed, written at the object: annotate = true",
             Self::Pods => "how many replicas are ready, and what keeps others from starting",
             Self::Hpas => "the guard against a second scaler",
             Self::ScaledObjects => "the guard against a second scaler, where KEDA is installed",

@@ -173,6 +173,13 @@ impl Action {
         }
     }
 
+    pub(crate) fn patch(resource: &Resource, namespace: &str, name: &str) -> Self {
+        Self {
+            verb: "patch",
+            ..Self::get(resource, namespace, name)
+        }
+    }
+
     pub(crate) fn on_scale(verb: &'static str, resource: &Resource, namespace: &str, name: &str) -> Self {
         Self {
             verb,

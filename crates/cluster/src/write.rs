@@ -1,17 +1,21 @@
-//! The one write there is: the count of an object, through its scale subresource.
+//! The writes there are: the count of an object, through its scale subresource, and, where a policy asks for it, why it
+//! was changed, as an annotation.
 //!
 //! What only reads is made without this type, so that it has no way to write.
 
 use std::sync::Arc;
 
 use headroom_policy_engine::Replicas;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
 
 use crate::{ClusterError, ClusterView, Connection, FieldOwner, ObjectName, Scalable, resource::Action};
 
 /// The name under which headroom's writes stand in managed fields.
 pub const FIELD_MANAGER: &str = "headroom";
+
+/// The annotation that says why a count was changed.
+pub const REASON: &str = "headroom.dev/reason";
 
 /// Sets counts.
 #[derive(Debug)]
@@ -64,6 +68,22 @@ impl ScaleWriter {
         let written = request.send(&self.connection, "").await?;
         self.view.forget(name).await;
         self.view.note_newer(name, left(decided_on, to, written));
+        Ok(())
+    }
+
+    /// Writes `reason` into the annotation [`REASON`] of the object called `name`, and nothing else of it.
+    ///
+    /// # Errors
+    /// Why it could not be written: patching the object itself is another permission than setting its count.
+    pub async fn annotate(&self, name: &ObjectName, reason: &str) -> Result<(), ClusterError> {
+        let resource = self.view.kind(&name.kind).await?.resource;
+        let path = resource.object(&name.namespace, &name.name);
+        let patch = json!({ "metadata": { "annotations": { REASON: reason } } });
+        let action = Action::patch(&resource, &name.namespace, &name.name);
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}");
+        let until = self.connection.until();
+        let _: IgnoredAny = self.connection.merge_patch(&path, &patch, &action, until).await?;
+        self.view.forget(name).await;
         Ok(())
     }
 }

@@ -46,6 +46,34 @@ impl StepSink for Explanation {
 }
 
 impl Explanation {
+    /// What asked for a change of the count, and the last stage that had a say in it, in words; `None` where nothing did.
+    #[must_use]
+    pub fn of_change(&self) -> Option<String> {
+        let said: Vec<String> = self.deciding().into_iter().chain(self.last_say()).collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
+    /// The proposal that counted, where one did.
+    fn deciding(&self) -> Option<String> {
+        let by = self.0.iter().find_map(|step| {
+            if let Step::Combined { by, .. } = step {
+                by.as_ref()
+            } else {
+                None
+            }
+        })?;
+        let recommended = |step: &&Step| matches!(step, Step::Recommended { metric, .. } if metric == by);
+        self.0.iter().find(recommended).map(Step::to_string)
+    }
+
+    /// The last stage after the recommendation that had a say, in words; `None` where none had.
+    #[must_use]
+    pub fn last_say(&self) -> Option<String> {
+        let last = self.0.last()?;
+        let is_recommendation = matches!(last, Step::Recommended { .. } | Step::Combined { .. });
+        (!is_recommendation).then(|| last.to_string())
+    }
+
     /// What was known of `metric` and on what terms it asked; `None` where it was not looked at.
     #[must_use]
     pub fn of_metric(&self, name: &MetricName) -> Option<(&Observation, &Terms)> {

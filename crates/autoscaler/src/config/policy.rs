@@ -155,6 +155,7 @@ fn policy(
     let settings = WorkloadSettings {
         id: id.clone(),
         mode: mode(raw),
+        annotate: raw.annotate.as_ref().is_some_and(|annotate| annotate.value),
         policy: WorkloadPolicy {
             semantics,
             hpa: Arc::clone(common.hpa),

@@ -215,6 +215,10 @@ pub(super) struct RawWorkload {
     pub(super) semantics: Option<At<Semantics>>,
     /// Whether decisions are carried out (`apply`), only shown (`preview`), or recorded beside another scaler (`shadow`).
     pub(super) mode: Option<At<Mode>>,
+    /// Whether the object in Kubernetes is told why its count was changed, in its annotation `headroom.dev/reason`. That takes
+    /// the right to patch the object itself; without it a count is set through `/scale` alone. Other targets have no such
+    /// place.
+    pub(super) annotate: Option<At<bool>>,
     /// Lints that are no danger here, by their codes, each with the reason. The book's page of lints says what each finds.
     #[schemars(extend("x-example" = "min_equals_max = \"the autoscaler only watches\""))]
     pub(super) lints: Option<Named<At<String>>>,

@@ -3,10 +3,11 @@
 use std::{mem, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
-use headroom_actuator::TargetError;
+use headroom_actuator::{Actuator, TargetError};
 use headroom_metrics_source::Answer;
 use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Pods, Timestamp, Workload};
 use tokio::time::{Instant, interval_at, timeout};
+use tracing::warn;
 
 use super::{
     Autoscaler, Due, Managed, Pass,
@@ -430,6 +431,9 @@ async fn write(managed: &Managed, mut item: Item, deadline: Duration, pass: &Pas
         Err(error @ TargetError::Conflict { .. }) => (Outcome::Conflict, Some(error)),
         Err(error) => (Outcome::Failed, Some(error)),
     };
+    if outcome == Outcome::Written && managed.settings.annotate {
+        annotate(managed, actuator, &item.record, patience).await;
+    }
     item.is_settled = !error.as_ref().is_some_and(TargetError::leaves_outcome_unknown);
     item.record
         .set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
@@ -438,6 +442,31 @@ async fn write(managed: &Managed, mut item: Item, deadline: Duration, pass: &Pas
         conclude(&mut item.record, &managed.settings, memory, outcome, pass.now);
     }
     item
+}
+
+/// Tells the target why its count was changed. It is changed either way.
+async fn annotate(managed: &Managed, actuator: &dyn Actuator, record: &DecisionRecord, patience: Duration) {
+    let Verdict::Decided {
+        decision,
+        explanation,
+        ..
+    } = &record.verdict
+    else {
+        return;
+    };
+    let why = explanation
+        .of_change()
+        .unwrap_or_else(|| decision.reason().to_string());
+    let reason = format!("{} to {}: {why}", decision.current(), decision.desired());
+    let said = timeout(patience, actuator.annotate(&managed.target, &reason)).await;
+    let said = said.unwrap_or(Err(TargetError::NoAnswer { after: patience }));
+    if let Err(error) = said {
+        let workload = &managed.settings.id;
+        warn!(
+            "{workload} was scaled, and its annotation was not written: {}",
+            in_one_line(&error)
+        );
+    }
 }
 
 /// Without a record of what is about to be done, nothing is.

@@ -249,6 +249,7 @@ pub(crate) fn settings(name: &str) -> WorkloadSettings {
     WorkloadSettings {
         id: id(name),
         mode: Mode::Apply,
+        annotate: false,
         policy,
         metrics: vec![MetricSettings {
             origin: prometheus("main", &format!("load:{name}")),

@@ -166,8 +166,8 @@ pub(crate) fn why(record: &DecisionRecord) -> String {
         return format!("{}{unknown}", decision.reason());
     }
     let said = match decision {
-        Decision::Scale { .. } => of_change(explanation),
-        Decision::Hold { .. } => last_say(explanation),
+        Decision::Scale { .. } => explanation.of_change(),
+        Decision::Hold { .. } => explanation.last_say(),
     };
     said.unwrap_or_else(|| decision.reason().to_string())
 }
@@ -179,30 +179,7 @@ pub(crate) fn why_own_answer(record: &DecisionRecord) -> String {
     };
     let is_own = |step: &&Step| !matches!(step, Step::Forbidden { .. });
     let own = Explanation(explanation.0.iter().filter(is_own).cloned().collect());
-    of_change(&own).unwrap_or_else(|| why(record))
-}
-
-/// What asked for a change, and the last stage that had a say in it; `None` where nothing did.
-fn of_change(explanation: &Explanation) -> Option<String> {
-    let said: Vec<String> = deciding(explanation)
-        .into_iter()
-        .chain(last_say(explanation))
-        .collect();
-    (!said.is_empty()).then(|| said.join("; "))
-}
-
-/// The proposal that counted, where one did.
-fn deciding(explanation: &Explanation) -> Option<String> {
-    let Explanation(steps) = explanation;
-    let by = steps.iter().find_map(|step| {
-        if let Step::Combined { by, .. } = step {
-            by.as_ref()
-        } else {
-            None
-        }
-    })?;
-    let recommended = |step: &&Step| matches!(step, Step::Recommended { metric, .. } if metric == by);
-    steps.iter().find(recommended).map(Step::to_string)
+    own.of_change().unwrap_or_else(|| why(record))
 }
 
 /// The first metric that is not known, and why.
@@ -213,14 +190,6 @@ fn unknown(explanation: &Explanation) -> Option<String> {
         };
         seen.known().is_none().then(|| format!("{metric} is {seen}"))
     })
-}
-
-/// The last stage after the recommendation that had a say.
-fn last_say(explanation: &Explanation) -> Option<String> {
-    let Explanation(steps) = explanation;
-    let last = steps.last()?;
-    let is_recommendation = matches!(last, Step::Recommended { .. } | Step::Combined { .. });
-    (!is_recommendation).then(|| last.to_string())
 }
 
 /// What became of it, where that is worth saying.

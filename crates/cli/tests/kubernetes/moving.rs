@@ -9,7 +9,7 @@ use std::{
 use futures::StreamExt as _;
 use headroom_test_support::{
     Process,
-    cluster::{Cluster, Kind, Load, Workload},
+    cluster::{Cluster, Kind, Load, Workload, rule},
     wait_for_seen,
 };
 use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler};
@@ -53,6 +53,8 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
         .namespace
         .create_hpa(Kind::Deployment, "api", 2..=12, 50)
         .await;
+    let hpas = rule(&["autoscaling"], &["horizontalpodautoscalers"], &["list"]);
+    world.namespace.grant(&world.user, &[hpas]).await;
     let imported = world
         .headroom(&["import", "hpa", "-n", world.namespace.name()])
         .await
@@ -63,6 +65,7 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
         imported.stdout
     );
     world.write_policy(&shadow);
+    world.grant_what_is_printed().await;
     let mut running = Process::start("headroom run", &mut world.command(&["run"]));
     let agreed = |status: &serde_json::Value| {
         let beside = &status["workloads"][0]["beside"];
@@ -98,6 +101,7 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
         .find(|line| line.starts_with("mode = \"shadow\""))
         .unwrap();
     world.write_policy(&shadow.replace(line, ""));
+    world.grant_what_is_printed().await;
     let counts = counts(&world).await;
     let mut running = Process::start("headroom run", &mut world.command(&["run"]));
     wait_for_seen(PATIENCE, "the HPA holds all writing", async || {

@@ -217,6 +217,43 @@ async fn a_new_image_that_never_starts_still_gets_replicas_under_load_one_step_b
     );
 }
 
+/// What the Deployment `api` says of its count.
+async fn reason_at_api(world: &World<'_>) -> Option<String> {
+    let api = world.namespace.api::<Deployment>().get("api").await.unwrap();
+    api.metadata.annotations?.remove("headroom.dev/reason")
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_deployment_is_told_why_where_the_policy_asks_for_it_and_it_may_be() {
+    let world = world("annotate", &["api"]).await;
+    world.headroom(&["run", "--once"]).await.expect(0);
+    assert_eq!(reason_at_api(&world).await, None);
+    add_to_policy(&world, "annotate = true\nscale_up = { limit = [] }");
+    world.set_load(700);
+    world
+        .headroom(&["run", "--once"])
+        .await
+        .expect(0)
+        .says("was scaled, and its annotation was not written: not allowed: patch deployments.apps `api`");
+    assert_eq!(
+        (world.replicas("api").await, reason_at_api(&world).await),
+        (7, None)
+    );
+    world.grant_what_is_printed().await;
+    world.set_load(800);
+    world
+        .headroom(&["run", "--once"])
+        .await
+        .expect(0)
+        .says_nothing_of("annotation");
+    assert_eq!(world.replicas("api").await, 8);
+    assert_eq!(
+        reason_at_api(&world).await.as_deref(),
+        Some("7 to 8: load is 800, at 100 for each replica: asks for 8")
+    );
+}
+
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn a_workload_in_preview_is_not_written() {

@@ -90,10 +90,10 @@ async fn permission(probe: &ClusterProbe, namespace: &str, need: &Need, now: Tim
     Some(finding(answer, "cluster", "permission", text))
 }
 
-/// A guard can be off; everything else is needed.
+/// A guard can be off, and an annotation left out; everything else is needed.
 const fn if_missing(need: &Need) -> Answer {
     match need {
-        Need::Pods | Need::Hpas | Need::ScaledObjects => Answer::Look,
+        Need::Pods | Need::Hpas | Need::ScaledObjects | Need::Annotate { .. } => Answer::Look,
         Need::Targets(_) | Need::ReadCount { .. } | Need::SetCount { .. } | Need::Usage => Answer::Failed,
     }
 }
