@@ -548,11 +548,15 @@ async fn a_watch_follows_the_pods() {
     let pods: Api<Pod> = world.namespace.api();
     let gone = world.read("good").await.unwrap().replicas[0].id.clone();
     let names = world.namespace.wait_for_ready_pods("good", 4).await;
+    let mut deleted = 0;
     for name in names {
-        if pods.get(&name).await.unwrap().metadata.uid.as_deref() == Some(&*gone) {
+        let uid = pods.get(&name).await.unwrap().metadata.uid.unwrap();
+        if *gone == format!("{name} ({uid})") {
             pods.delete(&name, &DeleteParams::default()).await.unwrap();
+            deleted += 1;
         }
     }
+    assert_eq!(deleted, 1, "{gone}");
     wait_until(MINUTE, "another one is seen in its place", async || {
         let state = world.read("good").await.unwrap();
         state.workload.readiness == ready(4) && state.replicas.iter().all(|replica| replica.id != gone)
