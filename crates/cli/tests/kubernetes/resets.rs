@@ -25,6 +25,7 @@ async fn six(name: &str) -> World<'static> {
         world.id("api")
     );
     world.write_policy(&policy);
+    world.grant_what_is_printed().await;
     world.set_load(540);
     pass(&world).await;
     assert_eq!(world.replicas("api").await, 6);
