@@ -40,8 +40,9 @@ pub(super) fn off(course: &mut Course, steps: &mut impl StepSink) {
     course.reason = Reason::Off;
 }
 
-/// Whether a person set the count to zero. A deploy that sets it back to zero is none; it is headroom's own where memory or the target says that headroom wrote it,
-/// or where nothing is known and the policy has a zero (design: zero).
+/// Whether a person set the count to zero. A deploy that did is no person: its zero is undone. The zero is headroom's own
+/// where memory or the target says that headroom wrote it, or where nothing is known and the policy has a zero (design:
+/// zero).
 fn is_off(at: Evaluation<'_>, memory: &Memory) -> bool {
     if at.workload.current > Replicas::ZERO || memory.resets.is_open() {
         return false;
