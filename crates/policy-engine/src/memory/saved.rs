@@ -36,28 +36,17 @@ pub(super) struct V1 {
 }
 
 /// Before the log of recommendations was packed.
-#[derive(Deserialize)]
-pub(super) struct V2 {
-    last_now: Option<Timestamp>,
-    clock_back: Option<Duration>,
-    recommendations: Unpacked,
-    increases: ScaleEvents,
-    decreases: ScaleEvents,
-    step_timers: StepTimers,
-    knowledge: Knowledge,
-    idle: Option<IdleTime>,
-    last_change: Option<Change>,
-    overruled: bool,
-    reversals: VecDeque<Timestamp>,
-    hpa: Option<HpaRound>,
-}
+type V2 = Before<Unpacked>;
 
 /// Before counts that deploys set back were remembered.
+type V3 = Before<Recommendations>;
+
+/// What both had, with the log of recommendations as `R`.
 #[derive(Deserialize)]
-pub(super) struct V3 {
+pub(super) struct Before<R> {
     last_now: Option<Timestamp>,
     clock_back: Option<Duration>,
-    recommendations: Recommendations,
+    recommendations: R,
     increases: ScaleEvents,
     decreases: ScaleEvents,
     step_timers: StepTimers,
@@ -115,31 +104,12 @@ impl From<V1> for V2 {
     }
 }
 
-impl From<V2> for V3 {
-    fn from(old: V2) -> Self {
+impl<R: Into<Recommendations>> From<Before<R>> for Memory {
+    fn from(old: Before<R>) -> Self {
         Self {
             last_now: old.last_now,
             clock_back: old.clock_back,
             recommendations: old.recommendations.into(),
-            increases: old.increases,
-            decreases: old.decreases,
-            step_timers: old.step_timers,
-            knowledge: old.knowledge,
-            idle: old.idle,
-            last_change: old.last_change,
-            overruled: old.overruled,
-            reversals: old.reversals,
-            hpa: old.hpa,
-        }
-    }
-}
-
-impl From<V3> for Memory {
-    fn from(old: V3) -> Self {
-        Self {
-            last_now: old.last_now,
-            clock_back: old.clock_back,
-            recommendations: old.recommendations,
             increases: old.increases,
             decreases: old.decreases,
             step_timers: old.step_timers,
@@ -175,8 +145,8 @@ impl TryFrom<Saved> for Memory {
 
     fn try_from(saved: Saved) -> Result<Self, Unsound> {
         let memory = match saved {
-            Saved::V1(old) => Self::from(V3::from(V2::from(old))),
-            Saved::V2(old) => Self::from(V3::from(old)),
+            Saved::V1(old) => Self::from(V2::from(old)),
+            Saved::V2(old) => Self::from(old),
             Saved::V3(old) => Self::from(old),
             Saved::V4(memory) => memory,
         };
