@@ -122,6 +122,13 @@ impl Falls {
         self.lost = self.lost.saturating_add(lost);
         self.workloads = self.workloads.saturating_add(u32::from(lost > 0));
     }
+
+    /// Takes back what was added of a workload.
+    pub(crate) fn remove(&mut self, current: Replicas, lost: u32) {
+        self.replicas = self.replicas.saturating_sub(current.get());
+        self.lost = self.lost.saturating_sub(lost);
+        self.workloads = self.workloads.saturating_sub(u32::from(lost > 0));
+    }
 }
 
 impl fmt::Display for Falls {

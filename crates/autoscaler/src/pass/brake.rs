@@ -95,6 +95,13 @@ impl Brake {
         Some((until, tripped))
     }
 
+    /// Takes back what was counted of the workload of `record`, which is about to be decided about anew.
+    pub(super) fn forget(&self, record: &DecisionRecord, settings: &WorkloadSettings) {
+        if let Some(fall) = fall(record, settings) {
+            self.counted().falls.remove(fall.current, fall.lost);
+        }
+    }
+
     fn counted(&self) -> MutexGuard<'_, Counted> {
         // Each change is one step, so a panic leaves nothing half done.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
@@ -191,6 +198,17 @@ mod tests {
         assert_eq!(held.held_at, NOW);
         let (_, held) = next.count(cohort(1, 9), later).expect("they are held");
         assert_eq!(held.held_at, later, "five in the pass");
+    }
+
+    #[test]
+    fn what_is_decided_about_anew_counts_once() {
+        let brake = brake();
+        assert_eq!(brake.count(cohort(4, 9), NOW), None, "too few");
+        for fall in cohort(4, 9) {
+            brake.counted().falls.remove(fall.current, fall.lost);
+        }
+        assert_eq!(brake.count(cohort(4, 9), NOW), None, "they are the same four");
+        assert_eq!(brake.counted().falls.workloads, 4);
     }
 
     #[test]

@@ -59,12 +59,11 @@ pub(super) struct Item {
 
 impl Autoscaler {
     /// Takes `due` through the pass.
-    pub(super) async fn cohort(&self, pass: &Pass, due: Vec<Due>) -> Cohort {
+    pub(super) async fn cohort(&self, pass: &Pass, mut due: Vec<Due>) -> Cohort {
         let mut cohort = Cohort::default();
         if due.is_empty() {
             return cohort;
         }
-        let mut due = due;
         cohort.notices = due.iter_mut().filter_map(|due| self.recognize(due)).collect();
         let mut items = self.decide_all(pass, due).await;
         if self.store.is_read_only() {
@@ -178,6 +177,7 @@ impl Autoscaler {
         for (read, managed, mut item) in join_all(read).await {
             match read {
                 Ok(state) if item.is_of(state.identity.as_deref()) => {
+                    pass.brake.forget(&item.record, &managed.settings);
                     item.decide_anew(managed, state.workload, pass.now);
                     anew.push(item);
                 }
@@ -284,10 +284,7 @@ impl Item {
         let (settings, record) = (&managed.settings, &mut self.record);
         let memory = &mut self.taken.remembered_mut().memory;
         decide_again(record, &self.seen, settings, hold, memory, now);
-        self.change = change(record, managed);
-        if self.change.is_none() {
-            conclude(record, settings, memory, Outcome::NotAttempted, now);
-        }
+        self.look_for_change(managed, now);
     }
 
     /// Decides about the target as it is now.
@@ -296,9 +293,21 @@ impl Item {
         let memory = &mut self.taken.remembered_mut().memory;
         decide_anew(record, &self.seen, settings, read, memory, now);
         self.is_anew = true;
-        self.change = change(record, managed);
+        self.look_for_change(managed, now);
+    }
+
+    /// Finds out whether its decision is to be written. One that is not has nothing to wait for.
+    fn look_for_change(&mut self, managed: &Managed, now: Timestamp) {
+        self.change = change(&self.record, managed);
         if self.change.is_none() {
-            conclude(record, settings, memory, Outcome::NotAttempted, now);
+            let memory = &mut self.taken.remembered_mut().memory;
+            conclude(
+                &mut self.record,
+                &managed.settings,
+                memory,
+                Outcome::NotAttempted,
+                now,
+            );
         }
     }
 
@@ -394,19 +403,17 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: Vec<Answer>, ho
     if let Verdict::Decided { error, .. } = &mut record.verdict {
         *error = tend_error;
     }
-    let change = change(&record, managed);
-    if change.is_none() {
-        conclude(&mut record, settings, memory, Outcome::NotAttempted, pass.now);
-    }
-    Item {
-        change,
+    let mut item = Item {
+        change: None,
         taken,
         record,
         seen,
         settled,
         is_settled: true,
         is_anew: false,
-    }
+    };
+    item.look_for_change(managed, pass.now);
+    item
 }
 
 /// The change that is to be written, if one is decided on and may be.

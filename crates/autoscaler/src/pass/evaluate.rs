@@ -42,7 +42,8 @@ pub(crate) struct Found<A> {
     pub(crate) overrides: Vec<InForce>,
 }
 
-/// Decides about one workload, and remembers it. Also gives what the decision was based on. A test of a policy calls this as a pass does.
+/// Decides about one workload, and remembers it. Also gives what the decision was based on. A test of a policy calls this
+/// as a pass does.
 pub(crate) fn decide(
     settings: &WorkloadSettings,
     found: Found<impl Iterator<Item = Answer>>,
@@ -105,8 +106,7 @@ pub(crate) fn decide(
             if let Some(pods) = found.pods {
                 seen = seen.with_pods(pods);
             }
-            record.conditions = RaisedCondition::of(&settings.policy, &target, memory, now);
-            record.verdict = verdict(settings, target, &seen, memory, now);
+            judge(&mut record, settings, target, &seen, memory, now);
             return (record, seen);
         }
     }
@@ -140,8 +140,7 @@ pub(super) fn decide_again(
     };
     let (mut target, before) = (target.clone(), error.take());
     target.holds.push(hold);
-    record.conditions = RaisedCondition::of(&settings.policy, &target, memory, now);
-    record.verdict = verdict(settings, target, seen, memory, now);
+    judge(record, settings, target, seen, memory, now);
     if let Verdict::Decided { error, .. } = &mut record.verdict {
         *error = before;
     }
@@ -167,28 +166,30 @@ pub(super) fn decide_anew(
         ..read
     };
     if let Ok(target) = memory.begin(&settings.policy, Ok(target), now) {
-        record.conditions = RaisedCondition::of(&settings.policy, &target, memory, now);
-        record.verdict = verdict(settings, target, seen, memory, now);
+        record.beside = beside(&target.holds);
+        judge(record, settings, target, seen, memory, now);
     }
 }
 
-/// Lets the engine decide.
-fn verdict(
+/// Lets the engine decide, and says what is wrong with the workload beyond its load.
+fn judge(
+    record: &mut DecisionRecord,
     settings: &WorkloadSettings,
     target: Workload,
     seen: &Observations,
     memory: &mut Memory,
     now: Timestamp,
-) -> Verdict {
+) {
+    record.conditions = RaisedCondition::of(&settings.policy, &target, memory, now);
     let mut explanation = Explanation::default();
     let decision = evaluate(&settings.policy, &target, seen, memory, now, &mut explanation);
-    Verdict::Decided {
+    record.verdict = Verdict::Decided {
         target,
         decision,
         explanation,
         outcome: Outcome::NotAttempted,
         error: None,
-    }
+    };
 }
 
 /// Remembers what became of the decision of `record`. There is nothing to remember where none was made.
