@@ -40,16 +40,27 @@ impl<'a> Comparison<'a> {
     /// Compares what `rows`, the history of one workload with the newest first, say of the scaler that it runs beside
     /// now. `None` where there is no such scaler.
     ///
-    /// Two scalers that look at different moments answer a change of load one after the other: a difference that is no
-    /// longer than the interval of either is no disagreement.
+    /// Two scalers that look at different moments answer a change of load one after the other. Such a difference is in
+    /// here too; whoever reads it leaves out what is no longer than the interval of either. A pass that could not read the
+    /// target ends nothing: it is one in which neither answered.
     #[must_use]
     pub fn of(rows: &'a [HistoryRow]) -> Option<Self> {
-        let other = rows.first()?.record.beside.first()?;
-        let beside = |row: &'a HistoryRow| row.record.beside.iter().find(|one| one.name == other.name);
-        let compared: Vec<_> = rows
+        let is_read = |row: &&HistoryRow| row.record.decision().is_some();
+        let other = rows.iter().find(is_read)?.record.beside.first()?;
+        let wants = |row: &'a HistoryRow| {
+            let found = row.record.beside.iter().find(|one| one.name == other.name);
+            if is_read(&row) {
+                found.map(|one| one.wants)
+            } else {
+                Some(None)
+            }
+        };
+        let mut compared: Vec<_> = rows
             .iter()
-            .map_while(|row| beside(row).map(|other| (row, other.wants)))
+            .map_while(|row| wants(row).map(|theirs| (row, theirs)))
             .collect();
+        // Of a pass before the other one was seen nobody knows whether it was there.
+        while compared.pop_if(|(row, _)| !is_read(&&**row)).is_some() {}
         let mut comparison = Self {
             other,
             since: compared.last()?.0.first_at,

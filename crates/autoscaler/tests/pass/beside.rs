@@ -1,6 +1,6 @@
 //! Beside another scaler of the same target: both answers are recorded, and headroom takes over where the other one ends.
 
-use headroom_actuator::TargetState;
+use headroom_actuator::{TargetState, testing::Fault};
 use headroom_autoscaler::{Beside, Comparison, Mode};
 use headroom_policy_engine::*;
 
@@ -108,4 +108,31 @@ async fn the_first_pass_after_the_hpa_is_gone_acts_with_windows_that_are_full() 
     world.put_held(6, Vec::new());
     let record = pass(&autoscaler, at(150)).await;
     assert_eq!(told(about(&record, "web")), "6 -> 2 Written");
+}
+
+#[tokio::test]
+async fn a_pass_that_cannot_read_the_target_ends_no_comparison() {
+    let world = World::new(&["web"]).mode(Mode::Shadow);
+    let autoscaler = world.start();
+    for (number, fault) in (0..).zip([
+        Some(Fault::Refuse),
+        None,
+        Some(Fault::Refuse),
+        None,
+        Some(Fault::Refuse),
+    ]) {
+        world.scaled_by_an_hpa(2, Some(2));
+        world.actuator.fail_reads(&id("web"), fault);
+        pass(&autoscaler, at(number * 30)).await;
+    }
+    let rows = world.rows("web");
+    let comparison = Comparison::of(&rows).expect("an HPA");
+    assert_eq!(comparison.since, at(30), "of before nobody knows");
+    let Comparison {
+        passes,
+        agreed,
+        unanswered,
+        ..
+    } = comparison;
+    assert_eq!((passes, agreed, unanswered), (2, 2, 2));
 }
