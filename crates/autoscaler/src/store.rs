@@ -2,8 +2,8 @@
 //! readings of replicas, in one SQLite file.
 //!
 //! Owns the file: who may read it, its version, that one of an earlier version is brought to this one, and that one
-//! which cannot be used is moved aside and never overwritten. What stands in the parts of it belongs to those who hand it over. Pauses, overrides and locks are files of
-//! their own.
+//! which cannot be used is moved aside and never overwritten. What stands in the parts of it belongs to those who hand it
+//! over. Pauses, overrides and locks are files of their own.
 
 mod brake;
 mod history;

@@ -2,7 +2,11 @@
 //!
 //! All steps are one transaction: whoever is interrupted leaves the state as it was, and the next one begins again.
 
-use rusqlite::{Connection, TransactionBehavior, backup::Backup};
+use rusqlite::{
+    Connection, TransactionBehavior,
+    backup::{Backup, StepResult},
+    ffi,
+};
 
 use super::{
     open::{Refusal, version},
@@ -34,7 +38,11 @@ fn steps(from: i64) -> &'static [&'static str] {
 pub(super) fn upgraded_copy(state: &Connection) -> Result<Connection, Refusal> {
     let mut copy = Connection::open_in_memory()?;
     let all_pages = -1;
-    Backup::new(state, &mut copy)?.step(all_pages)?;
+    if Backup::new(state, &mut copy)?.step(all_pages)? != StepResult::Done {
+        // What was copied is not the whole.
+        let busy = ffi::Error::new(ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, None).into());
+    }
     upgrade(&mut copy)?;
     Ok(copy)
 }
