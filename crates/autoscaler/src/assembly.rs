@@ -14,7 +14,7 @@ use headroom_actuator::{
     Access, CommandActuator, CommandReader, KubernetesActuator, KubernetesProbe, KubernetesReader,
     ProcessActuator, ProcessReader, ProcessRecords, ScaleTarget,
 };
-use headroom_cluster::{ClusterError, ClusterView, Connection, ConnectionOptions, Filling, Inquiry};
+use headroom_cluster::{ClusterError, ClusterView, Connection, Filling, Inquiry};
 use headroom_metrics_source::{
     ClientCertificate, FirstRate, Hidden, KubernetesSource, PrometheusCredentials, PrometheusOptions,
     PrometheusSetupError, PrometheusSource, RecordedError, RecordedSource, ScrapeOptions, ScrapeSetupError,
@@ -25,9 +25,9 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::{
-    Autoscaler, Clock as _, Configuration, Credentials, KubernetesSettings, Managed, MetricOrigin, Mode,
-    Opened, Parts, PlainSecret, PrometheusSettings, Secret, Settings, SourceId, Sources, Store, StoreError,
-    SystemClock, WorkloadSettings,
+    Autoscaler, Clock as _, Configuration, Credentials, Managed, MetricOrigin, Mode, Opened, Parts,
+    PlainSecret, PrometheusSettings, Secret, Settings, SourceId, Sources, Store, StoreError, SystemClock,
+    WorkloadSettings,
     config::{Environment, SecretError},
     pass::in_one_line,
 };
@@ -443,12 +443,7 @@ impl Cluster {
         if in_cluster.is_empty() {
             return Ok(None);
         }
-        let KubernetesSettings { kubeconfig, context } = settings.kubernetes.clone();
-        let options = ConnectionOptions {
-            kubeconfig,
-            context,
-            deadline: settings.deadline,
-        };
+        let options = settings.kubernetes.options(settings.deadline);
         let connection = Connection::new(&options).map_err(|source| AssemblyError::Cluster {
             workloads: in_cluster,
             source,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headroom_cluster::{Connection, ConnectionOptions, Resource};
+use headroom_cluster::{Connection, Resource};
 use serde_json::Value;
 
 pub use headroom_cluster::ClusterError;
@@ -21,12 +21,7 @@ pub async fn autoscalers(
     settings: &KubernetesSettings,
     namespace: Option<&str>,
 ) -> Result<Vec<Value>, ClusterError> {
-    let KubernetesSettings { kubeconfig, context } = settings.clone();
-    let connection = Connection::new(&ConnectionOptions {
-        kubeconfig,
-        context,
-        deadline: DEADLINE,
-    })?;
+    let connection = Connection::new(&settings.options(DEADLINE))?;
     let resource = match kind {
         MovedKind::Hpa => Resource::hpas(),
         MovedKind::ScaledObject => Resource::scaled_objects(),

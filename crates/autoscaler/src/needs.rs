@@ -46,14 +46,20 @@ impl Needs {
     /// When a cluster would have to be asked, and cannot be.
     pub async fn to_grant(configuration: &Configuration) -> Result<Self, NeedsError> {
         let mut needs = Self::default();
-        let mut cluster: Option<Cluster> = None;
+        let cluster = cluster_of_foreign_kinds(configuration)?;
         for (workload, object) in in_cluster(configuration) {
-            let (resource, name) = match Resource::own(&object.kind) {
-                Some(resource) => (resource, None),
-                None => (
-                    find(&mut cluster, configuration, object).await?,
-                    Some(object.name.clone()),
-                ),
+            let (resource, name) = match (Resource::own(&object.kind), &cluster) {
+                (None, Some(cluster)) => {
+                    let found = cluster.view.resource(&object.kind).await;
+                    let found = found.map_err(|error| NeedsError::Kind {
+                        object: object.to_string(),
+                        source: Box::new(error),
+                    });
+                    (found?, Some(object.name.clone()))
+                }
+                (Some(resource), _) => (resource, None),
+                // The cluster is there wherever a kind is none of Kubernetes' own.
+                (None, None) => continue,
             };
             needs.add(workload, object, &resource, Need::Targets(resource.clone()));
             if let Some(name) = name {
@@ -119,29 +125,16 @@ fn in_cluster(configuration: &Configuration) -> impl Iterator<Item = (&WorkloadS
     })
 }
 
-async fn find(
-    cluster: &mut Option<Cluster>,
-    configuration: &Configuration,
-    object: &ObjectName,
-) -> Result<Resource, NeedsError> {
-    if cluster.is_none() {
-        let Configuration {
-            settings, workloads, ..
-        } = configuration;
-        let found = Cluster::of(settings, workloads, Purpose::ReadOnly);
-        *cluster = found.map_err(|error| NeedsError::NoCluster {
-            object: object.to_string(),
-            source: Box::new(error),
-        })?;
-    }
-    let view = cluster.as_ref().map(|cluster| &cluster.view);
-    let found = match view {
-        Some(view) => view.resource(&object.kind).await,
-        None => Err(ClusterError::UnknownKind {
-            kind: object.kind.to_string(),
-        }),
+/// The cluster, where some target is of a kind that is none of Kubernetes' own.
+fn cluster_of_foreign_kinds(configuration: &Configuration) -> Result<Option<Cluster>, NeedsError> {
+    let is_foreign = |(_, object): &(_, &ObjectName)| Resource::own(&object.kind).is_none();
+    let Some((_, object)) = in_cluster(configuration).find(is_foreign) else {
+        return Ok(None);
     };
-    found.map_err(|error| NeedsError::Kind {
+    let Configuration {
+        settings, workloads, ..
+    } = configuration;
+    Cluster::of(settings, workloads, Purpose::ReadOnly).map_err(|error| NeedsError::NoCluster {
         object: object.to_string(),
         source: Box::new(error),
     })

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, num::NonZeroU16, path::PathBuf, sync::Arc, time::Duration};
 
 use headroom_actuator::ScaleTarget;
+use headroom_cluster::ConnectionOptions;
 use headroom_metrics_source::{Across, PromqlQuery};
 use headroom_policy_engine::{Freshness, WorkloadId, WorkloadPolicy};
 
@@ -47,6 +48,17 @@ pub struct KubernetesSettings {
     pub kubeconfig: Option<PathBuf>,
     /// The context in it; `None`: its current one.
     pub context: Option<String>,
+}
+
+impl KubernetesSettings {
+    /// The way to that cluster, with `deadline` for each request.
+    pub(crate) fn options(&self, deadline: Duration) -> ConnectionOptions {
+        ConnectionOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            deadline,
+        }
+    }
 }
 
 /// What is kept of past decisions.

@@ -1,6 +1,6 @@
 //! A metric that is read from the replicas' own `/metrics`: which series, and who is asked for it.
 
-use std::{num::NonZeroU16, sync::Arc};
+use std::sync::Arc;
 
 use headroom_metrics_source::Across;
 
@@ -131,9 +131,8 @@ fn port(text: &PortText) -> Result<PodPort, WordError> {
     let bad = |text: String| WordError::Port { text };
     let name = match &text.0 {
         NumberOrText::Number(number) => {
-            let whole = (1..=u16::MAX).find(|port| f64::from(*port) == *number);
-            let port = whole.and_then(NonZeroU16::new);
-            return port.map(PodPort::Number).ok_or_else(|| bad(number.to_string()));
+            let text = number.to_string();
+            return text.parse().map(PodPort::Number).map_err(|_| bad(text));
         }
         NumberOrText::Text(name) => name.as_str(),
     };
