@@ -94,6 +94,15 @@ pub enum PodTrouble {
 }
 
 impl Pod {
+    /// The containers that go on: the ordinary ones, and sidecars.
+    pub fn lasting(&self) -> impl Iterator<Item = &Container> {
+        let sidecars = self.init_containers.iter().filter(|(_, kind)| match kind {
+            InitKind::Sidecar => true,
+            InitKind::Ordinary => false,
+        });
+        self.containers.iter().chain(sidecars.map(|(one, _)| one))
+    }
+
     /// Whether it can serve: ready, not ended and not being deleted.
     #[must_use]
     pub fn is_ready(&self) -> bool {

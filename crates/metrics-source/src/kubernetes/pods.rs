@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use headroom_cluster::{self as cluster, Objects, PodMetrics, Requests};
 use headroom_policy_engine::{
-    Amounts, Container, ContainerId, ContainerUsage, Coverage, InitContainer, InitKind, MetricSamples, Milli,
-    PerPod, Pod, PodUsage, Reading, Resource,
+    Amounts, Container, ContainerId, ContainerUsage, Coverage, InitContainer, MetricSamples, Milli, PerPod,
+    Pod, PodUsage, Reading, Resource,
     hpa::{
         Aggregated, Gates, MetricError, MetricKind, PodSample, PodSamples, aggregate_samples, pod_requests,
     },
@@ -162,11 +162,6 @@ const fn name(resource: Resource) -> &'static str {
 
 /// Why `pod` has nothing to hold its usage against, by name.
 fn no_request(pod: &cluster::Pod, query: &UsageQuery, why: MetricError) -> ObserveError {
-    let lasting = pod.init_containers.iter().filter(|(_, kind)| match kind {
-        InitKind::Sidecar => true,
-        InitKind::Ordinary => false,
-    });
-    let lasting: Vec<_> = pod.containers.iter().chain(lasting.map(|(one, _)| one)).collect();
     let meant = query
         .container
         .and_then(|id| query.containers.get(usize::from(id.0)));
@@ -174,10 +169,10 @@ fn no_request(pod: &cluster::Pod, query: &UsageQuery, why: MetricError) -> Obser
         return ObserveError::NoContainer {
             pod: pod.name.to_string(),
             container: meant.to_string(),
-            has: lasting.iter().map(|one| one.name.to_string()).collect(),
+            has: pod.lasting().map(|one| one.name.to_string()).collect(),
         };
     }
-    let without = lasting.iter().find(|one| {
+    let without = pod.lasting().find(|one| {
         meant.is_none_or(|meant| **meant == *one.name) && amounts(one.requests).of(query.resource).is_none()
     });
     ObserveError::NoRequest {

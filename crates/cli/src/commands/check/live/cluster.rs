@@ -50,11 +50,12 @@ pub(super) async fn of_cluster(
     let needs = Needs::in_use(configuration, &probe.view).await;
     let mut findings = vec![answered];
     findings.extend(permissions(probe, &needs, now).await);
-    for (namespace, needs) in &needs.0 {
-        if needs.contains(&Need::Usage) {
-            findings.push(metrics_api(probe, namespace, now).await);
-        }
-    }
+    let measured = needs.0.iter().filter(|(_, needs)| needs.contains(&Need::Usage));
+    let asked: Vec<_> = measured
+        .map(|(namespace, _)| metrics_api(probe, namespace, now))
+        .collect();
+    let metrics: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    findings.extend(metrics);
     findings
 }
 
@@ -215,8 +216,8 @@ fn of_pods(
             return vec![(Answer::Failed, "pods", text)];
         }
     };
-    let selected: Vec<&Pod> = pods.selected(&selector).into_iter().map(|pod| &**pod).collect();
-    let selected: Vec<&Pod> = selected.into_iter().filter(|pod| pod.counts()).collect();
+    let selected = pods.selected(&selector).into_iter().map(|pod| &**pod);
+    let selected: Vec<&Pod> = selected.filter(|pod| pod.counts()).collect();
     let wants_some = scalable.replicas.is_some_and(|wanted| wanted.get() > 0);
     let answer = if selected.is_empty() && wants_some {
         Answer::Look
@@ -269,17 +270,27 @@ fn requests(workload: &WorkloadSettings, pods: &[&Pod]) -> Option<(Answer, Strin
     ))
 }
 
-/// The containers of `pod` that request none of `resource`, of the one that is meant or of all.
+/// The containers of `pod` that request none of `resource` and have to: the one that is meant, or all that go on, where
+/// the pod does not ask for them (as [`headroom_policy_engine::hpa::pod_requests`] has it).
 fn without<'p>(pod: &'p Pod, resource: &str, container: Option<&str>) -> Vec<&'p str> {
     let has = |requests: &Requests| match resource {
         "memory" => requests.memory.is_some(),
         _ => requests.cpu.is_some(),
     };
-    if container.is_none() && pod.requests.as_ref().is_some_and(has) {
-        return Vec::new();
+    let asks = |pod: &Requests| pod.cpu.is_some() || pod.memory.is_some();
+    if container.is_none()
+        && let Some(whole) = pod.requests.as_ref().filter(|whole| asks(whole))
+    {
+        // Then what any container asks for is enough.
+        let starting = pod.init_containers.iter().map(|(one, _)| one);
+        let mut each = pod.containers.iter().chain(starting);
+        if has(whole) || each.any(|one| has(&one.requests)) {
+            return Vec::new();
+        }
     }
-    let containers = pod.containers.iter();
-    let meant = containers.filter(|one| container.is_none_or(|name| name == &*one.name));
+    let meant = pod
+        .lasting()
+        .filter(|one| container.is_none_or(|name| name == &*one.name));
     meant
         .filter(|one| !has(&one.requests))
         .map(|one| &*one.name)

@@ -1,7 +1,7 @@
 //! What a pass would read of a workload, and what came of it.
 
-use headroom_autoscaler::{DecisionRecord, MetricRecord, Mode, Verdict};
-use headroom_policy_engine::{Hold, Observation, Proposal, Readiness, Step};
+use headroom_autoscaler::{DecisionRecord, MetricRecord, Verdict};
+use headroom_policy_engine::{Hold, Observation, Proposal, RaisedCondition, Readiness, Step};
 
 use super::findings::{Answer, Finding};
 
@@ -35,34 +35,21 @@ pub(super) fn of_workload(record: &DecisionRecord) -> Vec<Finding> {
         let (answer, text) = of_hold(asked);
         finding(answer, asked.name.as_str(), text)
     });
-    let guards = of_guards(record).into_iter();
-    let guards = guards.map(|(answer, part, text)| finding(answer, part, text));
+    let conditions = of_conditions(record).map(|(answer, part, text)| finding(answer, part, text));
     std::iter::once(target)
         .chain(metrics)
         .chain(hold)
-        .chain(guards)
+        .chain(conditions)
         .collect()
 }
 
-/// What the guards of a target in a cluster say: another scaler, and every problem.
-fn of_guards(record: &DecisionRecord) -> Vec<(Answer, &'static str, String)> {
-    let Verdict::Decided { target, .. } = &record.verdict else {
-        return Vec::new();
-    };
-    let scalers = target.holds.iter().filter(|hold| match hold {
-        Hold::SecondScaler { .. } => record.mode != Mode::Shadow,
-        Hold::Paused { .. }
-        | Hold::BeingDeleted
-        | Hold::FailingToStart { .. }
-        | Hold::ScaleDownHeld { .. }
-        | Hold::RollingOut { .. }
-        | Hold::Contested { .. }
-        | Hold::FleetBrake { .. } => false,
-    });
-    let scalers = scalers.map(|hold| (Answer::Look, "scaler", hold.to_string()));
-    let problems = record.conditions.iter();
-    let problems = problems.map(|condition| (Answer::Look, "problem", condition.to_string()));
-    scalers.chain(problems).collect()
+/// What somebody has to look at: another scaler, and every problem.
+fn of_conditions(record: &DecisionRecord) -> impl Iterator<Item = (Answer, &'static str, String)> + '_ {
+    record.conditions.iter().map(|condition| {
+        let is_scaler = matches!(condition, RaisedCondition::SecondScaler { .. });
+        let part = if is_scaler { "scaler" } else { "problem" };
+        (Answer::Look, part, condition.to_string())
+    })
 }
 
 /// What the query that holds scaling down says. That nothing matches is its usual answer.
