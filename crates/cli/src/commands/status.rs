@@ -30,13 +30,14 @@ use crate::{
 
 /// How far back answers are compared with those of another scaler.
 const COMPARED: Duration = Duration::from_secs(24 * 3600);
-/// How many decisions are compared at most: as many as a day has passes, where each differs from the one before.
+/// How many rows of the history are compared at most: as many as a day has passes at the usual interval, where each
+/// differs from the one before.
 const MOST_COMPARED: u32 = 5760;
 
 /// Shows how each workload stands, by the last decision about it.
 ///
 /// Beside another scaler of the same target (with mode = "shadow", or held by it) it also compares the answers of the last
-/// day: how often they were the same, where they differed, and why. Asks neither targets nor sources; `headroom plan` does.
+/// day, at most the newest 5,760 that differ from one another: how often they were the same, where they differed, and why. Asks neither targets nor sources; `headroom plan` does.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -71,13 +72,13 @@ struct WorkloadObject<'a> {
     in_force: Vec<InForceObject<'a>>,
     last: Option<RowObject<'a>>,
     /// How it compares with another scaler of the target, within the last day; `null` where there is none.
-    beside: Option<ComparisonObject<'a>>,
+    beside: Option<&'a ComparisonObject>,
 }
 
 /// What headroom and another scaler answered to the same moments.
 #[derive(Debug, Serialize)]
-struct ComparisonObject<'a> {
-    name: &'a str,
+struct ComparisonObject {
+    name: String,
     wants: Option<u32>,
     since: String,
     passes: u64,
@@ -103,8 +104,14 @@ struct Standing<'a> {
     pause: Option<&'a Pause>,
     in_force: Vec<InForce>,
     last: Option<HistoryRow>,
-    /// What was decided within the last day, newest first, where another scaler is compared with.
-    compared: Vec<HistoryRow>,
+    /// How it compares with another scaler, if there is one.
+    beside: Option<Compared>,
+}
+
+/// A comparison as it is shown. The decisions that it is made of are many.
+struct Compared {
+    text: String,
+    object: ComparisonObject,
 }
 
 pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
@@ -124,7 +131,7 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
         let last = store.latest(&workload.id)?;
         standings.push(Standing {
             id: &workload.id,
-            compared: compared(&store, last.as_ref(), now)?,
+            beside: compared(&store, &workload.id, last.as_ref(), now)?,
             mode: workload.mode,
             pause: acts.pauses.iter().find(|pause| pause.workload == workload.id),
             in_force: in_force(workload, &acts, now),
@@ -140,10 +147,8 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
         }),
         Format::Human => {
             output.line(shown(&standings, now));
-            for standing in &standings {
-                if let Some(comparison) = Comparison::of(&standing.compared) {
-                    output.line(format_args!("\n{}", beside::beside(standing.id, &comparison)));
-                }
+            for compared in standings.iter().filter_map(|standing| standing.beside.as_ref()) {
+                output.line(format_args!("\n{}", compared.text));
             }
             notice.iter().for_each(|notice| output.warn(notice));
             match leader {
@@ -155,17 +160,25 @@ pub(crate) fn run(args: &StatusArgs, common: &CommonArgs, output: &Output) -> Re
     Ok(ExitCode::Done)
 }
 
-/// What is to be compared with another scaler, if the newest decision was made beside one.
-fn compared(store: &Store, last: Option<&HistoryRow>, now: Timestamp) -> Result<Vec<HistoryRow>, CliError> {
-    let Some(last) = last.filter(|last| !last.record.beside.is_empty()) else {
-        return Ok(Vec::new());
-    };
+/// How headroom compares with another scaler, if the newest decision was made beside one.
+fn compared(
+    store: &Store,
+    workload: &WorkloadId,
+    last: Option<&HistoryRow>,
+    now: Timestamp,
+) -> Result<Option<Compared>, CliError> {
+    if last.is_none_or(|last| last.record.beside.is_empty()) {
+        return Ok(None);
+    }
     let history = store.history(&HistoryQuery {
-        workload: Some(last.record.workload.clone()),
+        workload: Some(workload.clone()),
         since: Some(now.minus(COMPARED)),
         limit: MOST_COMPARED,
     })?;
-    Ok(history.rows)
+    Ok(Comparison::of(&history.rows).map(|comparison| Compared {
+        text: beside::beside(workload, &comparison),
+        object: ComparisonObject::new(&comparison),
+    }))
 }
 
 /// What is in force for one workload, in the order in which a pass looks at it.
@@ -176,10 +189,10 @@ fn in_force(workload: &WorkloadSettings, acts: &OperatorActs, now: Timestamp) ->
     overrides.map(Override::in_force).chain(scheduled).collect()
 }
 
-impl<'a> ComparisonObject<'a> {
-    fn new(comparison: &Comparison<'a>) -> Self {
+impl ComparisonObject {
+    fn new(comparison: &Comparison<'_>) -> Self {
         Self {
-            name: &comparison.other.name,
+            name: comparison.other.name.to_string(),
             wants: comparison.other.wants.map(Replicas::get),
             since: moment::rfc3339(comparison.since),
             passes: comparison.passes,
@@ -210,7 +223,7 @@ impl Standing<'_> {
             pause: self.pause.map(PauseObject::from),
             in_force: self.in_force.iter().map(InForceObject::new).collect(),
             last: self.last.as_ref().map(RowObject::new),
-            beside: Comparison::of(&self.compared).map(|comparison| ComparisonObject::new(&comparison)),
+            beside: self.beside.as_ref().map(|compared| &compared.object),
         }
     }
 
