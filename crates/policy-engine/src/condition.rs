@@ -73,12 +73,7 @@ pub enum RaisedCondition {
 }
 
 /// How soon somebody has to look at a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "snake_case")
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// Something is not looked after. Nothing is wrong by that.
     Notice,

@@ -49,7 +49,19 @@ impl Explanation {
     /// What asked for a change of the count, and the last stage that had a say in it, in words; `None` where nothing did.
     #[must_use]
     pub fn of_change(&self) -> Option<String> {
-        let said: Vec<String> = self.deciding().into_iter().chain(self.last_say()).collect();
+        self.why(self.0.last())
+    }
+
+    /// The same of what would be set if nothing forbade it.
+    #[must_use]
+    pub fn of_own_answer(&self) -> Option<String> {
+        let is_own = |step: &&Step| !matches!(step, Step::Forbidden { .. });
+        self.why(self.0.iter().rev().find(is_own))
+    }
+
+    fn why(&self, last: Option<&Step>) -> Option<String> {
+        let last = last.and_then(Step::say);
+        let said: Vec<String> = self.deciding().into_iter().chain(last).collect();
         (!said.is_empty()).then(|| said.join("; "))
     }
 
@@ -69,9 +81,7 @@ impl Explanation {
     /// The last stage after the recommendation that had a say, in words; `None` where none had.
     #[must_use]
     pub fn last_say(&self) -> Option<String> {
-        let last = self.0.last()?;
-        let is_recommendation = matches!(last, Step::Recommended { .. } | Step::Combined { .. });
-        (!is_recommendation).then(|| last.to_string())
+        self.0.last().and_then(Step::say)
     }
 
     /// What was known of `metric` and on what terms it asked; `None` where it was not looked at.
@@ -388,6 +398,12 @@ pub enum Step {
 }
 
 impl Step {
+    /// What it says as the last stage; nothing where it is no stage after the recommendation.
+    fn say(&self) -> Option<String> {
+        let is_recommendation = matches!(self, Self::Recommended { .. } | Self::Combined { .. });
+        (!is_recommendation).then(|| self.to_string())
+    }
+
     /// The kind of step as machines name it, as in JSON.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -177,9 +177,7 @@ pub(crate) fn why_own_answer(record: &DecisionRecord) -> String {
     let Verdict::Decided { explanation, .. } = &record.verdict else {
         return why(record);
     };
-    let is_own = |step: &&Step| !matches!(step, Step::Forbidden { .. });
-    let own = Explanation(explanation.0.iter().filter(is_own).cloned().collect());
-    own.of_change().unwrap_or_else(|| why(record))
+    explanation.of_own_answer().unwrap_or_else(|| why(record))
 }
 
 /// The first metric that is not known, and why.

@@ -189,10 +189,10 @@ fn hpa_status(f: &mut fmt::Formatter<'_>, round: &RoundStatus, at: Timestamp) ->
 
 /// What a condition is, for people: a guard that is off is no problem of the workload.
 const fn condition_label(condition: &RaisedCondition) -> &'static str {
-    match condition.severity() {
-        Severity::Critical => "critical",
-        Severity::Warning => "problem",
-        Severity::Notice => "off",
+    match (condition, condition.severity()) {
+        (RaisedCondition::GuardOff { .. }, _) => "off",
+        (_, Severity::Critical) => "critical",
+        (_, Severity::Warning | Severity::Notice) => "problem",
     }
 }
 
