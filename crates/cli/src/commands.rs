@@ -50,7 +50,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, CliError> {
         Command::Resume(args) => pause::resume(args, &before.with(&args.common), output),
         Command::Override(args) => overriding::run(args, &before.with(&args.common), output),
         Command::Config(args) => config::run(args, before, output),
-        Command::Import(args) => import::run(args, &before.config.cluster, output),
+        Command::Import(args) => import::run(args, (&before.config.cluster, &before.select), output),
         Command::Rbac(args) => rbac::run(args, (&before.config, &before.select), output),
         Command::Schema(args) => completions::schema(args, output),
         Command::Completions(args) => completions::run(args, output),

@@ -7,7 +7,7 @@ use headroom_autoscaler::config;
 use serde::Serialize;
 
 use crate::{
-    args::{ClusterArgs, OutputArgs},
+    args::{ClusterArgs, OutputArgs, SelectArgs},
     configuration,
     error::CliError,
     exit::ExitCode,
@@ -63,11 +63,15 @@ struct ImportedObject<'a> {
     not_carried: &'a [String],
 }
 
-pub(crate) fn run(args: &ImportArgs, cluster: &ClusterArgs, output: &Output) -> Result<ExitCode, CliError> {
+pub(crate) fn run(
+    args: &ImportArgs,
+    before: (&ClusterArgs, &SelectArgs),
+    output: &Output,
+) -> Result<ExitCode, CliError> {
     match &args.from {
         Origin::Env(_) => from_environment(output),
-        Origin::Hpa(args) => args.run(cluster, output),
-        Origin::Keda(args) => args.run(cluster, output),
+        Origin::Hpa(args) => args.run(before, output),
+        Origin::Keda(args) => args.run(before, output),
     }
 }
 

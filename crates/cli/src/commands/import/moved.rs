@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    args::{ClusterArgs, OutputArgs},
+    args::{ClusterArgs, OutputArgs, SelectArgs},
     commands::block_on,
     error::CliError,
     exit::ExitCode,
@@ -89,8 +89,12 @@ impl HpaArgs {
         &self.moved.output
     }
 
-    pub(super) fn run(&self, cluster: &ClusterArgs, output: &Output) -> Result<ExitCode, CliError> {
-        self.moved.run(MovedKind::Hpa, cluster, output)
+    pub(super) fn run(
+        &self,
+        before: (&ClusterArgs, &SelectArgs),
+        output: &Output,
+    ) -> Result<ExitCode, CliError> {
+        self.moved.run(MovedKind::Hpa, before, output)
     }
 }
 
@@ -99,8 +103,12 @@ impl KedaArgs {
         &self.moved.output
     }
 
-    pub(super) fn run(&self, cluster: &ClusterArgs, output: &Output) -> Result<ExitCode, CliError> {
-        self.moved.run(MovedKind::ScaledObject, cluster, output)
+    pub(super) fn run(
+        &self,
+        before: (&ClusterArgs, &SelectArgs),
+        output: &Output,
+    ) -> Result<ExitCode, CliError> {
+        self.moved.run(MovedKind::ScaledObject, before, output)
     }
 }
 
@@ -128,14 +136,23 @@ struct RemainingObject<'a> {
 }
 
 impl MovedArgs {
-    fn run(&self, kind: MovedKind, cluster: &ClusterArgs, output: &Output) -> Result<ExitCode, CliError> {
-        let objects = match &self.file {
-            Some(file) => config::read_objects(&text(file)?)?,
-            None => self.of_cluster(kind, &cluster.with(&self.cluster).settings())?,
-        };
+    fn run(
+        &self,
+        kind: MovedKind,
+        before: (&ClusterArgs, &SelectArgs),
+        output: &Output,
+    ) -> Result<ExitCode, CliError> {
+        let select = before.1.with(&SelectArgs {
+            namespace: self.namespace.clone(),
+            all_namespaces: self.all_namespaces,
+        });
         let selection = Selection {
             name: self.name.clone(),
-            namespace: self.namespace.clone(),
+            namespace: select.namespace,
+        };
+        let objects = match &self.file {
+            Some(file) => config::read_objects(&text(file)?)?,
+            None => of_cluster(kind, &before.0.with(&self.cluster).settings(), &selection)?,
         };
         let migration = config::migrate(kind, &objects, &selection)?;
         if let Some(directory) = &self.output_dir {
@@ -146,19 +163,6 @@ impl MovedArgs {
             Format::Json => output.object(&object(&migration)),
         }
         Ok(ExitCode::Done)
-    }
-
-    fn of_cluster(&self, kind: MovedKind, settings: &KubernetesSettings) -> Result<Vec<Value>, CliError> {
-        let asked = async {
-            autoscalers(kind, settings, self.namespace.as_deref())
-                .await
-                .map_err(|source| CliError::ImportCluster {
-                    of: kind.kind(),
-                    is_one_namespace: self.namespace.is_some(),
-                    source,
-                })
-        };
-        block_on(asked)
     }
 
     /// Writes the files, and none where one of them is there.
@@ -245,5 +249,22 @@ fn text(file: &Path) -> Result<String, CliError> {
     read.map_err(|source| CliError::ImportSource {
         file: file.to_owned(),
         source,
+    })
+}
+
+/// The objects of the cluster, of one namespace or of all.
+fn of_cluster(
+    kind: MovedKind,
+    settings: &KubernetesSettings,
+    selection: &Selection,
+) -> Result<Vec<Value>, CliError> {
+    let namespace = selection.namespace.as_deref();
+    block_on(async {
+        let found = autoscalers(kind, settings, namespace).await;
+        found.map_err(|source| CliError::ImportCluster {
+            of: kind.kind(),
+            is_one_namespace: namespace.is_some(),
+            source,
+        })
     })
 }
