@@ -350,7 +350,6 @@ impl CliError {
     }
 }
 
-/// `words` as a choice in a sentence.
 /// The way out where the autoscalers of a cluster cannot be read.
 fn import_help(of: &str, is_one_namespace: bool, error: &ClusterError) -> String {
     if matches!(error, ClusterError::Forbidden { .. }) && !is_one_namespace {
@@ -364,6 +363,7 @@ fn import_help(of: &str, is_one_namespace: bool, error: &ClusterError) -> String
     }
 }
 
+/// `words` as a choice in a sentence.
 fn either(words: &[String]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     words.join(" or ")

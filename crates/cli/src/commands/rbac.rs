@@ -24,7 +24,8 @@ use crate::{
 /// Prints the least Roles and RoleBindings that the policies need on Kubernetes.
 ///
 /// In each namespace of the policies: to read the kinds that they and their guards look at, and to set the counts of
-/// their targets, each by its name, through the scale subresource. Nothing is granted beyond namespaces.
+/// their targets, each by its name, through the scale subresource; with `annotate = true` also to patch those objects
+/// themselves. Nothing is granted beyond namespaces.
 ///
 /// What a custom resource is called in a Role is known to its cluster alone, which is asked for it. For Kubernetes' own
 /// kinds no cluster is needed.
