@@ -45,8 +45,8 @@ pub use policy::{
 };
 pub use replicas::{BoundsError, ReplicaBounds, Replicas};
 pub use step::{
-    Asks, Bound, Easing, End, Explanation, MetricNeed, NeededValues, NoSteps, Obstacle, Pending, Proposal,
-    Stabilizing, Step, StepSink, WhyNot,
+    Asks, Bound, Easing, End, Explanation, MetricNeed, NeededValues, NoSteps, Number, Obstacle, Pending,
+    Proposal, Span, Stabilizing, Step, StepSink, WhyNot,
 };
 pub use time::Timestamp;
 pub use workload::{CountOrigin, Deploy, Readiness, Workload};

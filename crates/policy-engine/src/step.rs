@@ -10,7 +10,7 @@ mod words;
 
 use std::{sync::Arc, time::Duration};
 
-pub(crate) use self::words::Span;
+pub use self::words::{Number, Span};
 pub use self::{
     ends::End,
     why_not::{Asks, Bound, MetricNeed, NeededValues, Obstacle, WhyNot},

@@ -10,7 +10,7 @@ use crate::{
 
 /// A number as a person writes it: four significant digits, no trailing zeros.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Number(pub(crate) f64);
+pub struct Number(pub f64);
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +50,7 @@ const IN_DAYS: u64 = 2 * DAY;
 
 /// A span as a person says it: `40 s`, `2 min`, `1 h 5 min`, `3 d`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Span(pub(crate) Duration);
+pub struct Span(pub Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,16 @@
+//! Tells people what headroom did and why, without noise and without losing a failure.
+//!
+//! A [`Notice`] is what happened, typed. Words are made of it as late as possible, in the language of whoever reads them,
+//! and a channel ([`Notifier`]) puts those into the form of its medium.
+
+mod channel;
+mod event;
+mod notice;
+mod secret;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use channel::{Language, Message, Notifier, Receipt, SendError, Style};
+pub use event::{Change, Digest, Event, EventKind, Failure, Unknown, UnknownMetric, WorkloadDigest};
+pub use notice::{Links, Notice, NoticeId, Severity, Stage};
+pub use secret::{Hidden, SecretReader};
