@@ -200,8 +200,21 @@ fn what(message: &str, action: &str) -> String {
 pub(super) fn setup(error: &kube::Error, peer: &Peer) -> ClusterError {
     credentials(error, peer).unwrap_or_else(|| ClusterError::Setup {
         server: peer.server.clone(),
-        reason: shortened(&root_cause(error)),
+        reason: unsupported_proxy(error).unwrap_or_else(|| shortened(&root_cause(error))),
     })
+}
+
+/// That the proxy is of a kind that does not work, where that is the cause. Its URL may have a password in it.
+fn unsupported_proxy(error: &kube::Error) -> Option<String> {
+    let kube::Error::ProxyProtocolUnsupported { proxy_url } = error else {
+        return None;
+    };
+    let scheme = proxy_url
+        .scheme_str()
+        .map_or_else(|| "no scheme".to_owned(), |scheme| format!("`{scheme}`"));
+    Some(format!(
+        "a proxy of {scheme} is not supported: use http, https or socks5"
+    ))
 }
 
 fn unreachable(error: &kube::Error, peer: &Peer) -> ClusterError {

@@ -1,6 +1,6 @@
 //! Which cluster is meant, and what is said when that is not clear.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use headroom_cluster::{ClusterError, Filling};
 use headroom_test_support::temp_dir;
@@ -157,6 +157,25 @@ async fn no_error_shows_what_a_credential_plugin_is_given_or_gives() {
 }
 
 #[tokio::test]
+async fn no_error_shows_the_password_of_a_proxy() {
+    for (proxy, scheme) in [("ftp://u:s3cret@h:1", "`ftp`"), ("u:s3cret@h:1", "no scheme")] {
+        let directory = temp_dir();
+        let path = kubeconfig(&directory, "https://api.example:6443", &json!({}));
+        through_proxy(&path, proxy);
+        let connection = Arc::new(connect(path, None, DEADLINE).unwrap());
+        let view = headroom_cluster::ClusterView::new(Arc::clone(&connection), Filling::Lists);
+        let error = view.scalable(&deployment("api"), NOW).await.unwrap_err();
+        let expected = format!(
+            "the connection to https://api.example:6443 cannot be set up: a proxy of {scheme} is not supported: use \
+             http, https or socks5"
+        );
+        assert_eq!(error.to_string(), expected);
+        let debugged = format!("{error:?} {connection:?}");
+        assert!(!debugged.contains("s3cret"), "{debugged}");
+    }
+}
+
+#[tokio::test]
 async fn a_credential_plugin_that_hangs_is_started_once() {
     let plugins = temp_dir();
     let started = plugins.path().join("started");
@@ -210,20 +229,18 @@ async fn a_kubeconfig_that_goes_through_a_proxy_does() {
     let proxy = wiremock::MockServer::start().await;
     let directory = temp_dir();
     let path = kubeconfig(&directory, "https://api.example:6443", &json!({}));
-    let text = fs::read_to_string(&path).unwrap();
-    let through = format!(
-        "\"server\":\"https://api.example:6443\",\"proxy-url\":\"{}\"",
-        proxy.uri()
-    );
-    fs::write(
-        &path,
-        text.replace("\"server\":\"https://api.example:6443\"", &through),
-    )
-    .unwrap();
+    through_proxy(&path, &proxy.uri());
     let connection = connect(path, None, Duration::from_secs(2)).unwrap();
     let view = headroom_cluster::ClusterView::new(connection.into(), Filling::Lists);
     view.scalable(&deployment("api"), NOW).await.unwrap_err();
     let requests = proxy.received_requests().await.unwrap();
     assert!(!requests.is_empty(), "the proxy is asked for a way to the server");
     assert_eq!(requests[0].method.as_str(), "CONNECT");
+}
+
+/// Has the kubeconfig name `proxy` for its cluster.
+fn through_proxy(kubeconfig: &Path, proxy: &str) {
+    let mut text: serde_json::Value = serde_json::from_str(&fs::read_to_string(kubeconfig).unwrap()).unwrap();
+    text["clusters"][0]["cluster"]["proxy-url"] = proxy.into();
+    fs::write(kubeconfig, text.to_string()).unwrap();
 }
