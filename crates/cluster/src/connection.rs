@@ -220,10 +220,12 @@ impl Connection {
         })
     }
 
-    /// Sends until there is an answer, or an error that another attempt does not change, or no time for one.
+    /// Sends until there is an answer, or an error that another attempt does not change, or no time for one. Other
+    /// credentials are tried once: requests whose credentials expire at once would renew them for each other for ever.
     async fn exchange(&self, outgoing: &Outgoing<'_>, until: Instant) -> Result<Vec<u8>, ClusterError> {
         let mut pause = FIRST_PAUSE;
         let mut earlier = None;
+        let mut may_renew = true;
         loop {
             let Failed { error, retry } = match self.attempt(outgoing, until).await {
                 Ok(body) => return Ok(body),
@@ -234,7 +236,10 @@ impl Connection {
                 Retry::Never => return Err(error),
                 Retry::Paused => jittered(pause),
                 Retry::After(asked) => asked.max(jittered(pause)),
-                Retry::Renewed(refused) if self.renew(refused) => Duration::ZERO,
+                Retry::Renewed(refused) if may_renew && self.renew(refused) => {
+                    may_renew = false;
+                    Duration::ZERO
+                }
                 Retry::Renewed(_) => return Err(error),
             };
             pause = (pause * 2).min(LONGEST_PAUSE);

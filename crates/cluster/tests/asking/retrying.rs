@@ -7,12 +7,13 @@ use std::{
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
-use headroom_test_support::{free_port, temp_dir};
+use headroom_test_support::{free_port, temp_dir, wait_until};
 use serde_json::json;
 use wiremock::{Mock, matchers};
 
 use crate::world::{
-    DEPLOYMENTS, NOW, PODS, USAGE, World, connect, deployment, kubeconfig, list, plugin, status, wanting,
+    DEPLOYMENTS, NOW, PODS, USAGE, World, connect, deployment, kubeconfig, list, plugin, short_lived, status,
+    wanting,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -189,4 +190,29 @@ async fn a_request_that_began_before_credentials_were_had_anew_is_sent_again_wit
     api.unwrap();
     assert_eq!((world.asked(PODS).await, world.asked(DEPLOYMENTS).await), (2, 2));
     assert_eq!(starts(), 2 * once);
+}
+
+#[tokio::test]
+async fn requests_whose_credentials_expire_at_once_do_not_renew_them_for_each_other_for_ever() {
+    let plugins = temp_dir();
+    let world = World::as_user(Duration::from_secs(5), &short_lived(plugins.path())).await;
+    for path in [DEPLOYMENTS, PODS] {
+        let refused = status(401, "Unauthorized").set_delay(Duration::from_millis(300));
+        world.answer(path, refused).await;
+    }
+    let (view, name) = (world.view(Filling::Lists), deployment("api"));
+    let first = view.scalable(&name, NOW);
+    let second = async {
+        wait_until(LONG, "the first is under way", async || {
+            world.asked(DEPLOYMENTS).await > 0
+        })
+        .await;
+        view.pods("shop", NOW).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    for error in [first.unwrap_err(), second.unwrap_err()] {
+        assert!(matches!(error, ClusterError::Unauthorized { .. }), "{error}");
+    }
+    let asked = (world.asked(DEPLOYMENTS).await, world.asked(PODS).await);
+    assert!(asked.0 <= 2 && asked.1 <= 2, "{asked:?}");
 }

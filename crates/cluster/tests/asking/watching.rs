@@ -1,15 +1,14 @@
 //! A view that watches, where the server says what a real one does not say when it is told to.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
 use headroom_test_support::{temp_dir, wait_for, wait_until};
-use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers};
 
-use crate::world::{DEPLOYMENTS, NOW, World, deployment, plugin, status, wanting};
+use crate::world::{DEPLOYMENTS, NOW, World, deployment, short_lived, status, wanting};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(500);
@@ -247,22 +246,4 @@ async fn a_watch_whose_credentials_do_not_come_says_that_it_is_lost() {
     watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
     fs::remove_file(&hangs).unwrap();
     wait_for_replicas(&view, 4).await;
-}
-
-/// A user whose plugin gives a certificate that has expired, so that it is asked each time; it hangs as long as there is
-/// a file `hangs` beside it.
-fn short_lived(directory: &Path) -> Value {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(Vec::new())
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
-    let credential = json!({
-        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
-        "status": {"clientCertificateData": certificate.pem(), "clientKeyData": key.serialize_pem(),
-            "expirationTimestamp": "2020-01-01T00:00:00Z"}});
-    fs::write(directory.join("credential"), credential.to_string()).unwrap();
-    let script =
-        "while [ -e \"$(dirname \"$0\")/hangs\" ]; do sleep 0.1; done; cat \"$(dirname \"$0\")/credential\"";
-    plugin(directory, script)
 }

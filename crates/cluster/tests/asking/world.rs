@@ -11,6 +11,7 @@ use std::{
 use headroom_cluster::{ClusterView, Connection, ConnectionOptions, Filling, KindName, ObjectName};
 use headroom_policy_engine::Timestamp;
 use headroom_test_support::temp_dir;
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
@@ -108,6 +109,24 @@ pub(crate) fn plugin(directory: &Path, script: &str) -> Value {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never"}})
+}
+
+/// A user whose plugin gives a certificate that has expired, so that it is asked each time; it hangs as long as there is
+/// a file `hangs` beside it.
+pub(crate) fn short_lived(directory: &Path) -> Value {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(Vec::new())
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+        "status": {"clientCertificateData": certificate.pem(), "clientKeyData": key.serialize_pem(),
+            "expirationTimestamp": "2020-01-01T00:00:00Z"}});
+    fs::write(directory.join("credential"), credential.to_string()).unwrap();
+    let script =
+        "while [ -e \"$(dirname \"$0\")/hangs\" ]; do sleep 0.1; done; cat \"$(dirname \"$0\")/credential\"";
+    plugin(directory, script)
 }
 
 pub(crate) fn connect(
