@@ -4,7 +4,7 @@
 //! word is found out. What was heard longer ago than that, or lost and not found again soon, is not known any more: it
 //! is listed anew, and known when a watch goes on from there.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, mem, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _, pin_mut};
 use http::Request;
@@ -83,6 +83,7 @@ impl<K: Kept> Watched<K> {
             held: Arc::clone(&held),
             pause: PAUSES.0,
             lost_since: None,
+            is_said: false,
         };
         let task = tokio::spawn(watcher.keep_up()).abort_handle();
         Self { source, held, task }
@@ -181,8 +182,10 @@ struct Watcher<K: Kept> {
     action: Action,
     held: Arc<watch::Sender<Held<K>>>,
     pause: Duration,
-    /// Since when it has been said that the watch is lost.
+    /// Since when the watch is lost.
     lost_since: Option<Instant>,
+    /// Whether that was said.
+    is_said: bool,
 }
 
 impl<K: Kept> Watcher<K> {
@@ -343,7 +346,9 @@ impl<K: Kept> Watcher<K> {
             held.state = State::InStep;
             held.heard = Instant::now();
         });
-        if let Some(since) = self.lost_since.take() {
+        let lost_since = self.lost_since.take();
+        let was_said = mem::take(&mut self.is_said);
+        if let Some(since) = lost_since.filter(|_| was_said) {
             info!(what = %self.source, lost_for = ?since.elapsed(), "the watch goes on");
         }
     }
@@ -351,8 +356,9 @@ impl<K: Kept> Watcher<K> {
     /// The watch is lost. Said once for each outage, but where whoever asks is told at once and knows whether that
     /// matters; then waits for the next attempt.
     async fn lose(&mut self, cause: ClusterError) {
-        if self.lost_since.is_none() && !is_hopeless(&cause) {
+        if !self.is_said && !is_hopeless(&cause) {
             warn!(what = %self.source, error = %cause, "the watch is lost");
+            self.is_said = true;
         }
         let since = *self.lost_since.get_or_insert_with(Instant::now);
         self.held.send_modify(|held| {

@@ -1,6 +1,10 @@
 //! A view that watches, where the server says what a real one does not say when it is told to.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::Mutex,
+    time::Duration,
+};
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
@@ -246,4 +250,30 @@ async fn a_watch_whose_credentials_do_not_come_says_that_it_is_lost() {
     watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
     fs::remove_file(&hangs).unwrap();
     wait_for_replicas(&view, 4).await;
+}
+
+/// How often it is said that a watch is lost and that it goes on, where the Deployments are listed after `failures`.
+async fn said_after(failures: &[ResponseTemplate]) -> (usize, usize) {
+    let directory = temp_dir();
+    let log = directory.path().join("log");
+    let writer = Mutex::new(fs::File::create(&log).unwrap());
+    let subscriber = tracing_subscriber::fmt().with_writer(writer).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let world = World::new(MINUTE).await;
+    for failure in failures {
+        world.answer_once(DEPLOYMENTS, failure.clone()).await;
+    }
+    world.list_always(&wanting("api", 3)).await;
+    watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
+    wait_for_replicas(&world.view(Filling::Watches), 4).await;
+    let said = fs::read_to_string(&log).unwrap();
+    let times = |words| said.matches(words).count();
+    (times("the watch is lost"), times("the watch goes on"))
+}
+
+#[tokio::test]
+async fn a_watch_is_said_to_go_on_where_it_was_said_to_be_lost() {
+    let (forbidden, refused) = (status(403, "deployments.apps is forbidden"), status(400, "bad"));
+    assert_eq!(said_after(std::slice::from_ref(&forbidden)).await, (0, 0));
+    assert_eq!(said_after(&[forbidden, refused]).await, (1, 1));
 }
