@@ -232,19 +232,17 @@ impl KubernetesProbe {
     pub async fn try_write(&self, target: &ScaleTarget, now: Timestamp) -> Result<(), TargetError> {
         let target = kubernetes(target)?;
         let mut known = self.view.scalable(&target.object, now).await?;
-        for _ in 1..ATTEMPTS {
+        let mut attempt = 1;
+        loop {
             match self.probe.try_set(&target.object, &known, known.wanted()?).await {
                 // Status updates come in between all the time, and are no reason for a write not to be accepted.
-                Err(ClusterError::Conflict { .. }) => {
+                Err(ClusterError::Conflict { .. }) if attempt < ATTEMPTS => {
                     known = Arc::new(self.view.fetch(&target.object).await?);
+                    attempt += 1;
                 }
                 other => return Ok(other?),
             }
         }
-        Ok(self
-            .probe
-            .try_set(&target.object, &known, known.wanted()?)
-            .await?)
     }
 }
 
