@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headroom_cluster::ClusterError;
+use headroom_cluster::{ClusterError, Need};
 use headroom_policy_engine::{MissingCause, hpa::MetricError};
 use thiserror::Error;
 
@@ -91,16 +91,14 @@ pub enum ObserveError {
     /// The cluster has a metrics.k8s.io, and nothing serves it.
     #[error("the metrics API does not answer: {0}; `kubectl get apiservice v1beta1.metrics.k8s.io` says why")]
     MetricsApiDown(ClusterError),
-    /// What pods use may not be listed.
-    #[error(
-        "{0}; headroom's Role needs the rule {{ apiGroups: [metrics.k8s.io], resources: [pods], verbs: [list] }}"
-    )]
-    UsageForbidden(ClusterError),
-    /// The pods may not be read.
-    #[error(
-        "{0}; headroom's Role needs the rule {{ apiGroups: [\"\"], resources: [pods], verbs: [get, list, watch] }}"
-    )]
-    PodsForbidden(ClusterError),
+    /// What is asked of the cluster is not allowed.
+    #[error("{error}; headroom's Role needs the rule {}", need.permission("").rule())]
+    Forbidden {
+        /// What the cluster says.
+        error: ClusterError,
+        /// What has to be allowed.
+        need: Box<Need>,
+    },
     /// The cluster could not be asked.
     #[error("{0}")]
     Cluster(ClusterError),
@@ -173,10 +171,9 @@ impl ObserveError {
             Self::NoRateYet { .. } => MissingCause::NoRateYet,
             Self::NoReplicas { .. } => MissingCause::NoReplicas,
             Self::NoMetricsApi => MissingCause::Rejected { status: 404 },
-            Self::MetricsApiDown(error)
-            | Self::UsageForbidden(error)
-            | Self::PodsForbidden(error)
-            | Self::Cluster(error) => of_cluster(error),
+            Self::MetricsApiDown(error) | Self::Forbidden { error, .. } | Self::Cluster(error) => {
+                of_cluster(error)
+            }
             Self::NoSelector { .. } | Self::NoPods { .. } => MissingCause::Unusable {
                 why: MetricError::NoPods,
             },

@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::{join, join_all};
-use headroom_cluster::{ClusterError, ClusterView, ObjectName, Objects, Pod, PodMetrics};
+use headroom_cluster::{ClusterError, ClusterView, Need, ObjectName, Objects, Pod, PodMetrics};
 use headroom_policy_engine::{Timestamp, hpa::Selector};
 
 use self::pods::Measured;
@@ -100,7 +100,8 @@ impl KubernetesSource {
 
 fn of_pods(error: ClusterError) -> ObserveError {
     if error.is_forbidden() {
-        ObserveError::PodsForbidden(error)
+        let need = Need::Pods.into();
+        ObserveError::Forbidden { error, need }
     } else {
         ObserveError::Cluster(error)
     }
@@ -108,7 +109,8 @@ fn of_pods(error: ClusterError) -> ObserveError {
 
 fn of_usage(error: ClusterError) -> ObserveError {
     if error.is_forbidden() {
-        ObserveError::UsageForbidden(error)
+        let need = Need::Usage.into();
+        ObserveError::Forbidden { error, need }
     } else if matches!(error, ClusterError::NotFound { .. }) {
         ObserveError::NoMetricsApi
     } else if matches!(

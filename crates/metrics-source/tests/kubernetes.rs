@@ -231,7 +231,7 @@ async fn what_cannot_be_known_is_named_with_the_way_out() {
             &ready,
             refused(403),
             cpu(),
-            "{ apiGroups: [metrics.k8s.io], resources: [pods], verbs: [list] }",
+            "{apiGroups: [\"metrics.k8s.io\"], resources: [pods], verbs: [list]}",
         ),
         (&ready, list(&[]), cpu(), "nothing yet of the 1 pods"),
         (

@@ -202,8 +202,7 @@ const fn is_outage(error: &ObserveError) -> bool {
         ObserveError::Rejected { status, .. } => *status >= 500 || *status == 401 || *status == 403,
         ObserveError::NoMetricsApi
         | ObserveError::MetricsApiDown(_)
-        | ObserveError::UsageForbidden(_)
-        | ObserveError::PodsForbidden(_)
+        | ObserveError::Forbidden { .. }
         | ObserveError::Cluster(_) => true,
         ObserveError::NoData
         | ObserveError::Ambiguous { .. }
