@@ -76,19 +76,15 @@ impl Inquiry {
     }
 
     async fn may(&self, verb: Verb, permission: &Permission) -> Result<bool, ClusterError> {
-        let (resource, subresource) = permission
-            .resource
-            .split_once('/')
-            .unwrap_or((&permission.resource, ""));
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": { "resourceAttributes": {
                 "namespace": permission.namespace,
                 "verb": verb.to_string(),
-                "group": permission.group,
-                "resource": resource,
-                "subresource": subresource,
+                "group": permission.resource.group,
+                "resource": permission.resource.plural,
+                "subresource": permission.subresource.unwrap_or_default(),
                 "name": permission.name.as_deref().unwrap_or_default(),
             } },
         });

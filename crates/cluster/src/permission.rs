@@ -74,13 +74,13 @@ impl Need {
     pub fn permission(&self, namespace: &str) -> Permission {
         let on = |resource: &Resource, verbs| Permission {
             namespace: namespace.to_owned(),
-            group: resource.group.clone(),
-            resource: resource.plural.clone(),
+            resource: resource.clone(),
+            subresource: None,
             name: None,
             verbs,
         };
         let on_scale = |resource: &Resource, name: &str, verbs| Permission {
-            resource: format!("{}/scale", resource.plural),
+            subresource: Some("scale"),
             name: Some(name.to_owned()),
             ..on(resource, verbs)
         };
@@ -121,10 +121,10 @@ impl Need {
 pub struct Permission {
     /// The namespace.
     pub namespace: String,
-    /// The group; empty for the core group.
-    pub group: String,
-    /// The plural of the kind, with the subresource where one is meant: `deployments/scale`.
-    pub resource: String,
+    /// The kind.
+    pub resource: Resource,
+    /// The part of its objects, such as `scale`; `None`: the objects themselves.
+    pub subresource: Option<&'static str>,
     /// The one object; `None`: all of the namespace.
     pub name: Option<String>,
     /// What is done.
@@ -135,33 +135,36 @@ impl Permission {
     /// The rule of a Role that allows it, on one line of YAML.
     #[must_use]
     pub fn rule(&self) -> String {
-        let Self {
-            group,
-            resource,
-            name,
-            verbs,
-            ..
-        } = self;
-        let names = name
+        let names = self
+            .name
             .as_ref()
             .map_or_else(String::new, |name| format!("resourceNames: [\"{name}\"], "));
-        let verbs: Vec<String> = verbs.iter().map(Verb::to_string).collect();
+        let verbs: Vec<String> = self.verbs.iter().map(Verb::to_string).collect();
         format!(
-            "{{apiGroups: [\"{group}\"], resources: [{resource}], {names}verbs: [{}]}}",
+            "{{apiGroups: [\"{}\"], resources: [{}], {names}verbs: [{}]}}",
+            self.resource.group,
+            self.in_role(),
             verbs.join(", ")
         )
+    }
+
+    /// The resource as rules of a Role have it, such as `deployments/scale`.
+    #[must_use]
+    pub fn in_role(&self) -> String {
+        self.with_subresource(&self.resource.plural)
     }
 
     /// The resource as the API server's errors have it, such as `deployments.apps/scale`.
     #[must_use]
     pub fn resource_in_group(&self) -> String {
-        if self.group.is_empty() {
-            return self.resource.clone();
-        }
-        match self.resource.split_once('/') {
-            Some((plural, subresource)) => format!("{plural}.{}/{subresource}", self.group),
-            None => format!("{}.{}", self.resource, self.group),
-        }
+        self.with_subresource(&self.resource)
+    }
+
+    fn with_subresource(&self, resource: &dyn fmt::Display) -> String {
+        self.subresource.map_or_else(
+            || resource.to_string(),
+            |subresource| format!("{resource}/{subresource}"),
+        )
     }
 }
 

@@ -117,8 +117,8 @@ fn rules(namespace: &str, needs: &BTreeSet<Need>) -> Vec<Rule> {
         let permission = need.permission(namespace);
         let rule = Rule {
             purpose: need.purpose(),
-            api_groups: [permission.group],
-            resources: vec![permission.resource],
+            resources: vec![permission.in_role()],
+            api_groups: [permission.resource.group],
             resource_names: permission.name.into_iter().collect(),
             verbs: permission.verbs.iter().map(Verb::to_string).collect(),
         };
