@@ -39,7 +39,8 @@ pub struct KubernetesReader {
     warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// Reads and sets targets of kind Kubernetes, through their scale subresource alone.
+/// Reads and sets targets of kind Kubernetes: their counts through the scale subresource alone. Why a count was changed
+/// is written at the object itself, where a policy asks for it.
 ///
 /// A count is written only over the version of the object that was read. Where that changed in between, the object is
 /// read again: one that still wants what was decided on is written over, any other is a conflict.

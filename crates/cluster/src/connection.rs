@@ -73,7 +73,7 @@ pub(crate) struct Equipped {
     made: Instant,
 }
 
-/// The client that is in use. Nobody waits for anything while it is locked.
+/// The client that is in use. Nobody waits for a server or a plugin while it is locked.
 #[derive(Default)]
 struct Session {
     in_use: Option<Equipped>,

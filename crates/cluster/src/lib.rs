@@ -1,8 +1,9 @@
 //! One view of a Kubernetes cluster, for everything that asks it.
 //!
 //! Owns the way to the API server ([`Connection`]), what is known of the namespaces in use ([`ClusterView`]: objects
-//! that can be scaled, pods and what they use, other autoscalers, each asked once a pass or watched), and the one write there is
-//! ([`ScaleWriter`]), and which permission each question takes ([`Need`]). What the facts mean for a workload is the adapters' to say.
+//! that can be scaled, pods and what they use, other autoscalers, each asked once a pass or watched), the writes there
+//! are ([`ScaleWriter`]: counts, and why they were changed), and which permission each question takes ([`Need`]). What
+//! the facts mean for a workload is the adapters' to say.
 //!
 //! Unknown is never empty: a list that failed and a watch that is not in step are errors, not views without pods.
 

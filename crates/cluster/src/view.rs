@@ -206,7 +206,7 @@ pub struct ClusterView {
     scaled_objects: Feeds<ScaledObject>,
     keda: tokio::sync::Mutex<Option<(Timestamp, bool)>>,
     usage: Feeds<PodMetrics>,
-    /// Objects as our own writes left them, until the view has caught up with that.
+    /// Objects as our own writes left them, or as they were fetched past the view, until it has caught up with that.
     newer: Mutex<HashMap<ObjectName, Arc<Scalable>>>,
 }
 

@@ -17,7 +17,7 @@ pub const FIELD_MANAGER: &str = "headroom";
 /// The annotation that says why a count was changed.
 pub const REASON: &str = "headroom.dev/reason";
 
-/// Sets counts.
+/// Sets counts, and says at the objects why they were changed.
 #[derive(Debug)]
 pub struct ScaleWriter {
     connection: Arc<Connection>,
