@@ -3,7 +3,7 @@
 use std::{
     fs,
     sync::Mutex,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
@@ -58,6 +58,20 @@ async fn wait_for_replicas(view: &ClusterView, replicas: u32) {
         found.is_ok_and(|found| found.replicas == Some(Replicas::new(replicas)))
     })
     .await;
+}
+
+/// Waits until the Deployments were asked for so many times, which takes the pauses between.
+async fn asked_with_pauses(world: &World, times: usize) {
+    let begun = Instant::now();
+    wait_until(MINUTE, &format!("it was asked {times} times"), async || {
+        world.asked(DEPLOYMENTS).await >= times
+    })
+    .await;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(500),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -135,19 +149,10 @@ async fn a_permission_that_is_missing_is_not_waited_for() {
 async fn a_server_that_ends_each_watch_at_once_is_not_asked_without_a_pause() {
     let world = World::new(MINUTE).await;
     listed(&world, &wanting("api", 3), "7").await;
-    let ends = ResponseTemplate::new(200).set_body_raw("", "application/json");
-    let watches = Mock::given(matchers::path(DEPLOYMENTS)).and(matchers::query_param("watch", "1"));
-    watches.respond_with(ends).mount(&world.server).await;
+    world.watch_always("").await;
     let view = world.view(Filling::Watches);
     wait_for_replicas(&view, 3).await;
-    let begun = std::time::Instant::now();
-    let asked = async || world.asked(DEPLOYMENTS).await;
-    wait_until(MINUTE, "it was asked six times", async || asked().await >= 6).await;
-    assert!(
-        begun.elapsed() >= Duration::from_millis(500),
-        "{:?}",
-        begun.elapsed()
-    );
+    asked_with_pauses(&world, 6).await;
 }
 
 #[tokio::test]
@@ -186,28 +191,16 @@ async fn a_watch_that_is_too_old_at_once_is_not_listed_anew_without_a_pause() {
     world.watch_always(&format!("{gone}\n")).await;
     let view = world.view(Filling::Watches);
     wait_for_replicas(&view, 3).await;
-    let begun = std::time::Instant::now();
-    let asked = async || world.asked(DEPLOYMENTS).await;
-    wait_until(MINUTE, "it was listed three times more", async || {
-        asked().await >= 8
-    })
-    .await;
-    assert!(
-        begun.elapsed() >= Duration::from_millis(500),
-        "{:?}",
-        begun.elapsed()
-    );
+    asked_with_pauses(&world, 8).await;
 }
 
 #[tokio::test]
 async fn what_was_lost_for_long_is_known_when_it_was_listed_anew_and_a_watch_goes_on() {
     let world = World::new(SHORT).await;
     listed(&world, &wanting("api", 3), "7").await;
-    let begins = Mock::given(matchers::path(DEPLOYMENTS)).and(matchers::query_param("watch", "1"));
     let broken = json!({"type": "ERROR", "object": {"kind": "Status", "status": "Failure", "code": 500,
         "message": "etcd is on fire"}});
-    let broken = ResponseTemplate::new(200).set_body_raw(format!("{broken}\n"), "application/json");
-    begins.respond_with(broken).mount(&world.server).await;
+    world.watch_always(&format!("{broken}\n")).await;
     world.answer(DEPLOYMENTS, status(500, "etcd is on fire")).await;
     let view = world.view(Filling::Watches);
     wait_for_replicas(&view, 3).await;
