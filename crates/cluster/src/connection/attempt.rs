@@ -20,8 +20,8 @@ const SHOWN: usize = 400;
 pub(super) struct Peer {
     /// The API server's URL.
     pub(super) server: String,
-    /// The credential plugin, without its arguments and environment; empty where there is none.
-    plugin: String,
+    /// The credential plugin, without its arguments and environment.
+    plugin: Option<String>,
 }
 
 impl Peer {
@@ -33,24 +33,24 @@ impl Peer {
             .and_then(|exec| exec.command.clone());
         Self {
             server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
-            plugin: plugin.unwrap_or_default(),
+            plugin,
         }
     }
 
     /// That there are no credentials after `waited`.
     pub(super) fn unequipped(&self, waited: Duration) -> ClusterError {
-        if self.plugin.is_empty() {
-            return ClusterError::Setup {
-                server: self.server.clone(),
-                reason: format!("it took longer than {waited:?}"),
-            };
+        if self.plugin.is_some() {
+            return self.plugin_failed(&format!("it did not end within {waited:?}"));
         }
-        self.plugin_failed(&format!("it did not end within {waited:?}"))
+        ClusterError::Setup {
+            server: self.server.clone(),
+            reason: format!("it took longer than {waited:?}"),
+        }
     }
 
     fn plugin_failed(&self, said: &str) -> ClusterError {
         ClusterError::CredentialPlugin {
-            command: shortened(&self.plugin),
+            command: shortened(self.plugin.as_deref().unwrap_or_default()),
             said: shortened(said),
         }
     }

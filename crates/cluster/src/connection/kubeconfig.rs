@@ -97,17 +97,14 @@ impl Origin {
         if usual.exists() {
             return files(vec![usual]);
         }
-        match asked {
-            Some(context) if around.pod.is_some() => Err(ClusterError::UnknownContext {
+        match (&around.pod, asked) {
+            (Some(pod), None) => Ok(Self::Pod(pod.clone())),
+            (Some(_), Some(context)) => Err(ClusterError::UnknownContext {
                 file: usual.display().to_string(),
                 context: context.to_owned(),
                 known: Vec::new(),
             }),
-            Some(_) => Err(ClusterError::NoCluster { looked_at: usual }),
-            None => match &around.pod {
-                Some(pod) => Ok(Self::Pod(pod.clone())),
-                None => Err(ClusterError::NoCluster { looked_at: usual }),
-            },
+            (None, _) => Err(ClusterError::NoCluster { looked_at: usual }),
         }
     }
 

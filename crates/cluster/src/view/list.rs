@@ -1,7 +1,5 @@
 //! Lists a collection page by page, and keeps no more of each page than is used.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -34,9 +32,8 @@ struct PageMeta {
 pub(super) async fn list<K: Kept>(source: &Source<K>, until: Instant) -> Result<Collection<K>, ClusterError> {
     let path = source.resource.collection(&source.namespace);
     let action = Action::list(&source.resource, &source.namespace);
-    let mut objects = BTreeMap::new();
     let keep = |raw: RawOf<K>| source.keep(raw);
-    let version = everything(&source.connection, &path, &action, until, keep, &mut objects).await?;
+    let (objects, version) = everything(&source.connection, &path, &action, until, keep).await?;
     Ok(Collection { objects, version })
 }
 
@@ -48,28 +45,27 @@ pub(crate) async fn whole(
 ) -> Result<Vec<Value>, ClusterError> {
     let path = resource.collection_in(namespace);
     let action = Action::list_in(resource, namespace);
-    let mut objects = Vec::new();
     let keep = |object: Value| object;
-    everything(connection, &path, &action, connection.until(), keep, &mut objects).await?;
+    let (objects, _) = everything(connection, &path, &action, connection.until(), keep).await?;
     Ok(objects)
 }
 
-/// Lists what is at `path` into `objects`, and gives the version of the list. Begins anew where its pages became too old.
+/// What is at `path`, with the version of the list. Begins anew where its pages became too old.
 async fn everything<R: DeserializeOwned, T, C: Default + Extend<T>>(
     connection: &Connection,
     path: &str,
     action: &Action,
     until: Instant,
     keep: impl Fn(R) -> T,
-    objects: &mut C,
-) -> Result<String, ClusterError> {
+) -> Result<(C, String), ClusterError> {
+    let mut objects = C::default();
     let first = format!("{path}?limit={PAGE}");
     let (mut next, mut restarts) = (first.clone(), 0);
     loop {
         let page: Page<R> = match connection.get(&next, action, until).await {
             Err(ClusterError::Gone { .. }) if restarts < RESTARTS => {
                 restarts += 1;
-                *objects = C::default();
+                objects = C::default();
                 next.clone_from(&first);
                 continue;
             }
@@ -77,7 +73,7 @@ async fn everything<R: DeserializeOwned, T, C: Default + Extend<T>>(
         };
         objects.extend(page.items.into_iter().flatten().map(&keep));
         if page.metadata.next.is_empty() {
-            return Ok(page.metadata.resource_version);
+            return Ok((objects, page.metadata.resource_version));
         }
         next = format!("{first}&continue={}", escaped(&page.metadata.next));
     }
