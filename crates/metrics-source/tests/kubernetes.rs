@@ -19,6 +19,8 @@ const USAGE: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_789_997_610_000);
 const LONG_AGO: &str = "2026-09-21T12:00:00Z";
+/// Far beyond what any answer here takes, so that a slow machine fails no test.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A Deployment `api`, its pods and what was measured.
 struct World {
@@ -51,7 +53,7 @@ impl World {
         let connection = Connection::new(&ConnectionOptions {
             kubeconfig: Some(kubeconfig),
             context: None,
-            deadline: Duration::from_millis(500),
+            deadline: PATIENCE,
         });
         let view = ClusterView::new(Arc::new(connection.unwrap()), Filling::Lists);
         Self {
@@ -223,7 +225,8 @@ async fn what_cannot_be_known_is_named_with_the_way_out() {
         (&ready[..], refused(404), cpu(), "install metrics-server"),
         (
             &ready,
-            refused(503),
+            // So that it is not asked again until the deadline.
+            refused(503).insert_header("Retry-After", "3600"),
             cpu(),
             "kubectl get apiservice v1beta1.metrics.k8s.io",
         ),

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use headroom_cluster::{ClusterError, Filling};
-use headroom_test_support::temp_dir;
+use headroom_test_support::{temp_dir, wait_for};
 use serde_json::json;
 
 use crate::world::{DEPLOYMENTS, NOW, World, connect, deployment, kubeconfig, list, plugin, wanting};
@@ -197,7 +197,13 @@ async fn a_credential_plugin_that_hangs_is_started_once() {
         );
         assert_eq!(error.to_string(), expected);
     }
-    assert_eq!(fs::read_to_string(&started).unwrap(), "started\n");
+    let starts = wait_for(DEADLINE, "it was started", async || {
+        fs::read_to_string(&started)
+            .ok()
+            .filter(|starts| !starts.is_empty())
+    })
+    .await;
+    assert_eq!(starts, "started\n");
     // So that it ends.
     fs::remove_file(&started).unwrap();
 }

@@ -17,6 +17,8 @@ use crate::world::{
 };
 
 const LONG: Duration = Duration::from_secs(20);
+/// A deadline that a test waits for, and that an answer at once still keeps to on a slow machine.
+const SHORT: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn an_answer_is_waited_for_through_failures_of_the_server() {
@@ -64,7 +66,7 @@ async fn a_wait_that_would_be_longer_than_the_time_there_is_is_not_begun() {
 
 #[tokio::test]
 async fn a_failure_that_lasts_ends_with_the_time_there_is() {
-    let world = World::new(Duration::from_millis(700)).await;
+    let world = World::new(SHORT).await;
     world
         .answer(
             DEPLOYMENTS,
@@ -86,7 +88,7 @@ async fn a_failure_that_lasts_ends_with_the_time_there_is() {
 
 #[tokio::test]
 async fn a_failure_that_was_answered_says_more_than_an_attempt_after_it_without_an_answer() {
-    let world = World::new(Duration::from_secs(2)).await;
+    let world = World::new(SHORT).await;
     world
         .answer_once(DEPLOYMENTS, status(504, "request did not complete"))
         .await;
@@ -101,7 +103,7 @@ async fn a_failure_that_was_answered_says_more_than_an_attempt_after_it_without_
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_given_up_in_time() {
-    let world = World::new(Duration::from_millis(300)).await;
+    let world = World::new(SHORT).await;
     let late = list(&[], "").set_delay(Duration::from_secs(60));
     world.answer(DEPLOYMENTS, late).await;
     let error = world
@@ -145,7 +147,7 @@ async fn what_another_attempt_does_not_change_is_asked_once() {
 async fn a_connection_that_cannot_be_made_names_the_server() {
     let (directory, url) = (temp_dir(), format!("http://127.0.0.1:{}", free_port()));
     let path = kubeconfig(&directory, &url, &serde_json::json!({}));
-    let connection = connect(path, None, Duration::from_millis(400)).unwrap();
+    let connection = connect(path, None, SHORT).unwrap();
     let view = ClusterView::new(connection.into(), Filling::Lists);
     let error = view.scalable(&deployment("api"), NOW).await.unwrap_err();
     assert!(

@@ -8,42 +8,49 @@ use std::{
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
-use headroom_test_support::{temp_dir, wait_for, wait_until};
+use headroom_test_support::{temp_dir, wait_for, wait_for_seen, wait_until};
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers};
 
 use crate::world::{DEPLOYMENTS, NOW, World, deployment, short_lived, status, wanting};
 
 const MINUTE: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_millis(500);
-/// The priority of what is answered once, before what is answered always.
+/// A deadline that a test waits for, and that an answer at once still keeps to on a slow machine.
+const SHORT: Duration = Duration::from_secs(3);
+/// The priority of what is answered to one list or version, before what is answered to all.
 const FIRST: u8 = 1;
 
-/// A watch from `version` on that says `events` and ends.
-async fn watch(world: &World, version: &str, events: &[Value]) {
+/// Each watch from `version` on says `events` and ends.
+fn watching(version: &str, events: &[Value]) -> Mock {
     let lines: Vec<String> = events.iter().map(|event| format!("{event}\n")).collect();
     let ends = ResponseTemplate::new(200).set_body_raw(lines.concat(), "application/json");
     Mock::given(matchers::path(DEPLOYMENTS))
         .and(matchers::query_param("watch", "1"))
         .and(matchers::query_param("resourceVersion", version))
         .respond_with(ends)
-        .up_to_n_times(1)
         .with_priority(FIRST)
-        .mount(&world.server)
-        .await;
 }
 
-/// A list, of which there is one of each version.
-async fn listed(world: &World, item: &Value, version: &str) {
+/// The first watch from `version` on says `events` and ends. For a world whose deadline lets it be heard on any machine.
+async fn watch(world: &World, version: &str, events: &[Value]) {
+    let once = watching(version, events).up_to_n_times(1);
+    once.mount(&world.server).await;
+}
+
+/// Each list is `item` in this version.
+fn listing(item: &Value, version: &str) -> Mock {
     let answer = ResponseTemplate::new(200)
         .set_body_json(json!({"metadata": {"resourceVersion": version}, "items": [item]}));
     Mock::given(matchers::path(DEPLOYMENTS))
         .and(matchers::query_param("limit", "500"))
         .respond_with(answer)
-        .up_to_n_times(1)
         .with_priority(FIRST)
-        .mount(&world.server)
-        .await;
+}
+
+/// The next list is `item` in this version. For a world whose deadline lets it be heard on any machine.
+async fn listed(world: &World, item: &Value, version: &str) {
+    let once = listing(item, version).up_to_n_times(1);
+    once.mount(&world.server).await;
 }
 
 fn event(kind: &str, replicas: u32, version: &str) -> Value {
@@ -60,9 +67,26 @@ async fn wait_for_replicas(view: &ClusterView, replicas: u32) {
     .await;
 }
 
-/// Waits until the Deployments were asked for so many times, which takes the pauses between.
+/// Waits until what is watched is not known, because of a cause that `is_meant`: of answers that are slow, there is
+/// none or another one until then.
+async fn wait_for_cause(view: &ClusterView, is_meant: impl Fn(&ClusterError) -> bool) -> ClusterError {
+    wait_for_seen(MINUTE, "it is not known for this cause", async || {
+        let found = view.scalable(&deployment("api"), NOW).await;
+        match &found {
+            Err(ClusterError::OutOfStep {
+                cause: Some(cause), ..
+            }) if is_meant(cause) => Ok(found.unwrap_err()),
+            _ => Err(format!("{found:?}")),
+        }
+    })
+    .await
+}
+
+/// Waits until a view asked for the Deployments so many times, which takes the pauses between.
 async fn asked_with_pauses(world: &World, times: usize) {
     let begun = Instant::now();
+    let view = world.view(Filling::Watches);
+    wait_for_replicas(&view, 3).await;
     wait_until(MINUTE, &format!("it was asked {times} times"), async || {
         world.asked(DEPLOYMENTS).await >= times
     })
@@ -118,11 +142,8 @@ async fn an_object_that_is_deleted_is_gone_and_one_that_is_added_is_there() {
 async fn what_could_not_be_listed_is_not_known_and_the_cause_is_told() {
     let world = World::new(SHORT).await;
     world.answer(DEPLOYMENTS, status(500, "etcd is on fire")).await;
-    let error = world
-        .view(Filling::Watches)
-        .scalable(&deployment("api"), NOW)
-        .await
-        .unwrap_err();
+    let view = world.view(Filling::Watches);
+    let error = wait_for_cause(&view, |cause| matches!(cause, ClusterError::Failed { .. })).await;
     let text = error.to_string();
     assert!(
         text.starts_with("deployments.apps in namespace shop cannot be watched: "),
@@ -150,8 +171,6 @@ async fn a_server_that_ends_each_watch_at_once_is_not_asked_without_a_pause() {
     let world = World::new(MINUTE).await;
     listed(&world, &wanting("api", 3), "7").await;
     world.watch_always("").await;
-    let view = world.view(Filling::Watches);
-    wait_for_replicas(&view, 3).await;
     asked_with_pauses(&world, 6).await;
 }
 
@@ -162,18 +181,8 @@ async fn an_event_that_cannot_be_read_is_missing_until_a_watch_goes_on() {
     let unreadable = json!({"type": "MODIFIED", "object": {"metadata": 3}});
     world.watch_always(&format!("{unreadable}\n")).await;
     let view = world.view(Filling::Watches);
-    let error = wait_for(MINUTE, "what is known is incomplete", async || {
-        view.scalable(&deployment("api"), NOW).await.err()
-    })
-    .await;
-    let ClusterError::OutOfStep { cause, .. } = &error else {
-        panic!("{error:?}")
-    };
-    assert!(
-        matches!(cause.as_deref(), Some(ClusterError::Unreadable { .. })),
-        "{error}"
-    );
-    for _ in 0..4 {
+    wait_for_cause(&view, |cause| matches!(cause, ClusterError::Unreadable { .. })).await;
+    for _ in 0..2 {
         let again = view.scalable(&deployment("api"), NOW).await;
         assert!(again.is_err(), "{again:?}");
     }
@@ -184,33 +193,32 @@ async fn an_event_that_cannot_be_read_is_missing_until_a_watch_goes_on() {
 
 #[tokio::test]
 async fn a_watch_that_is_too_old_at_once_is_not_listed_anew_without_a_pause() {
-    let world = World::new(SHORT).await;
+    let world = World::new(MINUTE).await;
     world.list_always(&wanting("api", 3)).await;
     let gone = json!({"type": "ERROR", "object": {"kind": "Status", "status": "Failure", "code": 410,
         "reason": "Expired", "message": "too old resource version: 7 (900)"}});
     world.watch_always(&format!("{gone}\n")).await;
-    let view = world.view(Filling::Watches);
-    wait_for_replicas(&view, 3).await;
     asked_with_pauses(&world, 8).await;
 }
 
 #[tokio::test]
 async fn what_was_lost_for_long_is_known_when_it_was_listed_anew_and_a_watch_goes_on() {
     let world = World::new(SHORT).await;
-    listed(&world, &wanting("api", 3), "7").await;
+    let known = listing(&wanting("api", 3), "7");
+    let known = known.mount_as_scoped(&world.server).await;
     let broken = json!({"type": "ERROR", "object": {"kind": "Status", "status": "Failure", "code": 500,
         "message": "etcd is on fire"}});
     world.watch_always(&format!("{broken}\n")).await;
     world.answer(DEPLOYMENTS, status(500, "etcd is on fire")).await;
     let view = world.view(Filling::Watches);
     wait_for_replicas(&view, 3).await;
-    let error = wait_for(MINUTE, "what is known is too old", async || {
-        view.scalable(&deployment("api"), NOW).await.err()
-    })
-    .await;
+    drop(known);
+    let error = wait_for_cause(&view, |cause| matches!(cause, ClusterError::Failed { .. })).await;
     assert!(error.to_string().ends_with("etcd is on fire"), "{error}");
-    listed(&world, &wanting("api", 5), "900").await;
-    watch(&world, "900", &[event("MODIFIED", 6, "901")]).await;
+    let anew = listing(&wanting("api", 5), "900");
+    anew.mount(&world.server).await;
+    let changes = watching("900", &[event("MODIFIED", 6, "901")]);
+    changes.mount(&world.server).await;
     let found = wait_for(MINUTE, "it is known again", async || {
         view.scalable(&deployment("api"), NOW).await.ok()
     })
@@ -229,18 +237,12 @@ async fn a_watch_whose_credentials_do_not_come_says_that_it_is_lost() {
     wait_for_replicas(&view, 3).await;
     let hangs = plugins.path().join("hangs");
     fs::write(&hangs, "").unwrap();
-    let error = wait_for(MINUTE / 2, "it is lost", async || {
-        view.scalable(&deployment("api"), NOW).await.err()
+    wait_for_cause(&view, |cause| {
+        matches!(cause, ClusterError::CredentialPlugin { .. })
     })
     .await;
-    let ClusterError::OutOfStep { cause, .. } = &error else {
-        panic!("{error:?}")
-    };
-    assert!(
-        matches!(cause.as_deref(), Some(ClusterError::CredentialPlugin { .. })),
-        "{error}"
-    );
-    watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
+    let changes = watching("7", &[event("MODIFIED", 4, "8")]);
+    changes.mount(&world.server).await;
     fs::remove_file(&hangs).unwrap();
     wait_for_replicas(&view, 4).await;
 }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use headroom_cluster::{ClusterError, Filling};
 use headroom_test_support::{
     cluster::{Cluster, Workload},
-    temp_dir, wait_until,
+    temp_dir, wait_for_seen, wait_until,
 };
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::{Api, api::DeleteParams};
@@ -75,13 +75,15 @@ async fn a_token_that_is_not_accepted_is_said_so_and_a_new_one_is_taken_up() {
             .contains("does not accept the credentials (401)"),
         "{error}"
     );
-    let error = views[1].scalable(&name, now()).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("does not accept the credentials (401)"),
-        "{error}"
-    );
+    wait_for_seen(MINUTE, "the watch is refused", async || {
+        let error = views[1].scalable(&name, now()).await.unwrap_err().to_string();
+        if error.contains("does not accept the credentials (401)") {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+    .await;
     fs::copy(user.kubeconfig(), &kubeconfig).unwrap();
     for view in &views {
         wait_until(MINUTE, "the new token is taken up", async || {
