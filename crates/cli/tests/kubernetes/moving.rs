@@ -15,17 +15,19 @@ use headroom_test_support::{
 use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler};
 use kube::api::{DeleteParams, WatchEvent, WatchParams};
 use rustix::process::Signal;
+use tokio::task::JoinHandle;
 
 use crate::world::World;
 
 /// What a change of load takes at most: metrics-server looks every ten seconds, and the HPA's windows are its own.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// Every count that is asked of the Deployment `api` from now on.
-async fn counts(world: &World<'_>) -> Arc<Mutex<BTreeSet<i32>>> {
+/// Every count that is asked of the Deployment `api` from now on, and what watches for them, which does not end before the
+/// test does.
+async fn counts(world: &World<'_>) -> (Arc<Mutex<BTreeSet<i32>>>, JoinHandle<()>) {
     let counts = Arc::new(Mutex::new(BTreeSet::new()));
     let deployments = world.namespace.api::<Deployment>();
-    let version = deployments
+    let mut version = deployments
         .get("api")
         .await
         .unwrap()
@@ -33,14 +35,25 @@ async fn counts(world: &World<'_>) -> Arc<Mutex<BTreeSet<i32>>> {
         .resource_version
         .unwrap();
     let seen = Arc::clone(&counts);
-    tokio::spawn(async move {
-        let parameters = WatchParams::default().fields("metadata.name=api").timeout(290);
-        let mut changes = deployments.watch(&parameters, &version).await.unwrap().boxed();
-        while let Some(Ok(WatchEvent::Modified(api))) = changes.next().await {
-            seen.lock().unwrap().insert(api.spec.unwrap().replicas.unwrap());
+    let watch = tokio::spawn(async move {
+        let parameters = WatchParams::default()
+            .fields("metadata.name=api")
+            .disable_bookmarks();
+        loop {
+            let changes = deployments.watch(&parameters, &version).await.unwrap();
+            let mut changes = changes.boxed();
+            while let Some(event) = changes.next().await {
+                let event = event.unwrap();
+                assert!(!matches!(event, WatchEvent::Error(_)), "{event:?}");
+                let WatchEvent::Modified(api) = event else {
+                    continue;
+                };
+                version = api.metadata.resource_version.unwrap();
+                seen.lock().unwrap().insert(api.spec.unwrap().replicas.unwrap());
+            }
         }
     });
-    counts
+    (counts, watch)
 }
 
 #[tokio::test]
@@ -102,7 +115,7 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
         .unwrap();
     world.write_policy(&shadow.replace(line, ""));
     world.grant_what_is_printed().await;
-    let counts = counts(&world).await;
+    let (counts, watch) = counts(&world).await;
     let mut running = Process::start("headroom run", &mut world.command(&["run"]));
     wait_for_seen(PATIENCE, "the HPA holds all writing", async || {
         let explained = world.headroom(&["explain", &world.id("api")]).await.expect(0);
@@ -122,6 +135,7 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
         .await;
     running.signal(Signal::TERM);
     running.wait(PATIENCE).await;
+    assert!(!watch.is_finished(), "the watch has ended");
     let counts = counts.lock().unwrap();
     assert!(counts.first() >= Some(&7), "{counts:?}");
     assert_eq!(counts.last(), Some(&9), "{counts:?}");
