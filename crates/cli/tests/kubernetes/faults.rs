@@ -29,7 +29,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use crate::world::World;
+use crate::world::{self, World};
 
 const PATIENCE: Duration = Duration::from_secs(150);
 /// The most lines that an outage may be worth, however many passes it lasts.
@@ -101,7 +101,7 @@ impl<'c> Running<'c> {
         world.write_policy(&policy(&world, "deployment/api", metric));
         world.grant_what_is_printed().await;
         world.set_load(540);
-        let process = Process::start("headroom run", &mut world.command(&["run"]));
+        let process = world.run();
         let running = Self { world, process };
         running.comes_to(6).await;
         running.world.namespace.wait_for_ready_pods("api", 6).await;
@@ -193,11 +193,7 @@ impl<'c> Running<'c> {
 
     /// It ends in order, and has said no error twice. Returns all it said.
     async fn ends(&mut self) -> String {
-        self.process.signal(Signal::TERM);
-        let status = self.process.wait(PATIENCE).await;
-        let said = self.said();
-        assert_eq!(status.code(), Some(0), "{said}");
-        assert!(!said.contains("panicked"), "{said}");
+        let said = world::ends(&mut self.process).await;
         let stdout = self.process.stdout();
         let is_error = |line: &&str| line.contains("  unknown  (") || line.contains("failed: ");
         let lines = stdout.lines().filter(is_error);
@@ -505,7 +501,7 @@ async fn a_kind_whose_definition_is_removed_is_named_and_scaled_again_when_it_is
     let_read_definition(&world, &name).await;
     world.write_policy(&policy(&world, &format!("widget.{group}/api"), LOAD));
     world.set_load(540);
-    let process = Process::start("headroom run", &mut world.command(&["run"]));
+    let process = world.run();
     let mut running = Running { world, process };
     let comes_to_six = async |running: &Running<'_>| {
         wait_for_seen(PATIENCE, "the widget comes to 6", async || {

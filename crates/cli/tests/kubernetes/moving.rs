@@ -8,16 +8,14 @@ use std::{
 
 use futures::StreamExt as _;
 use headroom_test_support::{
-    Process,
     cluster::{Cluster, Kind, Load, Workload, rule},
     wait_for_seen,
 };
 use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler};
 use kube::api::{DeleteParams, WatchEvent, WatchParams};
-use rustix::process::Signal;
 use tokio::task::JoinHandle;
 
-use crate::world::World;
+use crate::world::{World, ends};
 
 /// What a change of load takes at most: metrics-server looks every ten seconds, and the HPA's windows are its own.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -79,7 +77,7 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
     );
     world.write_policy(&shadow);
     world.grant_what_is_printed().await;
-    let mut running = Process::start("headroom run", &mut world.command(&["run"]));
+    let mut running = world.run();
     let agreed = |status: &serde_json::Value| {
         let beside = &status["workloads"][0]["beside"];
         let last = &status["workloads"][0]["last"]["decision"];
@@ -105,8 +103,7 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
         "{} beside HorizontalPodAutoscaler/api: the same answer in ",
         world.id("api")
     ));
-    running.signal(Signal::TERM);
-    running.wait(PATIENCE).await;
+    ends(&mut running).await;
 
     // Still beside the HPA, which is deleted while the load rises.
     let line = shadow
@@ -116,7 +113,7 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
     world.write_policy(&shadow.replace(line, ""));
     world.grant_what_is_printed().await;
     let (counts, watch) = counts(&world).await;
-    let mut running = Process::start("headroom run", &mut world.command(&["run"]));
+    let mut running = world.run();
     wait_for_seen(PATIENCE, "the HPA holds all writing", async || {
         let explained = world.headroom(&["explain", &world.id("api")]).await.expect(0);
         if explained.stdout.contains("two scalers would fight") {
@@ -133,8 +130,7 @@ async fn the_hpa_is_deleted_under_load_and_the_count_never_falls() {
         .namespace
         .wait_for_replicas(Kind::Deployment, "api", |replicas| replicas == 9)
         .await;
-    running.signal(Signal::TERM);
-    running.wait(PATIENCE).await;
+    ends(&mut running).await;
     assert!(!watch.is_finished(), "the watch has ended");
     let counts = counts.lock().unwrap();
     assert!(counts.first() >= Some(&7), "{counts:?}");

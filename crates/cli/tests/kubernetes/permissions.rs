@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use headroom_test_support::{
-    Process,
     cluster::{Cluster, Kind, Workload},
     wait_until,
 };
@@ -18,10 +17,9 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     core::Request,
 };
-use rustix::process::Signal;
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, ends};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -108,7 +106,7 @@ async fn with_the_printed_roles_every_command_works() {
     let explained = world.headroom(&["explain", &world.id("api")]).await.expect(0);
     explained.says("cpu").says_nothing_of("  off  ");
     // The loop watches, which `run --once` does not.
-    let mut running = Process::start("headroom run", &mut world.command(&["run"]));
+    let mut running = world.run();
     world.namespace.set_replicas(Kind::Deployment, "api", 3).await;
     world.namespace.set_replicas(Kind::Rollout, "web", 3).await;
     for (kind, name) in [(Kind::Deployment, "api"), (Kind::Rollout, "web")] {
@@ -117,10 +115,7 @@ async fn with_the_printed_roles_every_command_works() {
             .wait_for_replicas(kind, name, |replicas| replicas == 6)
             .await;
     }
-    running.signal(Signal::TERM);
-    let code = running.wait(MINUTE).await.code();
-    let said = format!("{}\n{}", running.stdout(), running.stderr());
-    assert_eq!(code, Some(0), "{said}");
+    let said = ends(&mut running).await;
     assert!(!said.contains("not allowed"), "{said}");
 }
 

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use headroom_test_support::{
-    Process,
     cluster::{Cluster, Kind, Workload},
     wait_for_seen, wait_until,
 };
 use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler};
 use kube::api::{DeleteParams, Patch, PatchParams};
-use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{common::Ran, world::World};
+use crate::{
+    common::Ran,
+    world::{World, ends},
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const MINUTES: Duration = Duration::from_secs(180);
@@ -279,7 +280,7 @@ async fn a_target_that_is_not_there_is_named() {
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn the_loop_follows_what_others_do_and_ends_in_order() {
     let world = world("loop", &["api"]).await;
-    let mut running = Process::start("headroom run", &mut world.command(&["run"]));
+    let mut running = world.run();
     world
         .namespace
         .wait_for_replicas(Kind::Deployment, "api", |replicas| replicas == 6)
@@ -291,13 +292,5 @@ async fn the_loop_follows_what_others_do_and_ends_in_order() {
         .namespace
         .wait_for_replicas(Kind::Deployment, "api", |replicas| replicas == 6)
         .await;
-    running.signal(Signal::TERM);
-    let status = running.wait(MINUTE).await;
-    assert_eq!(
-        status.code(),
-        Some(0),
-        "{}\n{}",
-        running.stdout(),
-        running.stderr()
-    );
+    ends(&mut running).await;
 }

@@ -4,11 +4,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
-use headroom_test_support::cluster::{Cluster, Kind, Namespace, User, Workload};
+use headroom_test_support::{
+    Process,
+    cluster::{Cluster, Kind, Namespace, User, Workload},
+};
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding};
 use kube::api::{Patch, PatchParams};
+use rustix::process::Signal;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -16,6 +21,8 @@ use crate::common::{self, Ran};
 
 /// The name of the ServiceAccount that headroom runs as.
 const ACCOUNT: &str = "headroom";
+/// How long `headroom run` may take to end: the machine may be busy, and a cluster may be broken.
+const END: Duration = Duration::from_secs(240);
 
 /// Objects of a namespace, and a user of headroom who may do nothing until it is granted.
 pub(crate) struct World<'c> {
@@ -145,8 +152,23 @@ impl<'c> World<'c> {
         self.files.read_output(output.await.unwrap())
     }
 
+    /// Starts `headroom run`, as the user.
+    pub(crate) fn run(&self) -> Process {
+        Process::start("headroom run", &mut self.command(&["run"]))
+    }
+
     /// The count of a Deployment.
     pub(crate) async fn replicas(&self, workload: &str) -> u32 {
         self.namespace.replicas(Kind::Deployment, workload).await
     }
+}
+
+/// Asks a running headroom to end, which it does in order. Returns all it said.
+pub(crate) async fn ends(running: &mut Process) -> String {
+    running.signal(Signal::TERM);
+    let status = running.wait(END).await;
+    let said = running.stdout() + &running.stderr();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    said
 }
