@@ -92,10 +92,12 @@ async fn pods_that_do_not_answer_are_unknown_and_no_load_of_zero() {
     pods.patch(silent, &PatchParams::default(), &Patch::Merge(nobody))
         .await
         .unwrap();
-    // Two of three tell of 16 users: two replicas would do if the third had none.
+    // Two of three tell of 16 users: two replicas would do if the third had none. A first pass lowers nothing in any case.
     scraped.users.set(24.0);
-    let said = scraped.pass().await;
-    assert_eq!(scraped.replicas().await, 3, "{said}");
+    for _ in 0..4 {
+        let said = scraped.pass().await;
+        assert_eq!(scraped.replicas().await, 3, "{said}");
+    }
     let explained = scraped.explain().await;
     assert!(
         explained.contains(&format!("replica {silent} ("))
