@@ -10,7 +10,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::world::World;
+use crate::{faults::fragile, world::World};
 
 /// What a change of load takes at most: metrics-server looks every ten seconds, and windows are seconds here.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -105,9 +105,9 @@ async fn a_container_that_requests_nothing_is_named_before_the_first_pass() {
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn without_metrics_server_nothing_is_lowered_and_the_cause_is_named() {
-    let cluster = Cluster::start().await;
-    cluster.kill(Component::MetricsServer);
+    let cluster = fragile().await;
     let world = world(&cluster, "gone", api(), CPU).await;
+    cluster.kill(Component::MetricsServer);
     for _ in 0..3 {
         let ran = world.headroom(&["run", "--once"]).await.expect(3);
         assert_eq!(world.replicas("api").await, 2, "{ran}");
@@ -130,4 +130,5 @@ async fn without_metrics_server_nothing_is_lowered_and_the_cause_is_named() {
     ] {
         assert!(explained.stdout.contains(&words), "{words}\n{explained}");
     }
+    cluster.start_again(Component::MetricsServer).await;
 }
