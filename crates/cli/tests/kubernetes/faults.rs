@@ -1,7 +1,7 @@
 //! What goes wrong in a cluster while `headroom run` goes: nothing is lowered for it, it is said once and names the cause,
 //! and when it is over the count follows again.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, ops::Deref, thread, time::Duration};
 
 use futures::StreamExt as _;
 use headroom_test_support::{
@@ -27,7 +27,7 @@ use kube::{
 };
 use rustix::process::Signal;
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::world::{self, World};
 
@@ -35,16 +35,55 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// The most lines that an outage may be worth, however many passes it lasts.
 const LINES: usize = 25;
 
+/// The one cluster that tests break, while a test has it.
+pub(crate) struct Fragile {
+    place: MutexGuard<'static, Place>,
+}
+
+/// Where that cluster is between tests.
+struct Place {
+    cluster: Option<Cluster>,
+    /// Whether a test failed with it, and so may have left anything broken.
+    has_failed: bool,
+}
+
+impl Deref for Fragile {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        self.place.cluster.as_ref().unwrap()
+    }
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        self.place.has_failed = thread::panicking();
+    }
+}
+
 /// The one cluster that tests break, one after the other. Its API server gives requests up after three seconds.
-pub(crate) async fn fragile() -> MutexGuard<'static, Cluster> {
-    static FRAGILE: OnceCell<Mutex<Cluster>> = OnceCell::const_new();
-    let start = async || {
-        let builder = Cluster::builder().hpa(None).nodes(2);
-        Mutex::new(builder.request_timeout(Duration::from_secs(3)).start().await)
+///
+/// After a test that failed it is another one.
+pub(crate) async fn fragile() -> Fragile {
+    static PLACE: Mutex<Place> = Mutex::const_new(Place {
+        cluster: None,
+        has_failed: false,
+    });
+    let mut fragile = Fragile {
+        place: PLACE.lock().await,
     };
-    let cluster = FRAGILE.get_or_init(start).await.lock().await;
-    make_whole(&cluster).await;
-    cluster
+    let place = &mut *fragile.place;
+    if place.has_failed {
+        place.cluster = None;
+    }
+    if let Some(cluster) = &place.cluster {
+        make_whole(cluster).await;
+    } else {
+        let builder = Cluster::builder().hpa(None).nodes(2);
+        let builder = builder.request_timeout(Duration::from_secs(3));
+        place.cluster = Some(builder.start().await);
+    }
+    fragile
 }
 
 /// Waits for nothing that a test before has broken: what asks the API server begins anew, and nodes come back.
