@@ -43,12 +43,7 @@ async fn server_that_hangs_on_writes() -> MockServer {
 async fn dry_runs_that_are_not_answered_end_with_the_deadline_of_a_pass() {
     let server = server_that_hangs_on_writes().await;
     let world = World::empty();
-    let kubeconfig = json!({
-        "current-context": "c", "users": [],
-        "clusters": [{"name": "c", "cluster": {"server": server.uri()}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}],
-    });
-    world.write("kubeconfig", &kubeconfig.to_string());
+    world.write_kubeconfig(&server.uri());
     let workloads: String = (0..WORKLOADS)
         .map(|number| {
             format!(
@@ -62,13 +57,8 @@ async fn dry_runs_that_are_not_answered_end_with_the_deadline_of_a_pass() {
         &format!("deadline = \"4s\"\npass_deadline = \"4s\"\n{workloads}"),
     );
     world.set_load("load.csv", 100);
-    let ran = tokio::task::spawn_blocking(move || {
-        world
-            .headroom(&["check", "--live", "--kubeconfig", "kubeconfig"])
-            .expect(1)
-    })
-    .await
-    .unwrap();
+    let check = world.command(&["check", "--live", "--kubeconfig", "kubeconfig"]);
+    let ran = world.finished(check).await.expect(1);
     assert!(ran.stderr.contains("the pass did not end within 4s"), "{ran}");
     let requests = server.received_requests().await.unwrap();
     let writes = requests

@@ -15,6 +15,7 @@ use std::{
 };
 
 use headroom_test_support::temp_dir;
+use serde_json::json;
 use tempfile::TempDir;
 
 /// A directory with a policy and what it scales, and an environment without anything else.
@@ -81,6 +82,16 @@ impl World {
         self.write(name, &format!("timestamp,value\n{lines}"));
     }
 
+    /// A `kubeconfig` for a server that asks for no credentials.
+    pub(crate) fn write_kubeconfig(&self, server: &str) {
+        let kubeconfig = json!({
+            "current-context": "c", "users": [],
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}],
+        });
+        self.write("kubeconfig", &kubeconfig.to_string());
+    }
+
     /// headroom with these arguments, in the directory, with nothing of the machine's environment.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
         self.command_of(env!("CARGO_BIN_EXE_headroom"), arguments)
@@ -114,8 +125,14 @@ impl World {
         self.read_output(command.output().unwrap())
     }
 
+    /// [`World::ran`] for a test whose servers run on the same runtime, which goes on meanwhile.
+    pub(crate) async fn finished(&self, mut command: Command) -> Ran {
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        self.read_output(output.await.unwrap())
+    }
+
     /// What a command of this world said and ended with.
-    pub(crate) fn read_output(&self, output: Output) -> Ran {
+    fn read_output(&self, output: Output) -> Ran {
         Ran::new(output, self.path())
     }
 }

@@ -43,10 +43,8 @@ impl Devtrip<'_> {
             "METRICS_SERVER",
             self.prometheus.url().trim_start_matches("http://"),
         );
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let output = output.await.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        text(&output.stdout) + &text(&output.stderr)
+        let ran = self.world.finished(command).await;
+        ran.stdout + &ran.stderr
     }
 
     /// Lets headroom pass again and again until there are to be `count` replicas.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use headroom_test_support::{
     cluster::{Cluster, Kind, Workload},
-    wait_for, wait_until,
+    wait_until,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
@@ -112,11 +112,9 @@ async fn a_count_that_a_deploy_keeps_setting_back_is_restored_slowly_and_not_low
         said.contains("it is restored once a minute at most: 2 until then, 6 in"),
         "{said}"
     );
-    wait_for(MINUTES, "the count is restored", async || {
-        pass(&world).await;
-        (world.replicas("api").await == 6).then_some(())
-    })
-    .await;
+    for ran in world.passes_until(MINUTES, 6).await {
+        ran.expect(0);
+    }
     pass(&world).await;
     assert_eq!(
         world.replicas("api").await,

@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use headroom_test_support::{
-    cluster::{Cluster, SCRAPE_ADDRESS, SCRAPED_SERIES, ScrapedLoad, Workload},
-    wait_until,
-};
+use headroom_test_support::cluster::{Cluster, SCRAPE_ADDRESS, SCRAPED_SERIES, ScrapedLoad, Workload};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -60,11 +57,7 @@ impl Scraped<'_> {
 
     /// Lets headroom pass again and again until `api` is to have `count` replicas, and has them.
     async fn reaches(&self, count: u32) {
-        wait_until(MINUTE, &format!("api has {count} replicas"), async || {
-            self.pass().await;
-            self.replicas().await == count
-        })
-        .await;
+        self.world.passes_until(MINUTE, count).await;
         let count = usize::try_from(count).unwrap();
         self.world.namespace.wait_for_ready_pods("api", count).await;
     }

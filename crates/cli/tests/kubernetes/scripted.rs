@@ -56,12 +56,7 @@ impl Scripted {
             mock.respond_with(answer).mount(&server).await;
         }
         let files = World::empty();
-        let kubeconfig = json!({
-            "current-context": "c", "users": [],
-            "clusters": [{"name": "c", "cluster": {"server": server.uri()}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}],
-        });
-        files.write("kubeconfig", &kubeconfig.to_string());
+        files.write_kubeconfig(&server.uri());
         files.write(
             "headroom.toml",
             "[workload.\"shop/api\"]\nscale_target = \"deployment/api\"\nmin_replicas = 1\nmax_replicas = 10\n\
@@ -74,8 +69,7 @@ impl Scripted {
     async fn headroom(&self, arguments: &[&str]) -> Ran {
         let mut command = self.files.command(arguments);
         command.args(["--kubeconfig", "kubeconfig"]);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
-        self.files.read_output(output.await.unwrap())
+        self.files.finished(command).await
     }
 
     async fn was_written(&self) -> bool {

@@ -10,6 +10,7 @@ use std::{
 use headroom_test_support::{
     Process,
     cluster::{Cluster, Kind, Namespace, User, Workload},
+    wait_for_seen,
 };
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding};
 use kube::api::{Patch, PatchParams};
@@ -147,9 +148,30 @@ impl<'c> World<'c> {
 
     /// Runs headroom to its end, as the user.
     pub(crate) async fn headroom(&self, arguments: &[&str]) -> Ran {
-        let mut command = self.command(arguments);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
-        self.files.read_output(output.await.unwrap())
+        self.finished(self.command(arguments)).await
+    }
+
+    /// Runs a command of this world to its end.
+    pub(crate) async fn finished(&self, command: Command) -> Ran {
+        self.files.finished(command).await
+    }
+
+    /// Lets headroom pass again and again until the Deployment `api` has `count` replicas. Returns what each pass said.
+    pub(crate) async fn passes_until(&self, patience: Duration, count: u32) -> Vec<Ran> {
+        let mut passes = Vec::new();
+        wait_for_seen(patience, &format!("api has {count} replicas"), async || {
+            let ran = self.headroom(&["run", "--once"]).await;
+            let seen = ran.to_string();
+            passes.push(ran);
+            let replicas = self.replicas("api").await;
+            if replicas == count {
+                Ok(())
+            } else {
+                Err(format!("{replicas} replicas\n{seen}"))
+            }
+        })
+        .await;
+        passes
     }
 
     /// Starts `headroom run`, as the user.
