@@ -21,7 +21,7 @@ use super::{
     objects::{MANAGER, apply, get},
     user::may,
 };
-use crate::{process::print_for_people, wait_for, wait_for_seen, wait_until};
+use crate::{process::print_for_people, wait_for_seen, wait_until};
 
 /// How much of each component's log a failing test prints.
 const LINES_SHOWN: usize = 30;
@@ -311,7 +311,7 @@ impl<'c> Namespace<'c> {
     ///
     /// # Panics
     ///
-    /// When none is in time.
+    /// When none is in time; the message has the last count.
     pub async fn wait_for_replicas(
         &self,
         kind: Kind,
@@ -319,9 +319,13 @@ impl<'c> Namespace<'c> {
         mut predicate: impl FnMut(u32) -> bool,
     ) -> u32 {
         let what = format!("{workload} is scaled as the test wants it");
-        wait_for(WAIT, &what, async || {
+        wait_for_seen(WAIT, &what, async || {
             let replicas = self.replicas(kind, workload).await;
-            predicate(replicas).then_some(replicas)
+            if predicate(replicas) {
+                Ok(replicas)
+            } else {
+                Err(format!("{replicas} replicas"))
+            }
         })
         .await
     }
