@@ -147,10 +147,11 @@ impl<'c> Team<'c> {
         fs::write(&policy, self.policy(controller)).unwrap_or_else(|error| panic!("{error}"));
         let mut command = Command::new(program);
         command.arg("run").arg("--kubeconfig").arg(user.kubeconfig());
-        command.current_dir(directory.path());
-        for variable in ["HEADROOM_CONFIG", "DEBUG", "KUBECONFIG"] {
-            command.env_remove(variable);
-        }
+        command
+            .current_dir(directory.path())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", directory.path());
         self.headroom = Some(Headroom {
             process: Process::start(self.scaler.name(), &mut command),
             _directory: directory,
