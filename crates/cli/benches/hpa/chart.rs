@@ -80,21 +80,25 @@ pub(crate) fn draw(outcome: &Outcome) -> Result<String, Box<dyn Error>> {
     Ok(text)
 }
 
-/// The moments at which a line has a point.
-fn moments(outcome: &Outcome) -> impl Iterator<Item = Duration> {
-    let took = outcome.took;
-    (0..)
-        .map(|number: u32| STEP * number)
-        .take_while(move |at| *at <= took)
-}
-
-/// The count that a scaler asked for, on average over its pairs. Only the moments at which it changes, and those before.
-fn counts(outcome: &Outcome, scaler: Scaler) -> Vec<(f64, f64)> {
-    let pairs = scaler.pairs(outcome.pairs);
-    stairs(moments(outcome).map(|at| {
-        let counts = (0..pairs).map(|pair| f64::from(outcome.count_at(scaler, pair, at)));
+/// The average of `counts` over time. Only the moments at which it changes, and those before.
+fn averages<C>(outcome: &Outcome, mut counts: impl FnMut(Duration) -> C) -> Vec<(f64, f64)>
+where
+    C: IntoIterator<Item = u32>,
+{
+    let moments = (0..).map(|number: u32| STEP * number);
+    let moments = moments.take_while(|at| *at <= outcome.took);
+    stairs(moments.map(|at| {
+        let counts = counts(at).into_iter().map(f64::from);
         (at.as_secs_f64(), average(counts))
     }))
+}
+
+/// The count that a scaler asked for, on average over its pairs.
+fn counts(outcome: &Outcome, scaler: Scaler) -> Vec<(f64, f64)> {
+    let pairs = scaler.pairs(outcome.pairs);
+    averages(outcome, |at| {
+        (0..pairs).map(move |pair| outcome.count_at(scaler, pair, at))
+    })
 }
 
 /// What the load is worth, on average over all pairs.
@@ -102,15 +106,12 @@ fn load(outcome: &Outcome) -> Vec<(f64, f64)> {
     let hpa = outcome.begins.iter().find(|(scaler, _)| *scaler == Scaler::Hpa);
     let mut worth: Vec<u32> = hpa.map(|(_, counts)| counts.clone()).unwrap_or_default();
     let mut changes = outcome.changes.iter().peekable();
-    stairs(moments(outcome).map(|at| {
+    averages(outcome, |at| {
         while let Some(change) = changes.next_if(|change| change.at <= at) {
             worth[change.pair] = change.replicas;
         }
-        (
-            at.as_secs_f64(),
-            average(worth.iter().map(|worth| f64::from(*worth))),
-        )
-    }))
+        worth.clone()
+    })
 }
 
 fn average(values: impl Iterator<Item = f64>) -> f64 {
