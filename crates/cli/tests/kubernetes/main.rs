@@ -1,5 +1,5 @@
-//! headroom on a real cluster, as a user who may do what `headroom rbac` prints and nothing else. All tests share one cluster,
-//! but for those that break it.
+//! headroom on a real cluster, as a user who may do what `headroom rbac` prints, and where a test says so, what it needs
+//! beyond that. All tests share one cluster, but for those that break it.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
