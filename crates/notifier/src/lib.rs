@@ -3,14 +3,18 @@
 //! A [`Notice`] is what happened, typed. Words are made of it as late as possible, in the language of whoever reads them,
 //! and a channel ([`Notifier`]) puts those into the form of its medium.
 
+#[cfg(test)]
+mod any;
 mod channel;
 mod event;
 mod notice;
 mod secret;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod words;
 
 pub use channel::{Language, Message, Notifier, Receipt, SendError, Style};
 pub use event::{Change, Digest, Event, EventKind, Failure, Unknown, UnknownMetric, WorkloadDigest};
 pub use notice::{Links, Notice, NoticeId, Severity, Stage};
 pub use secret::{Hidden, SecretReader};
+pub use words::Text;

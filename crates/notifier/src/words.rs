@@ -1,0 +1,585 @@
+//! What a notice says to people, in their language and their time.
+//!
+//! Owns every word that people are told, and how long a text may be. How a text looks is the channels': which escape it,
+//! and cut it further where their medium has less room. What a notice means is worked out here once; the languages only
+//! say it.
+
+mod cut;
+mod digest;
+mod en;
+mod group;
+mod ko;
+mod next;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use headroom_policy_engine::{Number, Operator, Timestamp, WorkloadId};
+use jiff::{Zoned, tz::TimeZone};
+
+pub(crate) use self::cut::{cut, one_line, utf16_len};
+use self::{group::Group, next::Next};
+use crate::{Event, Failure, Language, Notice, Severity, Stage, Style};
+
+/// The longest title, in UTF-16 code units, as all lengths here.
+pub const MAX_TITLE: usize = 150;
+/// The longest reason.
+pub const MAX_REASON: usize = 1000;
+/// The longest sentence about what happens next.
+pub const MAX_NEXT: usize = 400;
+/// The longest value of a fact.
+pub const MAX_VALUE: usize = 300;
+/// The longest line of a list.
+pub const MAX_LINE: usize = 300;
+/// The most lines of a list; what is beyond is counted in the last one.
+pub const MAX_LINES: usize = 25;
+/// The longest command.
+pub const MAX_COMMAND: usize = 600;
+/// The longest address of a link; a link with a longer one is left out, as half an address leads nowhere.
+pub const MAX_URL: usize = 2000;
+/// The longest name of a cluster or a workload inside a title.
+const MAX_NAME: usize = 60;
+
+/// What a notice, or several together, say to people. Every text is one line without control characters, and no longer
+/// than its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// How soon somebody has to look, or that nobody has to any more.
+    pub mark: Mark,
+    /// The mark in words: `Warning`.
+    pub mark_word: &'static str,
+    /// Which cluster, which workload, and what.
+    pub title: String,
+    /// Why, in one sentence.
+    pub reason: Option<String>,
+    /// What happens next, in one sentence.
+    pub next: Option<String>,
+    /// Single values.
+    pub facts: Vec<Fact>,
+    /// What there is one line each of: workloads of a digest, changes of a policy, notices of a burst.
+    pub list: Vec<String>,
+    /// That notices were left out before this one, in a sentence.
+    pub left_out: Option<String>,
+    /// The command that tells more.
+    pub command: String,
+    /// Where to look further.
+    pub links: Vec<Link>,
+    /// When it happened, in local time with its zone.
+    pub at: String,
+    /// The cluster, where it has a name.
+    pub cluster: Option<String>,
+    /// The workload, where it is about one.
+    pub workload: Option<String>,
+}
+
+/// One value with its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What it is.
+    pub label: &'static str,
+    /// The value with its unit.
+    pub value: String,
+}
+
+/// Where to look further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What is there.
+    pub label: &'static str,
+    /// Its address.
+    pub url: String,
+}
+
+/// How soon somebody has to look, or that nobody has to any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// Nobody has to.
+    Info,
+    /// Before long.
+    Warning,
+    /// At once.
+    Critical,
+    /// What was told of has ended.
+    Resolved,
+}
+
+impl Mark {
+    /// Of one notice.
+    #[must_use]
+    pub const fn of(notice: &Notice) -> Self {
+        match (notice.stage, notice.severity) {
+            (Stage::Closed { .. }, _) => Self::Resolved,
+            (Stage::Once | Stage::Opened, Severity::Info) => Self::Info,
+            (Stage::Once | Stage::Opened, Severity::Warning) => Self::Warning,
+            (Stage::Once | Stage::Opened, Severity::Critical) => Self::Critical,
+        }
+    }
+
+    /// Of several notices, oldest first: of what still goes on the worst, else of what happened.
+    #[must_use]
+    pub fn of_all(notices: &[Notice]) -> Self {
+        let is_last = |index: usize, notice: &Notice| {
+            let incident = notice.incident();
+            let later = notices.get(index + 1..).unwrap_or_default();
+            !later.iter().any(|later| later.incident() == incident)
+        };
+        let last = || {
+            notices
+                .iter()
+                .enumerate()
+                .filter(|(index, notice)| is_last(*index, notice))
+                .map(|(_, notice)| notice)
+        };
+        let worst = last()
+            .filter(|notice| !matches!(notice.stage, Stage::Closed { .. }))
+            .max_by_key(|notice| notice.severity);
+        let has_ended = last().any(|notice| matches!(notice.stage, Stage::Closed { .. }));
+        match worst {
+            None => Self::Resolved,
+            Some(notice) if has_ended && notice.severity == Severity::Info => Self::Resolved,
+            Some(notice) => Self::of(notice),
+        }
+    }
+
+    /// A symbol beside the word.
+    #[must_use]
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::Info => "ℹ️",
+            Self::Warning => "⚠️",
+            Self::Critical => "🚨",
+            Self::Resolved => "✅",
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn word(self, language: Language) -> &'static str {
+        words(language).mark(self)
+    }
+}
+
+/// The name of a part of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Label {
+    /// Of the reason.
+    Why,
+    /// Of what happens next.
+    Next,
+    /// Of the command.
+    Command,
+    /// Of the time.
+    At,
+    /// The cluster.
+    Cluster,
+    /// The workload.
+    Workload,
+    /// The count.
+    Replicas,
+    /// What the load would need.
+    Needed,
+    /// The most that are allowed.
+    Maximum,
+    /// The fewest that are allowed.
+    Minimum,
+    /// What was measured.
+    Measured,
+    /// What that is above of.
+    Threshold,
+    /// When it began.
+    Since,
+    /// For how long it went on.
+    Lasted,
+    /// When it ends.
+    Until,
+    /// Who did it.
+    By,
+    /// Why, in their words.
+    TheirReason,
+    /// The page with what to do.
+    Runbook,
+    /// The dashboard.
+    Dashboard,
+}
+
+impl Label {
+    /// Every one.
+    pub const ALL: [Self; 19] = [
+        Self::Why,
+        Self::Next,
+        Self::Command,
+        Self::At,
+        Self::Cluster,
+        Self::Workload,
+        Self::Replicas,
+        Self::Needed,
+        Self::Maximum,
+        Self::Minimum,
+        Self::Measured,
+        Self::Threshold,
+        Self::Since,
+        Self::Lasted,
+        Self::Until,
+        Self::By,
+        Self::TheirReason,
+        Self::Runbook,
+        Self::Dashboard,
+    ];
+
+    /// In words.
+    #[must_use]
+    pub fn word(self, language: Language) -> &'static str {
+        words(language).label(self)
+    }
+}
+
+/// The words of one language.
+///
+/// Whatever there is to say has its function here, so a language that lacks one does not compile.
+trait Words {
+    fn mark(&self, mark: Mark) -> &'static str;
+    fn label(&self, label: Label) -> &'static str;
+    /// Before the title of what somebody only tries.
+    fn test(&self) -> &'static str;
+    /// What happened, short, without to whom.
+    fn what(&self, notice: &Notice, clock: &Clock) -> String;
+    /// Behind what has ended.
+    fn ended(&self, event: &Event, after: Duration) -> String;
+    /// Why, of what goes on or happened once.
+    fn reason(&self, notice: &Notice, clock: &Clock) -> Option<String>;
+    fn next(&self, next: &Next<'_>, clock: &Clock) -> String;
+    /// What there is one line each of.
+    fn list(&self, notice: &Notice, clock: &Clock) -> Vec<String>;
+    fn span(&self, span: Duration) -> String;
+    /// The day, the time and the zone.
+    fn moment(&self, at: &Zoned) -> String;
+    /// The day and the time.
+    fn day_and_time(&self, at: &Zoned) -> String;
+    /// What several notices are together, without of whom.
+    fn group(&self, group: &Group<'_>, clock: &Clock) -> String;
+    /// That so many more lines would follow.
+    fn more(&self, lines: usize) -> String;
+    /// That so many notices were left out before.
+    fn left_out(&self, notices: u32) -> String;
+}
+
+fn words(language: Language) -> &'static dyn Words {
+    match language {
+        Language::En => &en::English,
+        Language::Ko => &ko::Korean,
+    }
+}
+
+/// A time zone, and the moment from which people look.
+struct Clock<'a> {
+    words: &'static dyn Words,
+    zone: &'a TimeZone,
+    now: Timestamp,
+}
+
+impl Clock<'_> {
+    fn local(&self, at: Timestamp) -> Zoned {
+        let nearest = if at.unix_millis() < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
+        jiff::Timestamp::from_millisecond(at.unix_millis())
+            .unwrap_or(nearest)
+            .to_zoned(self.zone.clone())
+    }
+
+    /// The time, and the day where it is another one than that from which people look.
+    fn short(&self, at: Timestamp) -> String {
+        let local = self.local(at);
+        if local.date() == self.local(self.now).date() {
+            time(&local)
+        } else {
+            self.words.day_and_time(&local)
+        }
+    }
+}
+
+/// The time of day, as both languages write it.
+fn time(at: &Zoned) -> String {
+    at.strftime("%H:%M").to_string()
+}
+
+impl Text {
+    /// What `notice` says.
+    #[must_use]
+    pub fn of(notice: &Notice, style: &Style) -> Self {
+        let words = words(style.language);
+        let clock = Clock {
+            words,
+            zone: &style.timezone,
+            now: notice.at,
+        };
+        let (reason, next) = match notice.stage {
+            Stage::Once | Stage::Opened => (words.reason(notice, &clock), Next::of(notice)),
+            Stage::Closed { .. } => (None, None),
+        };
+        let mark = Mark::of(notice);
+        Self {
+            mark,
+            mark_word: words.mark(mark),
+            title: title(
+                notice,
+                notice.workload.as_ref(),
+                &Self::what(notice, &clock),
+                words,
+            ),
+            reason: reason.map(|reason| cut(&one_line(&reason), MAX_REASON)),
+            next: next.map(|next| cut(&one_line(&words.next(&next, &clock)), MAX_NEXT)),
+            facts: facts(notice, &clock),
+            list: lines(words.list(notice, &clock), words),
+            left_out: None,
+            command: cut(&one_line(&notice.command()), MAX_COMMAND),
+            links: links(notice, words),
+            at: words.moment(&clock.local(notice.at)),
+            cluster: notice.cluster.as_deref().map(name),
+            workload: notice
+                .workload
+                .as_ref()
+                .map(|workload| cut(&one_line(workload.as_str()), MAX_VALUE)),
+        }
+    }
+
+    /// What happened, and that it has ended where it has.
+    fn what(notice: &Notice, clock: &Clock<'_>) -> String {
+        let words = clock.words;
+        let what = words.what(notice, clock);
+        match notice.stage {
+            Stage::Once | Stage::Opened => what,
+            Stage::Closed { after: _ } if says_that_it_ended(&notice.event) => what,
+            Stage::Closed { after } => format!("{what} ({})", words.ended(&notice.event, after)),
+        }
+    }
+
+    /// What `notices` say together, oldest first, after `left_out` others were left out; `None` of no notice.
+    #[must_use]
+    pub fn of_all(notices: &[Notice], left_out: u32, style: &Style) -> Option<Self> {
+        let newest = notices.last()?;
+        let words = words(style.language);
+        let mut text = Self::of(newest, style);
+        if notices.len() > 1 {
+            let clock = Clock {
+                words,
+                zone: &style.timezone,
+                now: newest.at,
+            };
+            group::describe(&mut text, notices, &clock);
+        }
+        text.left_out = (left_out > 0).then(|| words.left_out(left_out));
+        Some(text)
+    }
+
+    /// All of it, line by line, for where nothing but text goes.
+    #[must_use]
+    pub fn plain(&self, language: Language) -> String {
+        let word = |label: Label| label.word(language);
+        let mut text = format!("{} {}: {}\n", self.mark.symbol(), self.mark_word, self.title);
+        let mut line = |label: &str, value: &str| write_into(&mut text, format_args!("{label}: {value}\n"));
+        for (label, value) in [(Label::Why, &self.reason), (Label::Next, &self.next)] {
+            if let Some(value) = value {
+                line(word(label), value);
+            }
+        }
+        for fact in &self.facts {
+            line(fact.label, &fact.value);
+        }
+        line(word(Label::At), &self.at);
+        for entry in &self.list {
+            write_into(&mut text, format_args!("- {entry}\n"));
+        }
+        if let Some(left_out) = &self.left_out {
+            write_into(&mut text, format_args!("{left_out}\n"));
+        }
+        write_into(
+            &mut text,
+            format_args!("{}: {}\n", word(Label::Command), self.command),
+        );
+        for link in &self.links {
+            write_into(&mut text, format_args!("{}: {}\n", link.label, link.url));
+        }
+        text
+    }
+}
+
+/// Whether the words of the event say already that something has ended.
+const fn says_that_it_ended(event: &Event) -> bool {
+    match event {
+        Event::Recovered { .. } | Event::Resumed => true,
+        Event::Scaled { .. }
+        | Event::AtMax { .. }
+        | Event::AtMin { .. }
+        | Event::Fallback { .. }
+        | Event::Held { .. }
+        | Event::ResetBy { .. }
+        | Event::Blind { .. }
+        | Event::Error { .. }
+        | Event::Paused { .. }
+        | Event::Overridden { .. }
+        | Event::PolicyChanged { .. }
+        | Event::Threshold { .. }
+        | Event::Digest(_) => false,
+    }
+}
+
+/// Of whom, and what.
+fn title(notice: &Notice, workload: Option<&WorkloadId>, what: &str, words: &dyn Words) -> String {
+    let cluster = notice.cluster.as_deref().map(name);
+    let workload = workload.map(|workload| name(workload.as_str()));
+    let whom = match (cluster, workload) {
+        (Some(cluster), Some(workload)) => format!("{cluster} {workload}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "headroom".to_owned(),
+    };
+    let test = if notice.is_test { words.test() } else { "" };
+    cut(&one_line(&format!("{test}{whom}: {what}")), MAX_TITLE)
+}
+
+/// A name that leaves room for what is said of it.
+fn name(name: &str) -> String {
+    cut(&one_line(name), MAX_NAME)
+}
+
+/// Lines no longer and no more than allowed.
+fn lines(all: Vec<String>, words: &dyn Words) -> Vec<String> {
+    let (count, mut lines) = (all.len(), all);
+    if count > MAX_LINES {
+        lines.truncate(MAX_LINES - 1);
+        lines.push(words.more(count - lines.len()));
+    }
+    lines
+        .into_iter()
+        .map(|line| cut(&one_line(&line), MAX_LINE))
+        .collect()
+}
+
+fn links(notice: &Notice, words: &dyn Words) -> Vec<Link> {
+    let link = |label, url: &Option<std::sync::Arc<str>>| {
+        let url = url.as_deref()?;
+        let is_whole = utf16_len(url) <= MAX_URL && one_line(url) == url;
+        is_whole.then(|| Link {
+            label: words.label(label),
+            url: url.to_owned(),
+        })
+    };
+    [
+        link(Label::Runbook, &notice.links.runbook),
+        link(Label::Dashboard, &notice.links.dashboard),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn facts(notice: &Notice, clock: &Clock<'_>) -> Vec<Fact> {
+    let words = clock.words;
+    let mut facts = Vec::new();
+    let mut add = |label: Label, value: String| {
+        facts.push(Fact {
+            label: words.label(label),
+            value: cut(&one_line(&value), MAX_VALUE),
+        });
+    };
+    match &notice.event {
+        Event::Scaled { from, to, .. } => add(Label::Replicas, format!("{from} → {to}")),
+        Event::AtMax {
+            max: limit, wanted, ..
+        } => {
+            add(Label::Maximum, limit.to_string());
+            add(Label::Needed, wanted.to_string());
+        }
+        Event::AtMin {
+            min: limit, wanted, ..
+        } => {
+            add(Label::Minimum, limit.to_string());
+            add(Label::Needed, wanted.to_string());
+        }
+        Event::Fallback { replicas, .. } => add(Label::Replicas, replicas.to_string()),
+        Event::Paused { operator, until } => {
+            of_operator(operator, *until, clock, &mut add);
+        }
+        Event::Overridden {
+            operator,
+            min,
+            max,
+            until,
+            holds_scale_down: _,
+        } => {
+            for (label, bound) in [(Label::Minimum, min), (Label::Maximum, max)] {
+                if let Some(bound) = bound {
+                    add(label, bound.to_string());
+                }
+            }
+            of_operator(operator, *until, clock, &mut add);
+        }
+        Event::Threshold {
+            value,
+            above,
+            is_ratio,
+            lasting,
+            metric: _,
+        } => {
+            add(Label::Measured, measured(*value, *is_ratio));
+            add(Label::Threshold, measured(*above, *is_ratio));
+            add(Label::Lasted, words.span(*lasting));
+        }
+        Event::Recovered { .. }
+        | Event::Held { .. }
+        | Event::ResetBy { .. }
+        | Event::Blind { .. }
+        | Event::Error { .. }
+        | Event::Resumed
+        | Event::PolicyChanged { .. }
+        | Event::Digest(_) => {}
+    }
+    if let Stage::Closed { .. } = notice.stage {
+        add(Label::Since, clock.short(notice.since()));
+    }
+    facts
+}
+
+fn of_operator(
+    operator: &Operator,
+    until: Option<Timestamp>,
+    clock: &Clock<'_>,
+    add: &mut impl FnMut(Label, String),
+) {
+    if let Some(by) = &operator.by {
+        add(Label::By, by.to_string());
+    }
+    if let Some(reason) = &operator.reason {
+        add(Label::TheirReason, reason.to_string());
+    }
+    if let Some(until) = until {
+        add(Label::Until, clock.short(until));
+    }
+}
+
+/// Why it could not be done, in the words of what refused or failed.
+fn error_of(failure: &Failure) -> &str {
+    match failure {
+        Failure::Unreadable { error }
+        | Failure::NotWritten { error, .. }
+        | Failure::Pass { error }
+        | Failure::Channel { error, .. } => error,
+    }
+}
+
+/// A measured value, as a percentage where it is a part of a whole.
+fn measured(value: f64, is_ratio: bool) -> String {
+    if is_ratio {
+        format!("{}%", Number(value * 100.0))
+    } else {
+        Number(value).to_string()
+    }
+}
+
+/// Appends to `text`.
+fn write_into(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    text.push_str(&arguments.to_string());
+}
