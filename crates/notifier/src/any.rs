@@ -8,8 +8,8 @@ use headroom_policy_engine::{
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::{
-    Change, Digest, Event, Failure, Links, Message, Notice, NoticeId, Receipt, Severity, Stage, Unknown,
-    UnknownMetric, WorkloadDigest,
+    Change, Digest, Event, Failure, Links, Notice, NoticeId, Severity, Stage, Unknown, UnknownMetric,
+    WorkloadDigest,
 };
 
 /// Texts with whatever could break out of a form: markup, controls, wide and rare characters; short and long.
@@ -138,9 +138,12 @@ fn event() -> impl Strategy<Value = Event> {
         before,
         after,
     });
-    let seen = select(testing::steps()).prop_filter_map("what is known of a metric", |step| match step {
-        Step::Recommended { seen, .. } => Some(seen),
-        _ => None,
+    let seen = select(testing::steps()).prop_filter_map("what is known of a metric", |step| {
+        if let Step::Recommended { seen, .. } = step {
+            Some(seen)
+        } else {
+            None
+        }
     });
     let unknown = (metric(), seen, option::of(text())).prop_map(|(name, seen, error)| UnknownMetric {
         name,
@@ -222,24 +225,6 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
                 is_test,
             },
         )
-}
-
-/// Any message.
-pub(crate) fn message() -> impl Strategy<Value = Message> {
-    (
-        vec(notice(), 1..8),
-        any::<prop::sample::Index>(),
-        text(),
-        option::of(text()),
-        any::<u32>(),
-    )
-        .prop_map(|(notices, told, key, earlier, left_out)| Message {
-            key: key.to_string(),
-            told: told.index(notices.len()),
-            notices,
-            earlier: earlier.map(|receipt| Receipt(receipt.to_string())),
-            left_out,
-        })
 }
 
 /// A digest of thousands of workloads.

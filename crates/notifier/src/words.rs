@@ -7,20 +7,24 @@
 mod cut;
 mod digest;
 mod en;
+mod facts;
 mod group;
 mod ko;
+mod label;
+mod mark;
 mod next;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use headroom_policy_engine::{Number, Operator, Timestamp, WorkloadId};
+use headroom_policy_engine::{Timestamp, WorkloadId};
 use jiff::{Zoned, tz::TimeZone};
 
 pub(crate) use self::cut::{cut, one_line, utf16_len};
 use self::{group::Group, next::Next};
-use crate::{Event, Failure, Language, Notice, Severity, Stage, Style};
+pub use self::{label::Label, mark::Mark};
+use crate::{Event, Failure, Language, Notice, Stage, Style, UnknownMetric};
 
 /// The longest title, in UTF-16 code units, as all lengths here.
 pub const MAX_TITLE: usize = 150;
@@ -91,149 +95,6 @@ pub struct Link {
     pub url: String,
 }
 
-/// How soon somebody has to look, or that nobody has to any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mark {
-    /// Nobody has to.
-    Info,
-    /// Before long.
-    Warning,
-    /// At once.
-    Critical,
-    /// What was told of has ended.
-    Resolved,
-}
-
-impl Mark {
-    /// Of one notice.
-    #[must_use]
-    pub const fn of(notice: &Notice) -> Self {
-        match (notice.stage, notice.severity) {
-            (Stage::Closed { .. }, _) => Self::Resolved,
-            (Stage::Once | Stage::Opened, Severity::Info) => Self::Info,
-            (Stage::Once | Stage::Opened, Severity::Warning) => Self::Warning,
-            (Stage::Once | Stage::Opened, Severity::Critical) => Self::Critical,
-        }
-    }
-
-    /// Of several notices, oldest first: of what still goes on the worst, else of what happened.
-    #[must_use]
-    pub fn of_all(notices: &[Notice]) -> Self {
-        let is_last = |index: usize, notice: &Notice| {
-            let incident = notice.incident();
-            let later = notices.get(index + 1..).unwrap_or_default();
-            !later.iter().any(|later| later.incident() == incident)
-        };
-        let last = || {
-            notices
-                .iter()
-                .enumerate()
-                .filter(|(index, notice)| is_last(*index, notice))
-                .map(|(_, notice)| notice)
-        };
-        let worst = last()
-            .filter(|notice| !matches!(notice.stage, Stage::Closed { .. }))
-            .max_by_key(|notice| notice.severity);
-        let has_ended = last().any(|notice| matches!(notice.stage, Stage::Closed { .. }));
-        match worst {
-            None => Self::Resolved,
-            Some(notice) if has_ended && notice.severity == Severity::Info => Self::Resolved,
-            Some(notice) => Self::of(notice),
-        }
-    }
-
-    /// A symbol beside the word.
-    #[must_use]
-    pub const fn symbol(self) -> &'static str {
-        match self {
-            Self::Info => "ℹ️",
-            Self::Warning => "⚠️",
-            Self::Critical => "🚨",
-            Self::Resolved => "✅",
-        }
-    }
-
-    /// In words.
-    #[must_use]
-    pub fn word(self, language: Language) -> &'static str {
-        words(language).mark(self)
-    }
-}
-
-/// The name of a part of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Label {
-    /// Of the reason.
-    Why,
-    /// Of what happens next.
-    Next,
-    /// Of the command.
-    Command,
-    /// Of the time.
-    At,
-    /// The cluster.
-    Cluster,
-    /// The workload.
-    Workload,
-    /// The count.
-    Replicas,
-    /// What the load would need.
-    Needed,
-    /// The most that are allowed.
-    Maximum,
-    /// The fewest that are allowed.
-    Minimum,
-    /// What was measured.
-    Measured,
-    /// What that is above of.
-    Threshold,
-    /// When it began.
-    Since,
-    /// For how long it went on.
-    Lasted,
-    /// When it ends.
-    Until,
-    /// Who did it.
-    By,
-    /// Why, in their words.
-    TheirReason,
-    /// The page with what to do.
-    Runbook,
-    /// The dashboard.
-    Dashboard,
-}
-
-impl Label {
-    /// Every one.
-    pub const ALL: [Self; 19] = [
-        Self::Why,
-        Self::Next,
-        Self::Command,
-        Self::At,
-        Self::Cluster,
-        Self::Workload,
-        Self::Replicas,
-        Self::Needed,
-        Self::Maximum,
-        Self::Minimum,
-        Self::Measured,
-        Self::Threshold,
-        Self::Since,
-        Self::Lasted,
-        Self::Until,
-        Self::By,
-        Self::TheirReason,
-        Self::Runbook,
-        Self::Dashboard,
-    ];
-
-    /// In words.
-    #[must_use]
-    pub fn word(self, language: Language) -> &'static str {
-        words(language).label(self)
-    }
-}
-
 /// The words of one language.
 ///
 /// Whatever there is to say has its function here, so a language that lacks one does not compile.
@@ -246,12 +107,14 @@ trait Words {
     fn what(&self, notice: &Notice, clock: &Clock) -> String;
     /// Behind what has ended.
     fn ended(&self, event: &Event, after: Duration) -> String;
-    /// Why, of what goes on or happened once.
+    /// Why, of what goes on or happened once; `None` where the title says all there is.
     fn reason(&self, notice: &Notice, clock: &Clock) -> Option<String>;
     fn next(&self, next: &Next<'_>, clock: &Clock) -> String;
     /// What there is one line each of.
     fn list(&self, notice: &Notice, clock: &Clock) -> Vec<String>;
     fn span(&self, span: Duration) -> String;
+    /// A measured value, as a percentage where it is a part of a whole.
+    fn measured(&self, value: f64, is_ratio: bool) -> String;
     /// The day, the time and the zone.
     fn moment(&self, at: &Zoned) -> String;
     /// The day and the time.
@@ -332,11 +195,11 @@ impl Text {
             ),
             reason: reason.map(|reason| cut(&one_line(&reason), MAX_REASON)),
             next: next.map(|next| cut(&one_line(&words.next(&next, &clock)), MAX_NEXT)),
-            facts: facts(notice, &clock),
+            facts: facts::facts(notice, &clock),
             list: lines(words.list(notice, &clock), words),
             left_out: None,
             command: cut(&one_line(&notice.command()), MAX_COMMAND),
-            links: links(notice, words),
+            links: facts::links(notice, words),
             at: words.moment(&clock.local(notice.at)),
             cluster: notice.cluster.as_deref().map(name),
             workload: notice
@@ -458,108 +321,6 @@ fn lines(all: Vec<String>, words: &dyn Words) -> Vec<String> {
         .collect()
 }
 
-fn links(notice: &Notice, words: &dyn Words) -> Vec<Link> {
-    let link = |label, url: &Option<std::sync::Arc<str>>| {
-        let url = url.as_deref()?;
-        let is_whole = utf16_len(url) <= MAX_URL && one_line(url) == url;
-        is_whole.then(|| Link {
-            label: words.label(label),
-            url: url.to_owned(),
-        })
-    };
-    [
-        link(Label::Runbook, &notice.links.runbook),
-        link(Label::Dashboard, &notice.links.dashboard),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn facts(notice: &Notice, clock: &Clock<'_>) -> Vec<Fact> {
-    let words = clock.words;
-    let mut facts = Vec::new();
-    let mut add = |label: Label, value: String| {
-        facts.push(Fact {
-            label: words.label(label),
-            value: cut(&one_line(&value), MAX_VALUE),
-        });
-    };
-    match &notice.event {
-        Event::Scaled { from, to, .. } => add(Label::Replicas, format!("{from} → {to}")),
-        Event::AtMax {
-            max: limit, wanted, ..
-        } => {
-            add(Label::Maximum, limit.to_string());
-            add(Label::Needed, wanted.to_string());
-        }
-        Event::AtMin {
-            min: limit, wanted, ..
-        } => {
-            add(Label::Minimum, limit.to_string());
-            add(Label::Needed, wanted.to_string());
-        }
-        Event::Fallback { replicas, .. } => add(Label::Replicas, replicas.to_string()),
-        Event::Paused { operator, until } => {
-            of_operator(operator, *until, clock, &mut add);
-        }
-        Event::Overridden {
-            operator,
-            min,
-            max,
-            until,
-            holds_scale_down: _,
-        } => {
-            for (label, bound) in [(Label::Minimum, min), (Label::Maximum, max)] {
-                if let Some(bound) = bound {
-                    add(label, bound.to_string());
-                }
-            }
-            of_operator(operator, *until, clock, &mut add);
-        }
-        Event::Threshold {
-            value,
-            above,
-            is_ratio,
-            lasting,
-            metric: _,
-        } => {
-            add(Label::Measured, measured(*value, *is_ratio));
-            add(Label::Threshold, measured(*above, *is_ratio));
-            add(Label::Lasted, words.span(*lasting));
-        }
-        Event::Recovered { .. }
-        | Event::Held { .. }
-        | Event::ResetBy { .. }
-        | Event::Blind { .. }
-        | Event::Error { .. }
-        | Event::Resumed
-        | Event::PolicyChanged { .. }
-        | Event::Digest(_) => {}
-    }
-    if let Stage::Closed { .. } = notice.stage {
-        add(Label::Since, clock.short(notice.since()));
-    }
-    facts
-}
-
-fn of_operator(
-    operator: &Operator,
-    until: Option<Timestamp>,
-    clock: &Clock<'_>,
-    add: &mut impl FnMut(Label, String),
-) {
-    if let Some(by) = &operator.by {
-        add(Label::By, by.to_string());
-    }
-    if let Some(reason) = &operator.reason {
-        add(Label::TheirReason, reason.to_string());
-    }
-    if let Some(until) = until {
-        add(Label::Until, clock.short(until));
-    }
-}
-
 /// Why it could not be done, in the words of what refused or failed.
 fn error_of(failure: &Failure) -> &str {
     match failure {
@@ -570,13 +331,10 @@ fn error_of(failure: &Failure) -> &str {
     }
 }
 
-/// A measured value, as a percentage where it is a part of a whole.
-fn measured(value: f64, is_ratio: bool) -> String {
-    if is_ratio {
-        format!("{}%", Number(value * 100.0))
-    } else {
-        Number(value).to_string()
-    }
+/// What the source said of a metric, where it says more than what is known of it.
+fn error_beyond(metric: &UnknownMetric) -> Option<&str> {
+    let error = metric.error.as_deref()?;
+    (!metric.seen.to_string().contains(error)).then_some(error)
 }
 
 /// Appends to `text`.

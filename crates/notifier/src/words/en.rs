@@ -4,13 +4,12 @@ mod conditions;
 
 use std::time::Duration;
 
-use headroom_policy_engine::{Direction, Hold, Operator, Replicas, Span, Step};
+use headroom_policy_engine::{Direction, Hold, Number, Operator, Replicas, Span, Step};
 use jiff::Zoned;
 
 use super::{
     Clock, Group, Label, Mark, Words,
     digest::{self, in_hours},
-    measured,
     next::Next,
     time,
 };
@@ -116,7 +115,7 @@ impl Words for English {
                 lasting,
                 value: _,
             } => {
-                let (above, lasting) = (measured(*above, *is_ratio), self.span(*lasting));
+                let (above, lasting) = (self.measured(*above, *is_ratio), self.span(*lasting));
                 format!("{metric} above {above} for {lasting}")
             }
             Event::Digest(digest) => summary(digest, clock),
@@ -141,7 +140,10 @@ impl Words for English {
                 let said: Vec<String> = why.iter().map(Step::to_string).collect();
                 (!said.is_empty()).then(|| said.join("; "))
             }
-            Event::Held { condition } | Event::ResetBy { condition } => Some(condition.to_string()),
+            Event::Held { condition } | Event::ResetBy { condition } => {
+                let said = condition.to_string();
+                (said != conditions::what(condition)).then_some(said)
+            }
             Event::Blind { metrics } => {
                 let each: Vec<String> = metrics.iter().map(unknown).collect();
                 (!each.is_empty()).then(|| each.join("; "))
@@ -154,7 +156,7 @@ impl Words for English {
                 is_ratio,
                 lasting,
             } => {
-                let [value, above] = [value, above].map(|value| measured(*value, *is_ratio));
+                let [value, above] = [value, above].map(|value| self.measured(*value, *is_ratio));
                 let lasting = self.span(*lasting);
                 Some(format!(
                     "{metric} is {value} and has been above {above} for {lasting}"
@@ -201,7 +203,7 @@ impl Words for English {
             }
             Next::Over { hold, after } => over(hold, *after),
             Next::Off => "scaling is off until somebody sets another count than zero".to_owned(),
-            Next::NextPass => "may change in the next pass".to_owned(),
+            Next::InNextPass => "may change in the next pass".to_owned(),
             Next::Ready => "more can be added once the replicas that are starting are ready".to_owned(),
             Next::Known { metric } => format!("can fall once {metric} is known in full again"),
             Next::AsksForLess { metric } => format!("can fall once {metric} asks for less too"),
@@ -258,6 +260,14 @@ impl Words for English {
 
     fn span(&self, span: Duration) -> String {
         Span(span).to_string()
+    }
+
+    fn measured(&self, value: f64, is_ratio: bool) -> String {
+        if is_ratio {
+            format!("{} %", Number(value * 100.0))
+        } else {
+            Number(value).to_string()
+        }
     }
 
     fn moment(&self, at: &Zoned) -> String {
@@ -403,7 +413,7 @@ fn blind(metrics: &[UnknownMetric]) -> String {
 }
 
 fn unknown(metric: &UnknownMetric) -> String {
-    match &metric.error {
+    match super::error_beyond(metric) {
         Some(error) => format!("{}: {}, {error}", metric.name, metric.seen),
         None => format!("{}: {}", metric.name, metric.seen),
     }

@@ -9,13 +9,12 @@ mod steps;
 
 use std::time::Duration;
 
-use headroom_policy_engine::{Direction, Hold, Operator, Replicas, Step};
+use headroom_policy_engine::{Direction, Hold, Number, Operator, Replicas, Step};
 use jiff::Zoned;
 
 use super::{
     Clock, Group, Label, Mark, Words,
     digest::{self, in_hours},
-    measured,
     next::Next,
     time,
 };
@@ -125,7 +124,7 @@ impl Words for Korean {
                 lasting,
                 value: _,
             } => {
-                let (above, lasting) = (measured(*above, *is_ratio), self.span(*lasting));
+                let (above, lasting) = (self.measured(*above, *is_ratio), self.span(*lasting));
                 format!("{metric} 메트릭이 {lasting} 동안 {above} 초과")
             }
             Event::Digest(digest) => summary(digest, clock),
@@ -149,7 +148,7 @@ impl Words for Korean {
             | Event::Fallback { why, .. } => {
                 said_of_each(why.iter().map(|step: &Step| steps::sentence(step)))
             }
-            Event::Held { condition } | Event::ResetBy { condition } => Some(holds::sentence(condition)),
+            Event::Held { condition } | Event::ResetBy { condition } => holds::sentence(condition),
             Event::Blind { metrics } => said_of_each(metrics.iter().map(unknown)),
             Event::Error { failure } => Some(super::error_of(failure).to_owned()),
             Event::Threshold {
@@ -159,7 +158,7 @@ impl Words for Korean {
                 is_ratio,
                 lasting,
             } => {
-                let [value, above] = [value, above].map(|value| measured(*value, *is_ratio));
+                let [value, above] = [value, above].map(|value| self.measured(*value, *is_ratio));
                 let lasting = self.span(*lasting);
                 Some(format!(
                     "{metric} 메트릭의 값은 {value}이며, {lasting} 동안 {above}보다 높았습니다."
@@ -178,7 +177,7 @@ impl Words for Korean {
         match next {
             Next::Towards { replicas, after } => {
                 let when = when(*after);
-                format!("부하가 그대로면 {when} 목표인 {replicas}개 쪽으로 더 변경할 수 있습니다.")
+                format!("부하가 그대로면 {when} {replicas}개를 향해 더 변경할 수 있습니다.")
             }
             Next::To { replicas, after } => {
                 format!("부하가 그대로면 {} {replicas}개가 될 수 있습니다.", when(*after))
@@ -206,7 +205,7 @@ impl Words for Korean {
             }
             Next::Over { hold, after } => over(hold, *after),
             Next::Off => "누군가 0이 아닌 레플리카 수를 설정할 때까지 스케일링이 꺼져 있습니다.".to_owned(),
-            Next::NextPass => "다음 평가에서 변경될 수 있습니다.".to_owned(),
+            Next::InNextPass => "다음 평가에서 변경될 수 있습니다.".to_owned(),
             Next::Ready => "시작 중인 레플리카가 준비되면 더 늘릴 수 있습니다.".to_owned(),
             Next::Known { metric } => {
                 format!("{metric} 메트릭을 다시 온전히 알 수 있으면 줄일 수 있습니다.")
@@ -265,6 +264,14 @@ impl Words for Korean {
 
     fn span(&self, span: Duration) -> String {
         spoken(span)
+    }
+
+    fn measured(&self, value: f64, is_ratio: bool) -> String {
+        if is_ratio {
+            format!("{}%", Number(value * 100.0))
+        } else {
+            Number(value).to_string()
+        }
     }
 
     fn moment(&self, at: &Zoned) -> String {
@@ -353,7 +360,7 @@ fn spoken(span: Duration) -> String {
     }
     match (seconds / 3600, seconds % 3600 / 60, seconds % 60) {
         (0, 0, _) if span.subsec_millis() > 0 && seconds < 10 => {
-            format!("{}초", headroom_policy_engine::Number(span.as_secs_f64()))
+            format!("{}초", Number(span.as_secs_f64()))
         }
         (0, 0, seconds) => format!("{seconds}초"),
         (0, minutes, 0) => format!("{minutes}분"),
@@ -422,8 +429,8 @@ fn over(hold: &Hold, after: Option<Duration>) -> String {
 
 fn unknown(metric: &UnknownMetric) -> String {
     let seen = metrics::seen(&metric.seen);
-    match &metric.error {
-        Some(error) => format!("{} 메트릭: {seen}(소스 응답: {error}).", metric.name),
+    match super::error_beyond(metric) {
+        Some(error) => format!("{} 메트릭: {seen}. 소스에서 알린 내용: {error}.", metric.name),
         None => format!("{} 메트릭: {seen}.", metric.name),
     }
 }

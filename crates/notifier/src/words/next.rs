@@ -29,7 +29,7 @@ pub(super) enum Next<'a> {
     /// Somebody set the count to zero, and only somebody can set another.
     Off,
     /// In the next pass.
-    NextPass,
+    InNextPass,
     /// More can be added once the replicas that are starting are ready.
     Ready,
     /// The count can fall once the metric is known again in full.
@@ -141,7 +141,7 @@ impl<'a> Next<'a> {
                 replicas: *wanted,
                 after: *ends_after,
             },
-            Step::HeldClock { .. } => Self::NextPass,
+            Step::HeldClock { .. } => Self::InNextPass,
             Step::FellBack { .. } => Self::Recovers,
             Step::KeptAfterFallback {
                 wanted,
@@ -180,7 +180,7 @@ impl<'a> Next<'a> {
                     after: first.after,
                 }
             }
-            Stabilizing::Gaps { known, needed } if known >= needed => Self::NextPass,
+            Stabilizing::Gaps { known, needed } if known >= needed => Self::InNextPass,
             // Rather too late than too early.
             Stabilizing::Gaps { known, needed } => {
                 not_before(needed.saturating_sub(Duration::from_secs(known.as_secs())))

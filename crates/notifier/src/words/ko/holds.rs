@@ -87,15 +87,12 @@ pub(super) fn headline(condition: &RaisedCondition) -> String {
     }
 }
 
-/// What is wrong, and what is known of why.
-pub(super) fn sentence(condition: &RaisedCondition) -> String {
-    match condition {
+/// What is known of it beyond the headline; `None` where that says all.
+pub(super) fn sentence(condition: &RaisedCondition) -> Option<String> {
+    Some(match condition {
         RaisedCondition::NotBecomingReady { ready, starting_for } => {
             let starting_for = spoken(*starting_for);
             format!("준비된 레플리카는 {ready}개이고, 다른 레플리카가 {starting_for}째 시작 중입니다.")
-        }
-        RaisedCondition::FailingToStart { failing } => {
-            format!("레플리카 {failing}개가 시작되지 못하거나 계속 종료됩니다.")
         }
         RaisedCondition::Flapping { reversals, allowed } => {
             format!("레플리카 수의 방향이 한 시간 안에 {reversals}번 바뀌었고, {allowed}번까지만 허용됩니다.")
@@ -103,17 +100,13 @@ pub(super) fn sentence(condition: &RaisedCondition) -> String {
         RaisedCondition::SecondScaler { name } => {
             format!("{name} 오토스케일러도 이 대상을 스케일링하고 있어 서로 충돌합니다.")
         }
-        RaisedCondition::Contested { by: Some(by) } => {
-            format!("{by} 측에서 레플리카 수를 계속 다른 값으로 바꾸고 있습니다.")
-        }
-        RaisedCondition::Contested { by: None } => {
-            "다른 주체가 레플리카 수를 계속 다른 값으로 바꾸고 있습니다.".to_owned()
-        }
         RaisedCondition::CountReset { by } => format!(
             "{by} 배포가 레플리카 수를 되돌렸고 앞으로도 그럴 것입니다. 배포하는 내용에서 spec.replicas 항목을 빼십시오(Argo \
              CD에서는 ignoreDifferences에 /spec/replicas 경로도 추가하십시오)."
         ),
-        RaisedCondition::FleetBrake => "전체 워크로드가 한꺼번에 너무 많이 축소되려 합니다.".to_owned(),
+        RaisedCondition::FailingToStart { .. }
+        | RaisedCondition::Contested { .. }
+        | RaisedCondition::FleetBrake => return None,
         RaisedCondition::ReplicasNotStarting { replicas, because } => {
             format!("레플리카 {replicas}개가 올라오지 않습니다: {because}")
         }
@@ -123,7 +116,7 @@ pub(super) fn sentence(condition: &RaisedCondition) -> String {
         RaisedCondition::GuardOff { guard, because } => {
             format!("다음 보호 장치가 꺼져 있습니다: {guard}({because})")
         }
-    }
+    })
 }
 
 /// What happens for as long as it lasts.
@@ -133,7 +126,7 @@ pub(super) const fn meanwhile(condition: &RaisedCondition) -> &'static str {
             "준비될 때까지 준비된 레플리카가 요청하는 것보다 더 늘리지 않습니다."
         }
         RaisedCondition::FailingToStart { .. } => "레플리카가 시작되어 계속 실행될 때까지 늘리지 않습니다.",
-        RaisedCondition::Flapping { .. } => "방향이 덜 바뀔 때까지 줄이지 않습니다.",
+        RaisedCondition::Flapping { .. } => "증감이 잦아들 때까지 줄이지 않습니다.",
         RaisedCondition::SecondScaler { .. } => "둘 중 하나만 남을 때까지 변경하지 않습니다.",
         RaisedCondition::Contested { .. } => "레플리카 수를 아무도 바꾸지 않을 때까지 줄이지 않습니다.",
         RaisedCondition::CountReset { .. } => {

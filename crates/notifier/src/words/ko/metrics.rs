@@ -29,12 +29,14 @@ pub(super) fn recommended(
                 (MissingCause::NotANumber, _) => {
                     format!("{metric} 메트릭의 값은 요청이 없을 때의 분위수처럼 숫자가 아니므로 {asks}.")
                 }
-                _ => format!("{metric} 메트릭을 알 수 없어({why}) 0으로 보고 {asks}."),
+                _ => format!("{metric} 메트릭을 알 수 없어({why}) 0으로 간주하고 {asks}."),
             }
         }
         Observation::Stale { sample, age } => {
             let (value, age) = (quantity(terms, sample.value), spoken(*age));
-            format!("{metric} 메트릭의 값은 {age} 전의 {value}뿐이고, 따르기에는 너무 오래되어 {asks}.")
+            format!(
+                "{metric} 메트릭의 값은 {age} 전의 {value}뿐이고, 기준으로 삼기에는 너무 오래되어 {asks}."
+            )
         }
         Observation::Fresh(sample) => {
             format!("{metric} 메트릭의 값은 {} {asks}.", compared(terms, sample.value))
@@ -57,7 +59,7 @@ pub(super) fn seen(seen: &Observation) -> String {
         }
         Observation::Stale { sample, age } => {
             let (value, age) = (Number(sample.value), spoken(*age));
-            format!("{age} 전의 값({value})뿐이어서 따르기에는 너무 오래되었습니다")
+            format!("{age} 전의 값({value})뿐이며, 기준으로 삼기에는 너무 오래되었습니다")
         }
         Observation::Missing { cause: missing } => format!("알 수 없습니다({})", cause(*missing)),
     }
@@ -191,13 +193,13 @@ fn asks(seen: &Observation, terms: &Terms, pending: Option<Pending>, proposal: P
         (None, Proposal::NoVote) => match (seen, terms.votes) {
             (Observation::Partial(_), _) => "더 요청하지 않습니다".to_owned(),
             (Observation::Fresh(_), Votes::UpOnly) => {
-                "늘리기만 요청할 수 있는 이 메트릭은 요청하지 않습니다".to_owned()
+                "요청하지 않습니다(늘리기만 요청할 수 있는 메트릭입니다)".to_owned()
             }
             (Observation::Fresh(_) | Observation::Stale { .. } | Observation::Missing { .. }, _) => {
                 "아무것도 요청하지 않습니다".to_owned()
             }
         },
-        (None, Proposal::Ignored) => "이 메트릭은 무시합니다".to_owned(),
+        (None, Proposal::Ignored) => "무시합니다".to_owned(),
         (None, Proposal::Blocks) => "줄이지 않습니다".to_owned(),
     }
 }

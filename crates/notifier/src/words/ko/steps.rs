@@ -175,7 +175,7 @@ pub(super) fn sentence(step: &Step) -> String {
                 FallbackAction::LastKnown => "마지막으로 알려진 권장값인",
             };
             let span = spoken(*unknown_for);
-            format!("{unknown} {span} 동안 알 수 없었으므로, {wanted}개 대신 {does} {raised}개로 합니다.")
+            format!("{span} 동안 {unknown} 알 수 없었으므로, {wanted}개 대신 {does} {raised}개로 합니다.")
         }
         Step::KeptAfterFallback {
             wanted,
