@@ -1,9 +1,10 @@
-//! Builds the real servers that tests use, from small pinned Go modules, once per machine.
+//! Builds the real servers that tests use, from pins, once per machine.
 //!
-//! Each server is a folder under `servers/` with a `go.mod` that names its main packages in a `tool` block, and
-//! the `go.sum` to it. Its binaries go to `$XDG_CACHE_HOME/headroom/servers/<hash of the pins>`, outside every
-//! clone, so that a second clone finds them and a changed pin makes a new folder. Another server is another
-//! folder and another entry in [`ALL`]. Starting them is left to the rest of this crate.
+//! Each server is a folder under `servers/`: a `go.mod` that names its main packages in a `tool` block and the
+//! `go.sum` to it, or a `requirements.txt` of Python packages with their hashes. What is built goes to
+//! `$XDG_CACHE_HOME/headroom/servers/<hash of the pins>`, outside every clone, so that a second clone finds it and a
+//! changed pin makes a new folder. Another server is another folder and another entry in [`ALL`]. Starting them is
+//! left to the rest of this crate.
 
 use std::{
     env,
@@ -11,33 +12,31 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
+mod building;
 mod error;
+mod go;
 mod pins;
 mod progress;
+mod python;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     error::ServersError,
-    pins::{ALL, ETCD, KUBERNETES, KWOK, METRICS_SERVER, PROMETHEUS, Server},
+    pins::{AIOSMTPD, ALL, ETCD, KUBERNETES, KWOK, METRICS_SERVER, PROMETHEUS, Server},
     progress::Progress,
 };
 
-use self::pins::ModuleFiles;
+use self::{building::Building, pins::Source};
 
-/// How often a build that goes on says so.
-const SAY_SO_EVERY: Duration = Duration::from_secs(15);
-
-/// The folder that holds the servers of this machine, and the Go that builds them.
+/// The folder that holds the servers of this machine, and the programs that build them.
 #[derive(Clone, Debug)]
 pub struct Servers {
     root: PathBuf,
     go: OsString,
+    python: OsString,
 }
 
 impl Servers {
@@ -58,6 +57,7 @@ impl Servers {
         Ok(Self {
             root: cache.join("headroom/servers"),
             go: "go".into(),
+            python: "python3".into(),
         })
     }
 
@@ -108,7 +108,7 @@ impl Servers {
     ///
     /// # Errors
     ///
-    /// When Go is missing or too old, or the build fails; [`ServersError::help`] says what to do.
+    /// When Go or Python is missing or too old, or the build fails; [`ServersError::help`] says what to do.
     pub fn ensure(&self, server: &Server, mut report: impl FnMut(Progress)) -> Result<(), ServersError> {
         let directory = self.directory(server);
         if self.is_built(server) {
@@ -132,7 +132,7 @@ impl Servers {
 
     fn is_built(&self, server: &Server) -> bool {
         let directory = self.directory(server);
-        server.products().all(|name| directory.join(name).exists())
+        server.products().iter().all(|name| directory.join(name).exists())
     }
 
     /// Keeps other processes from building the same server. Released with the file.
@@ -157,7 +157,7 @@ impl Servers {
         &self,
         server: &Server,
         directory: &Path,
-        report: &mut impl FnMut(Progress),
+        report: &mut dyn FnMut(Progress),
     ) -> Result<(), ServersError> {
         let prefix = format!(".building-{}-", server.hash());
         self.remove_interrupted(&prefix)?;
@@ -165,94 +165,21 @@ impl Servers {
             .prefix(&prefix)
             .tempdir_in(&self.root)
             .map_err(at("write into", &self.root))?;
-        let [module, binaries] = ["module", "bin"].map(|name| staging.path().join(name));
-        fs::create_dir(&module).map_err(at("create", &module))?;
-        for (name, content) in [("go.mod", server.go_mod), ("go.sum", server.go_sum)] {
-            let path = module.join(name);
-            fs::write(&path, content).map_err(at("write", &path))?;
-        }
-        self.check_go(server, &module)?;
-
-        let started = Instant::now();
-        report(Progress::Building { server: *server });
-        let log = staging.path().join("log");
-        let child = self
-            .go(&module)
-            .args([
-                "install",
-                "-trimpath",
-                "-tags",
-                server.tags,
-                "-ldflags",
-                &server.link_flags(),
-                "tool",
-            ])
-            .env("GOBIN", &binaries)
-            .env("CGO_ENABLED", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).map_err(at("create", &log))?)
-            .spawn()
-            .map_err(at("run", Path::new(&self.go)))?;
-        let said = follow(server, child, &log, started, report)?;
-        for (built, name) in server.renames {
-            // One that is not there is found missing below.
-            drop(fs::rename(binaries.join(built), binaries.join(name)));
-        }
-        for files in server.files {
-            self.keep_files(server, files, &module, &binaries.join(files.name))?;
-        }
-        if let Some(missing) = server.products().find(|name| !binaries.join(name).exists()) {
-            return Err(ServersError::Failed {
-                server: server.name,
-                said: format!("{said}\nno {missing} came of it"),
-            });
+        let products = staging.path().join("products");
+        let mut building = Building::new(*server, report);
+        match &server.source {
+            Source::Go(module) => self.build_go(module, staging.path(), &products, &mut building)?,
+            Source::Python(packages) => {
+                self.fetch_python(packages, staging.path(), &products, &mut building)?;
+            }
         }
 
         // What is there is not whole, or `is_built` had found it.
         if directory.exists() {
             fs::remove_dir_all(directory).map_err(at("remove", directory))?;
         }
-        fs::rename(&binaries, directory).map_err(at("write", directory))?;
-        report(Progress::Built {
-            server: *server,
-            directory: directory.to_owned(),
-            elapsed: started.elapsed(),
-        });
-        Ok(())
-    }
-
-    /// Copies a folder of one of the server's modules, as flat as it is, into `to`.
-    fn keep_files(
-        &self,
-        server: &Server,
-        files: &ModuleFiles,
-        module: &Path,
-        to: &Path,
-    ) -> Result<(), ServersError> {
-        let output = self
-            .go(module)
-            .args(["list", "-m", "-f", "{{.Dir}}", files.module])
-            .stdin(Stdio::null())
-            .output()
-            .map_err(at("run", Path::new(&self.go)))?;
-        if !output.status.success() {
-            return Err(ServersError::Failed {
-                server: server.name,
-                said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            });
-        }
-        let from = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()).join(files.path);
-        fs::create_dir(to).map_err(at("create", to))?;
-        for entry in fs::read_dir(&from).map_err(at("read", &from))? {
-            let path = entry.map_err(at("read", &from))?.path();
-            let Some(name) = path.file_name().filter(|_| path.is_file()) else {
-                continue;
-            };
-            let content = fs::read(&path).map_err(at("read", &path))?;
-            let copy = to.join(name);
-            fs::write(&copy, content).map_err(at("write", &copy))?;
-        }
+        fs::rename(&products, directory).map_err(at("write", directory))?;
+        building.end(directory.to_owned());
         Ok(())
     }
 
@@ -265,71 +192,6 @@ impl Servers {
             }
         }
         Ok(())
-    }
-
-    /// Go, in the folder of the pins and free of settings that would bend the build.
-    fn go(&self, module: &Path) -> Command {
-        let mut command = Command::new(&self.go);
-        command
-            .current_dir(module)
-            .env("GOFLAGS", "-mod=readonly -buildvcs=false")
-            .env("GOWORK", "off");
-        command
-    }
-
-    /// Asks Go about the pins, which it refuses to read if it is too old for them.
-    fn check_go(&self, server: &Server, module: &Path) -> Result<(), ServersError> {
-        let needed = server.go_version();
-        match self.go(module).args(["list", "-m"]).stdin(Stdio::null()).output() {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => {
-                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                Err(ServersError::GoRefused { needed, said })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ServersError::NoGo {
-                server: server.name(),
-                needed,
-            }),
-            Err(source) => Err(at("run", Path::new(&self.go))(source)),
-        }
-    }
-}
-
-/// Waits for a build to end, saying now and then that it goes on. Returns the last it said.
-fn follow(
-    server: &Server,
-    mut child: Child,
-    log: &Path,
-    started: Instant,
-    report: &mut impl FnMut(Progress),
-) -> Result<String, ServersError> {
-    let last_lines = |count: usize| {
-        let text = fs::read_to_string(log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(count)..].join("\n")
-    };
-    let mut said_so = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().map_err(at("wait for", Path::new("go")))? {
-            let said = last_lines(20);
-            return if status.success() {
-                Ok(said)
-            } else {
-                Err(ServersError::Failed {
-                    server: server.name,
-                    said,
-                })
-            };
-        }
-        if said_so.elapsed() >= SAY_SO_EVERY {
-            said_so = Instant::now();
-            report(Progress::Still {
-                server: *server,
-                elapsed: started.elapsed(),
-                said: last_lines(1),
-            });
-        }
-        thread::sleep(Duration::from_millis(50));
     }
 }
 

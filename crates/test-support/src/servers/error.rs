@@ -34,6 +34,28 @@ pub enum ServersError {
         /// The end of what it said.
         said: String,
     },
+    /// Python is not installed.
+    #[error("python3 is not installed, and {server} is a Python package")]
+    NoPython {
+        /// The server that was to be fetched.
+        server: &'static str,
+    },
+    /// Python is there without a part of it that is packaged apart.
+    #[error("python3 could not make the virtual environment in which {server} is fetched:\n{said}")]
+    NoVenv {
+        /// The server that was to be fetched.
+        server: &'static str,
+        /// What it said.
+        said: String,
+    },
+    /// pip ended with an error.
+    #[error("fetching {server} failed:\n{said}")]
+    NotFetched {
+        /// The server that was to be fetched.
+        server: &'static str,
+        /// The end of what it said.
+        said: String,
+    },
     /// A binary that a test wants has not been built.
     #[error("{binary} has not been built: {} is not there", .path.display())]
     NotBuilt {
@@ -65,6 +87,18 @@ impl ServersError {
             Self::Failed { .. } => {
                 Some("the first build fetches Go modules: is a Go module proxy reachable?".to_owned())
             }
+            Self::NoPython { .. } => Some(
+                "install Python 3.9 or newer with its venv (on Debian: `apt-get install python3 python3-venv`), see \
+                 that `python3 --version` answers, and run this again"
+                    .to_owned(),
+            ),
+            Self::NoVenv { .. } => Some(
+                "install the venv of this Python (on Debian: `apt-get install python3-venv`), and run this again"
+                    .to_owned(),
+            ),
+            Self::NotFetched { .. } => Some(
+                "pip fetches Python packages: is a package index reachable, and is Python at least 3.9?".to_owned(),
+            ),
             Self::NotBuilt { .. } => Some("run `cargo xtask servers`".to_owned()),
             Self::Io { .. } => None,
         }

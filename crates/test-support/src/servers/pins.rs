@@ -1,4 +1,4 @@
-//! Which servers there are: a pinned Go module each, and the flags that it is built with.
+//! Which servers there are: a pinned Go module or pinned Python packages each, and how they are built.
 
 use std::env;
 
@@ -9,61 +9,69 @@ use sha2::{Digest, Sha256};
 /// `remove_all_sd` leaves static targets and files of targets, which is all that tests use, and halves the build.
 pub const PROMETHEUS: Server = Server {
     name: "prometheus",
-    go_mod: include_str!("../../servers/prometheus/go.mod"),
-    go_sum: include_str!("../../servers/prometheus/go.sum"),
-    version_of: "github.com/prometheus/prometheus",
-    tags: "netgo,remove_all_sd",
-    link_flags: "-s -w",
-    binaries: &["prometheus", "promtool"],
-    renames: &[],
-    files: &[],
+    source: Source::Go(GoModule {
+        go_mod: include_str!("../../servers/prometheus/go.mod"),
+        go_sum: include_str!("../../servers/prometheus/go.sum"),
+        version_of: "github.com/prometheus/prometheus",
+        tags: "netgo,remove_all_sd",
+        link_flags: "-s -w",
+        binaries: &["prometheus", "promtool"],
+        renames: &[],
+        files: &[],
+    }),
     minutes: 4,
 };
 
 /// etcd, where the API server keeps its objects.
 pub const ETCD: Server = Server {
     name: "etcd",
-    go_mod: include_str!("../../servers/etcd/go.mod"),
-    go_sum: include_str!("../../servers/etcd/go.sum"),
-    version_of: "go.etcd.io/etcd/server/v3",
-    tags: "",
-    link_flags: "-s -w",
-    binaries: &["etcd"],
-    // Go names a binary after the last word of its package's path.
-    renames: &[("server", "etcd")],
-    files: &[],
+    source: Source::Go(GoModule {
+        go_mod: include_str!("../../servers/etcd/go.mod"),
+        go_sum: include_str!("../../servers/etcd/go.sum"),
+        version_of: "go.etcd.io/etcd/server/v3",
+        tags: "",
+        link_flags: "-s -w",
+        binaries: &["etcd"],
+        // Go names a binary after the last word of its package's path.
+        renames: &[("server", "etcd")],
+        files: &[],
+    }),
     minutes: 1,
 };
 
 /// kwok, which plays nodes and pods without a kubelet, and the definitions of its own resources.
 pub const KWOK: Server = Server {
     name: "kwok",
-    go_mod: include_str!("../../servers/kwok/go.mod"),
-    go_sum: include_str!("../../servers/kwok/go.sum"),
-    version_of: "sigs.k8s.io/kwok",
-    tags: "",
-    link_flags: "-s -w",
-    binaries: &["kwok"],
-    renames: &[],
-    files: &[ModuleFiles {
-        module: "sigs.k8s.io/kwok",
-        path: "kustomize/crd/bases",
-        name: "crds",
-    }],
+    source: Source::Go(GoModule {
+        go_mod: include_str!("../../servers/kwok/go.mod"),
+        go_sum: include_str!("../../servers/kwok/go.sum"),
+        version_of: "sigs.k8s.io/kwok",
+        tags: "",
+        link_flags: "-s -w",
+        binaries: &["kwok"],
+        renames: &[],
+        files: &[ModuleFiles {
+            module: "sigs.k8s.io/kwok",
+            path: "kustomize/crd/bases",
+            name: "crds",
+        }],
+    }),
     minutes: 2,
 };
 
 /// metrics-server, which serves metrics.k8s.io.
 pub const METRICS_SERVER: Server = Server {
     name: "metrics-server",
-    go_mod: include_str!("../../servers/metrics-server/go.mod"),
-    go_sum: include_str!("../../servers/metrics-server/go.sum"),
-    version_of: "sigs.k8s.io/metrics-server",
-    tags: "",
-    link_flags: "-s -w",
-    binaries: &["metrics-server"],
-    renames: &[],
-    files: &[],
+    source: Source::Go(GoModule {
+        go_mod: include_str!("../../servers/metrics-server/go.mod"),
+        go_sum: include_str!("../../servers/metrics-server/go.sum"),
+        version_of: "sigs.k8s.io/metrics-server",
+        tags: "",
+        link_flags: "-s -w",
+        binaries: &["metrics-server"],
+        renames: &[],
+        files: &[],
+    }),
     minutes: 3,
 };
 
@@ -72,27 +80,54 @@ pub const METRICS_SERVER: Server = Server {
 /// Without the version linked in, the API server says a template of one, which clients refuse to parse.
 pub const KUBERNETES: Server = Server {
     name: "kubernetes",
-    go_mod: include_str!("../../servers/kubernetes/go.mod"),
-    go_sum: include_str!("../../servers/kubernetes/go.sum"),
-    version_of: "k8s.io/kubernetes",
-    tags: "",
-    link_flags: "-s -w -X k8s.io/component-base/version.gitVersion={version} \
-                 -X k8s.io/component-base/version.gitMajor={major} \
-                 -X k8s.io/component-base/version.gitMinor={minor} \
-                 -X k8s.io/component-base/version.gitTreeState=clean",
-    binaries: &["kube-apiserver", "kube-controller-manager", "kube-scheduler"],
-    renames: &[],
-    files: &[],
+    source: Source::Go(GoModule {
+        go_mod: include_str!("../../servers/kubernetes/go.mod"),
+        go_sum: include_str!("../../servers/kubernetes/go.sum"),
+        version_of: "k8s.io/kubernetes",
+        tags: "",
+        link_flags: "-s -w -X k8s.io/component-base/version.gitVersion={version} \
+                     -X k8s.io/component-base/version.gitMajor={major} \
+                     -X k8s.io/component-base/version.gitMinor={minor} \
+                     -X k8s.io/component-base/version.gitTreeState=clean",
+        binaries: &["kube-apiserver", "kube-controller-manager", "kube-scheduler"],
+        renames: &[],
+        files: &[],
+    }),
     minutes: 9,
 };
 
-/// Every server that tests use, in the order in which they are built.
-pub const ALL: &[Server] = &[PROMETHEUS, ETCD, KWOK, METRICS_SERVER, KUBERNETES];
+/// aiosmtpd, which receives mail.
+pub const AIOSMTPD: Server = Server {
+    name: "aiosmtpd",
+    source: Source::Python(PythonPackages {
+        requirements: include_str!("../../servers/aiosmtpd/requirements.txt"),
+        version_of: "aiosmtpd",
+    }),
+    minutes: 1,
+};
 
-/// One pinned Go module, and what becomes of it.
+/// Every server that tests use, in the order in which they are built.
+pub const ALL: &[Server] = &[AIOSMTPD, PROMETHEUS, ETCD, KWOK, METRICS_SERVER, KUBERNETES];
+
+/// A server, and what it is built from.
 #[derive(Clone, Copy, Debug)]
 pub struct Server {
     pub(super) name: &'static str,
+    pub(super) source: Source,
+    /// How long the first build takes on two cores, to tell people.
+    pub(super) minutes: u32,
+}
+
+/// What a server is built from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    Go(GoModule),
+    Python(PythonPackages),
+}
+
+/// One pinned Go module, and what becomes of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GoModule {
     pub(super) go_mod: &'static str,
     pub(super) go_sum: &'static str,
     /// The module whose version is the server's.
@@ -105,8 +140,6 @@ pub struct Server {
     pub(super) renames: &'static [(&'static str, &'static str)],
     /// What is kept beside the binaries.
     pub(super) files: &'static [ModuleFiles],
-    /// How long the first build takes on two cores, to tell people.
-    pub(super) minutes: u32,
 }
 
 /// Files of a Go module that are kept with the server's binaries.
@@ -119,6 +152,20 @@ pub(super) struct ModuleFiles {
     pub(super) name: &'static str,
 }
 
+/// Pinned Python packages, all of them written in nothing but Python, in one folder for `PYTHONPATH`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PythonPackages {
+    /// As pip reads them: each with its version and the hash of its wheel.
+    pub(super) requirements: &'static str,
+    /// The package whose version is the server's.
+    pub(super) version_of: &'static str,
+}
+
+impl PythonPackages {
+    /// The folder with the packages.
+    pub(super) const FOLDER: &'static str = "packages";
+}
+
 impl Server {
     /// The server's name, also that of its folder of pins.
     pub fn name(&self) -> &'static str {
@@ -127,11 +174,36 @@ impl Server {
 
     /// The pinned version, such as `v0.316.0`.
     pub fn version(&self) -> &'static str {
+        match &self.source {
+            Source::Go(module) => module.version(),
+            Source::Python(packages) => packages.version(),
+        }
+    }
+
+    /// What there is to be built and kept, binaries and folders of files.
+    pub(super) fn products(&self) -> Vec<&'static str> {
+        match &self.source {
+            Source::Go(module) => module.products().collect(),
+            Source::Python(_) => vec![PythonPackages::FOLDER],
+        }
+    }
+
+    /// Names the folder of what is built: other pins, flags or machines give another hash.
+    pub(super) fn hash(&self) -> String {
+        match &self.source {
+            Source::Go(module) => module.hash(self.name),
+            Source::Python(packages) => hash([("name", self.name), ("requirements", packages.requirements)]),
+        }
+    }
+}
+
+impl GoModule {
+    fn version(&self) -> &'static str {
         directive(self.go_mod, self.version_of).unwrap_or("unknown")
     }
 
     /// The oldest Go that builds it, such as `1.26.7`.
-    pub fn go_version(&self) -> &'static str {
+    pub(super) fn go_version(&self) -> &'static str {
         directive(self.go_mod, "go").unwrap_or("unknown")
     }
 
@@ -153,9 +225,7 @@ impl Server {
         self.binaries.iter().copied().chain(files)
     }
 
-    /// Names the folder of the binaries: other pins, flags or machines give another hash.
-    pub(super) fn hash(&self) -> String {
-        let mut hash = Sha256::new();
+    fn hash(&self, name: &str) -> String {
         let link_flags = self.link_flags();
         let files: String = self
             .files
@@ -163,7 +233,7 @@ impl Server {
             .map(|files| format!("{}/{} {}\n", files.module, files.path, files.name))
             .collect();
         let parts = [
-            ("name", self.name),
+            ("name", name),
             ("go.mod", self.go_mod),
             ("go.sum", self.go_sum),
             ("tags", self.tags),
@@ -172,13 +242,28 @@ impl Server {
             ("arch", env::consts::ARCH),
         ];
         let files = (!files.is_empty()).then_some(("files", files.as_str()));
-        for (name, content) in parts.into_iter().chain(files) {
-            // Lengths keep two neighbours from trading characters.
-            hash.update(format!("{name} {}\n{content}\n", content.len()));
-        }
-        let digest = hash.finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hash(parts.into_iter().chain(files))
     }
+}
+
+impl PythonPackages {
+    fn version(&self) -> &'static str {
+        let of = |line: &'static str| {
+            let (name, rest) = line.split_once("==")?;
+            (name == self.version_of).then(|| rest.split_whitespace().next())?
+        };
+        self.requirements.lines().find_map(of).unwrap_or("unknown")
+    }
+}
+
+fn hash<'p>(parts: impl IntoIterator<Item = (&'static str, &'p str)>) -> String {
+    let mut hash = Sha256::new();
+    for (name, content) in parts {
+        // Lengths keep two neighbours from trading characters.
+        hash.update(format!("{name} {}\n{content}\n", content.len()));
+    }
+    let digest = hash.finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The word after `name` on the first line of a `go.mod` that starts with it.

@@ -2,9 +2,9 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use super::Server;
 #[cfg(doc)]
 use super::Servers;
+use super::{Server, pins::Source};
 
 /// What [`Servers::ensure`] is doing. Its `Display` is a line for people.
 #[derive(Clone, Debug)]
@@ -67,8 +67,8 @@ impl fmt::Display for Progress {
             }
             Self::Building { server } => write!(
                 f,
-                "building {} {} (about {} the first time) …",
-                listed(server.binaries),
+                "{} {} (about {} the first time) …",
+                begun(server),
                 server.version(),
                 match server.minutes {
                     1 => "a minute".to_owned(),
@@ -106,6 +106,14 @@ impl fmt::Display for Progress {
                 )
             }
         }
+    }
+}
+
+/// What is being done, and with what.
+fn begun(server: &Server) -> String {
+    match &server.source {
+        Source::Go(module) => format!("building {}", listed(module.binaries)),
+        Source::Python(_) => format!("fetching {}", server.name),
     }
 }
 

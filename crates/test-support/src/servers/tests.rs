@@ -1,6 +1,9 @@
-use std::{os::unix::fs::PermissionsExt as _, sync::Barrier};
+use std::{os::unix::fs::PermissionsExt as _, sync::Barrier, thread};
 
-use super::*;
+use super::{
+    pins::{GoModule, PythonPackages},
+    *,
+};
 
 /// Stands for Go: answers as Go does, counts its builds in a file, and fails where it is told to.
 const FAKE_GO: &str = r#"#!/bin/sh
@@ -19,6 +22,28 @@ case "$1" in
 esac
 "#;
 
+/// Stands for Python: makes an environment whose own python stands for pip, and fails where it is told to.
+const FAKE_PYTHON: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+if [ -f "$here/no-venv" ]; then echo "ensurepip is not available"; exit 1; fi
+mkdir -p "$3/bin"
+cat >"$3/bin/python" <<PIP
+#!/bin/sh
+for last; do :; done
+mkdir -p "\$last/aiosmtpd"
+echo "\$*" >>"$here/builds"
+if [ -f "$here/broken" ]; then echo "THESE PACKAGES DO NOT MATCH THE HASHES" >&2; exit 1; fi
+PIP
+chmod +x "$3/bin/python"
+"#;
+
+fn module_of(server: &Server) -> GoModule {
+    match server.source {
+        Source::Go(module) => module,
+        Source::Python(_) => panic!("{} is no Go module", server.name),
+    }
+}
+
 struct World {
     folder: tempfile::TempDir,
     servers: Servers,
@@ -27,12 +52,16 @@ struct World {
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let go = folder.path().join("go");
-        fs::write(&go, FAKE_GO).unwrap();
-        fs::set_permissions(&go, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = |name: &str, script: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            path.into()
+        };
         let servers = Servers {
             root: folder.path().join("cache/servers"),
-            go: go.into(),
+            go: program("go", FAKE_GO),
+            python: program("python3", FAKE_PYTHON),
         };
         Self { folder, servers }
     }
@@ -167,7 +196,7 @@ fn files_that_are_not_there_leave_nothing_behind() {
 
 #[test]
 fn the_version_is_linked_into_kubernetes() {
-    let flags = KUBERNETES.link_flags();
+    let flags = module_of(&KUBERNETES).link_flags();
     let version = KUBERNETES.version();
     assert!(flags.contains(&format!(".gitVersion={version} ")), "{flags}");
     assert!(flags.contains(".gitMajor=1 "), "{flags}");
@@ -192,37 +221,74 @@ fn without_go_it_says_what_to_install() {
     assert!(matches!(error, ServersError::NoGo { .. }), "{error:?}");
     let help = error.help().unwrap();
     assert!(
-        help.contains(&format!("install Go {}", PROMETHEUS.go_version())),
+        help.contains(&format!("install Go {}", module_of(&PROMETHEUS).go_version())),
         "{help}"
     );
+}
+
+#[test]
+fn python_packages_are_fetched_once_with_their_hashes() {
+    let world = World::new();
+    let said = world.ensure_one(&AIOSMTPD).unwrap();
+    assert!(said[0].starts_with("fetching aiosmtpd 1.4.6 (about"), "{said:?}");
+    let packages = world.servers.files(&AIOSMTPD, "packages").unwrap();
+    assert!(packages.join("aiosmtpd").is_dir());
+    let said = world.ensure_one(&AIOSMTPD).unwrap();
+    assert!(said.len() == 1 && said[0].contains("is there"), "{said:?}");
+    assert_eq!(world.builds(), 1);
+    let pip = fs::read_to_string(world.folder.path().join("builds")).unwrap();
+    assert!(pip.contains("--require-hashes --no-deps"), "{pip}");
+}
+
+#[test]
+fn packages_that_are_not_those_pinned_leave_nothing_behind() {
+    let world = World::new().with("broken");
+    let error = world.ensure_one(&AIOSMTPD).unwrap_err();
+    assert!(error.to_string().contains("DO NOT MATCH"), "{error}");
+    assert!(!world.servers.directory(&AIOSMTPD).exists());
+}
+
+#[test]
+fn without_python_or_its_venv_it_says_what_to_install() {
+    let error = World::new().with("no-venv").ensure_one(&AIOSMTPD).unwrap_err();
+    assert!(
+        error.to_string().contains("ensurepip is not available"),
+        "{error}"
+    );
+    assert!(error.help().unwrap().contains("python3-venv"));
+
+    let mut world = World::new();
+    world.servers.python = world.folder.path().join("no-such-python").into();
+    let error = world.ensure_one(&AIOSMTPD).unwrap_err();
+    assert!(matches!(error, ServersError::NoPython { .. }), "{error:?}");
+    assert!(error.help().unwrap().contains("apt-get install python3"));
 }
 
 #[test]
 fn a_go_that_is_too_old_is_named_with_the_one_needed() {
     let error = World::new().with("too-old").ensure().unwrap_err();
     assert!(error.to_string().contains("running go 1.20"), "{error}");
-    assert!(error.help().unwrap().contains(PROMETHEUS.go_version()));
+    assert!(
+        error
+            .help()
+            .unwrap()
+            .contains(module_of(&PROMETHEUS).go_version())
+    );
 }
 
 #[test]
 fn the_hash_follows_the_pins_and_the_flags() {
+    let with = |change: &dyn Fn(&mut GoModule)| {
+        let mut module = module_of(&PROMETHEUS);
+        change(&mut module);
+        let source = Source::Go(module);
+        Server { source, ..PROMETHEUS }
+    };
     let others = [
-        Server {
-            go_mod: "module other",
-            ..PROMETHEUS
-        },
-        Server {
-            go_sum: "",
-            ..PROMETHEUS
-        },
-        Server {
-            tags: "netgo",
-            ..PROMETHEUS
-        },
-        Server {
-            link_flags: "",
-            ..PROMETHEUS
-        },
+        with(&|module| module.go_mod = "module other"),
+        with(&|module| module.go_sum = ""),
+        with(&|module| module.tags = "netgo"),
+        with(&|module| module.link_flags = ""),
         Server {
             name: "other",
             ..PROMETHEUS
@@ -233,12 +299,22 @@ fn the_hash_follows_the_pins_and_the_flags() {
     for other in others {
         assert_ne!(other.hash(), PROMETHEUS.hash(), "{other:?}");
     }
+    let source = Source::Python(PythonPackages {
+        requirements: "aiosmtpd==1.4.6 --hash=sha256:other",
+        version_of: "aiosmtpd",
+    });
+    assert_ne!(Server { source, ..AIOSMTPD }.hash(), AIOSMTPD.hash());
 }
 
 #[test]
 fn versions_are_read_from_the_pins() {
     for server in ALL {
-        assert!(server.version().starts_with('v'), "{}", server.version());
-        assert!(server.go_version().starts_with("1."), "{}", server.go_version());
+        match &server.source {
+            Source::Go(module) => {
+                assert!(server.version().starts_with('v'), "{}", server.version());
+                assert!(module.go_version().starts_with("1."), "{}", module.go_version());
+            }
+            Source::Python(_) => assert_eq!(server.version(), "1.4.6"),
+        }
     }
 }
