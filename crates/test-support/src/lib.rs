@@ -15,6 +15,8 @@ mod prometheus;
 pub mod servers;
 #[cfg(feature = "cluster")]
 pub mod side_by_side;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 #[cfg(feature = "harness")]
 mod wait;
 
