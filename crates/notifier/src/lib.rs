@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod any;
 mod channel;
+mod email;
 mod event;
 mod notice;
 mod secret;
@@ -14,6 +15,10 @@ pub mod testing;
 pub mod words;
 
 pub use channel::{Language, Message, Notifier, Receipt, SendError, Style};
+pub use email::{
+    AddressesError, EmailError, EmailNotifier, EmailOptions, SmtpUrlError, check_mail_addresses,
+    check_smtp_url,
+};
 pub use event::{Change, Digest, Event, EventKind, Failure, Unknown, UnknownMetric, WorkloadDigest};
 pub use notice::{Links, Notice, NoticeId, Severity, Stage};
 pub use secret::{Hidden, SecretReader};
