@@ -51,7 +51,7 @@ fn scope(arguments: &[String]) -> Option<&'static str> {
 }
 
 /// Runs cargo with its output on the terminal, and says how.
-fn run(arguments: &[&str]) -> Result<(), Problem> {
+pub(crate) fn run(arguments: &[&str]) -> Result<(), Problem> {
     let command = describe(arguments);
     eprintln!("running `{command}`");
     let status = cargo(arguments).status().map_err(|source| Problem::NotRun {

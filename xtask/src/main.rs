@@ -16,6 +16,7 @@ mod cluster;
 mod dependencies;
 mod problem;
 mod reference;
+mod screenshots;
 mod servers;
 mod side_by_side;
 mod soak;
@@ -90,6 +91,11 @@ enum Task {
         check: bool,
     },
 
+    /// Take the pictures of the book anew, with a real browser
+    ///
+    /// Needs Chromium; for the Korean ones also a font with its letters. Look at what has changed before it is committed.
+    Screenshots,
+
     /// Check that one TLS provider, aws-lc-rs, is among the dependencies, and no other
     Tls,
 
@@ -150,6 +156,7 @@ fn run(task: Task) -> Result<(), Problem> {
         Task::Soak { cases } => soak::run(cases),
         Task::Reference { check: true } => reference::check(),
         Task::Reference { check: false } => reference::write(),
+        Task::Screenshots => screenshots::take(),
         Task::Tls => dependencies::check_tls(),
         Task::Fence => dependencies::check_fence(),
     }

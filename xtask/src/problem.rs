@@ -6,13 +6,19 @@ use std::{
     process::{ExitCode, ExitStatus},
 };
 
-use headroom_test_support::servers::ServersError;
+use headroom_test_support::{browser::NoBrowser, servers::ServersError};
 use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub(crate) enum Problem {
     #[error(transparent)]
     Servers(#[from] ServersError),
+    #[error(transparent)]
+    Browser(#[from] NoBrowser),
+    #[error("{} has {size} bytes, which is more than the book is to carry", .path.display())]
+    LargePicture { path: PathBuf, size: u64 },
+    #[error("the browser did not show {}", .page.display())]
+    NotShown { page: PathBuf },
     /// The program has said what is wrong.
     #[error("`{command}` failed: {status}")]
     Failed { command: String, status: ExitStatus },
@@ -50,6 +56,8 @@ impl Problem {
     fn help(&self) -> Option<String> {
         match self {
             Self::Servers(error) => error.help(),
+            Self::Browser(error) => Some(error.help()),
+            Self::LargePicture { .. } => Some("show less on the page".to_owned()),
             Self::NotCurrent { .. } => Some("run `cargo xtask reference`, and commit what it writes".to_owned()),
             Self::OtherTls { .. } => Some(
                 "two TLS providers make the first client panic: choose features without this one".to_owned(),
@@ -63,7 +71,8 @@ impl Problem {
                 "the smallest failing input stands above: make a named test of it in tests/regressions.rs".to_owned(),
             ),
             Self::NoCluster => Some("run `cargo xtask cluster up`".to_owned()),
-            Self::NoProperties
+            Self::NotShown { .. }
+            | Self::NoProperties
             | Self::Failed { .. } | Self::ClusterBeingStarted | Self::ClusterEnded { .. } | Self::NotRun { .. } | Self::File { .. } | Self::EmptyPage { .. } | Self::NoTls => None,
         }
     }

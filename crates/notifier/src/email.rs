@@ -204,6 +204,14 @@ impl EmailNotifier {
     }
 }
 
+/// The mail that tells what is new in `message`, as HTML; `None` where nothing is.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn mail_html(message: &Message, style: &Style) -> Option<String> {
+    let text = crate::Text::of_all(message.fresh(), message.left_out, style)?;
+    layout::html(&text, style.language).ok()
+}
+
 fn read(secret: &SecretReader) -> Result<Hidden, SendError> {
     secret.read().map_err(|reason| SendError::Unanswered { reason })
 }

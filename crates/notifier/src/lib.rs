@@ -15,6 +15,8 @@ pub mod testing;
 pub mod words;
 
 pub use channel::{Language, Message, Notifier, Receipt, SendError, Style};
+#[cfg(any(test, feature = "testing"))]
+pub use email::mail_html;
 pub use email::{
     AddressesError, EmailError, EmailNotifier, EmailOptions, SmtpUrlError, check_mail_addresses,
     check_smtp_url,

@@ -1,6 +1,8 @@
 //! Mail by a real server, read by another library.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
 
+#[path = "email/browser.rs"]
+mod browser;
 #[path = "email/failures.rs"]
 mod failures;
 #[path = "email/format.rs"]

@@ -2,8 +2,9 @@
 //!
 //! Owns how the servers are built ([`servers`]), started, watched and stopped. What a test asks of them is the
 //! test's own. Functions here fail the test by panicking, with the log of the process in question;
-//! [`servers`] alone returns errors, because `cargo xtask` uses it too.
+//! [`servers`] and [`browser`] alone return errors, because `cargo xtask` uses them too.
 
+pub mod browser;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 #[cfg(feature = "harness")]
