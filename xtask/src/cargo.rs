@@ -2,11 +2,18 @@
 
 use std::{
     env,
+    num::NonZero,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
+    thread,
 };
 
 use crate::problem::Problem;
+
+/// Where the harness of tests is told how many run at once.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+/// How many tests run at once at least: the long ones wait for servers, and leave the processors to others.
+const AT_ONCE: usize = 6;
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -24,7 +31,16 @@ pub(crate) fn test(arguments: &[String], for_tests: &[String]) -> Result<(), Pro
     all.extend(arguments.iter().map(String::as_str));
     all.extend(["--", "--include-ignored"]);
     all.extend(for_tests.iter().map(String::as_str));
-    run(&all)
+    if env::var_os(TEST_THREADS).is_some() {
+        return run(&all);
+    }
+    let threads = at_once(thread::available_parallelism().ok()).to_string();
+    run_with(&all, &[(TEST_THREADS, &threads)])
+}
+
+/// How many tests run at once on a machine of so many processors.
+fn at_once(processors: Option<NonZero<usize>>) -> usize {
+    processors.map_or(AT_ONCE, |processors| processors.get().max(AT_ONCE))
 }
 
 /// Every bench of the workspace, or of the packages that `arguments` name.
@@ -52,12 +68,24 @@ fn scope(arguments: &[String]) -> Option<&'static str> {
 
 /// Runs cargo with its output on the terminal, and says how.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Problem> {
-    let command = describe(arguments);
+    run_with(arguments, &[])
+}
+
+/// The same with more in its environment.
+fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), Problem> {
+    let set: String = environment
+        .iter()
+        .map(|(name, value)| format!("{name}={value} "))
+        .collect();
+    let command = set + &describe(arguments);
     eprintln!("running `{command}`");
-    let status = cargo(arguments).status().map_err(|source| Problem::NotRun {
-        command: command.clone(),
-        source,
-    })?;
+    let status = cargo(arguments)
+        .envs(environment.iter().copied())
+        .status()
+        .map_err(|source| Problem::NotRun {
+            command: command.clone(),
+            source,
+        })?;
     if status.success() {
         Ok(())
     } else {
@@ -129,6 +157,13 @@ mod tests {
             "--package=headroom-cli",
         ] {
             assert_eq!(scope(&words(line)), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn more_tests_run_at_once_than_few_processors_would_do() {
+        for (processors, tests) in [(0, 6), (1, 6), (2, 6), (16, 16)] {
+            assert_eq!(at_once(NonZero::new(processors)), tests, "{processors}");
         }
     }
 

@@ -55,8 +55,9 @@ enum Task {
 
     /// Run every test, also those that need the real servers
     ///
-    /// Builds the servers first where they are missing. What follows goes to `cargo test`,
-    /// what follows `--` to the tests:
+    /// Builds the servers first where they are missing. Six tests run at once, or as many as there
+    /// are processors: most of them wait for servers. RUST_TEST_THREADS says another number.
+    /// What follows goes to `cargo test`, what follows `--` to the tests:
     ///
     ///   cargo xtask test                               everything
     ///   cargo xtask test -p headroom-metrics-source    one package
