@@ -293,6 +293,10 @@ impl Cluster {
     ///
     /// When it does not answer in time.
     pub async fn start_again(&self, component: Component) {
+        if component == Component::Kwok {
+            self.kill(component);
+            set_up::release_nodes(&self.client().await).await;
+        }
         self.components.start_again(component).await;
         if component == Component::ApiServer {
             let client = self.client().await;

@@ -3,7 +3,11 @@
 use std::{fs, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use kube::Client;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ListParams},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -115,6 +119,17 @@ async fn create_node(client: &Client, number: u32, kubelet: u16) {
     try_apply_status(client, NODES, &status)
         .await
         .unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
+/// Takes the nodes from a kwok that was killed. Another one would wait until the leases of it have run out, and its pods would
+/// not become ready meanwhile.
+#[expect(clippy::panic, reason = "without its nodes the cluster is not whole")]
+pub(super) async fn release_nodes(client: &Client) {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-node-lease");
+    leases
+        .delete_collection(&DeleteParams::default(), &ListParams::default())
+        .await
+        .unwrap_or_else(|error| panic!("the leases of the nodes: {error}"));
 }
 
 /// Tells the API server that metrics-server has metrics.k8s.io: through the name of a Service, as there is no network
