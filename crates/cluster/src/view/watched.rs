@@ -354,9 +354,10 @@ impl<K: Kept> Watcher<K> {
     }
 
     /// The watch is lost. Said once for each outage, but where whoever asks is told at once and knows whether that
-    /// matters; then waits for the next attempt.
+    /// matters: what was known a moment ago still counts for a while. Then waits for the next attempt.
     async fn lose(&mut self, cause: ClusterError) {
-        if !self.is_said && !is_hopeless(&cause) {
+        let is_told = is_hopeless(&cause) && !self.held.borrow().is_in_step();
+        if !self.is_said && !is_told {
             warn!(what = %self.source, error = %cause, "the watch is lost");
             self.is_said = true;
         }

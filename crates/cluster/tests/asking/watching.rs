@@ -10,6 +10,8 @@ use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
 use headroom_test_support::{temp_dir, wait_for, wait_for_seen, wait_until};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use tracing::subscriber::DefaultGuard;
 use wiremock::{Mock, ResponseTemplate, matchers};
 
 use crate::world::{DEPLOYMENTS, NOW, World, deployment, short_lived, status, wanting};
@@ -247,13 +249,31 @@ async fn a_watch_whose_credentials_do_not_come_says_that_it_is_lost() {
     wait_for_replicas(&view, 4).await;
 }
 
+/// What is logged as long as it lives.
+struct Log {
+    directory: TempDir,
+    _guard: DefaultGuard,
+}
+
+impl Log {
+    fn new() -> Self {
+        let directory = temp_dir();
+        let writer = Mutex::new(fs::File::create(directory.path().join("log")).unwrap());
+        let subscriber = tracing_subscriber::fmt().with_writer(writer).finish();
+        Self {
+            directory,
+            _guard: tracing::subscriber::set_default(subscriber),
+        }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+}
+
 /// How often it is said that a watch is lost and that it goes on, where the Deployments are listed after `failures`.
 async fn said_after(failures: &[ResponseTemplate]) -> (usize, usize) {
-    let directory = temp_dir();
-    let log = directory.path().join("log");
-    let writer = Mutex::new(fs::File::create(&log).unwrap());
-    let subscriber = tracing_subscriber::fmt().with_writer(writer).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let log = Log::new();
     let world = World::new(MINUTE).await;
     for failure in failures {
         world.answer_once(DEPLOYMENTS, failure.clone()).await;
@@ -261,7 +281,7 @@ async fn said_after(failures: &[ResponseTemplate]) -> (usize, usize) {
     world.list_always(&wanting("api", 3)).await;
     watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
     wait_for_replicas(&world.view(Filling::Watches), 4).await;
-    let said = fs::read_to_string(&log).unwrap();
+    let said = log.said();
     let times = |words| said.matches(words).count();
     (times("the watch is lost"), times("the watch goes on"))
 }
@@ -271,4 +291,24 @@ async fn a_watch_is_said_to_go_on_where_it_was_said_to_be_lost() {
     let (forbidden, refused) = (status(403, "deployments.apps is forbidden"), status(400, "bad"));
     assert_eq!(said_after(std::slice::from_ref(&forbidden)).await, (0, 0));
     assert_eq!(said_after(&[forbidden, refused]).await, (1, 1));
+}
+
+#[tokio::test]
+async fn a_permission_that_is_taken_from_a_watch_is_said_while_what_was_known_still_counts() {
+    let log = Log::new();
+    let world = World::new(MINUTE).await;
+    listed(&world, &wanting("api", 3), "7").await;
+    watch(&world, "7", &[event("MODIFIED", 4, "8")]).await;
+    world.answer(DEPLOYMENTS, status(403, "it was taken away")).await;
+    let view = world.view(Filling::Watches);
+    wait_for_replicas(&view, 4).await;
+    wait_for_seen(MINUTE, "the loss is said", async || {
+        let said = log.said();
+        if said.contains("not allowed: watch deployments.apps in namespace shop (403): it was taken away") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    })
+    .await;
 }
