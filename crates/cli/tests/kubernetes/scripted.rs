@@ -23,7 +23,7 @@ impl Scripted {
     async fn new(ago: Duration) -> Self {
         let server = MockServer::start().await;
         let now = jiff::Timestamp::now();
-        let started = (now - Duration::from_secs(3600)).to_string();
+        let started = (now - ago - Duration::from_secs(3600)).to_string();
         let names = (1..=6).map(|number| format!("api-{number}"));
         let meta = |name: &str| json!({"name": name, "uid": name, "labels": {"app": "api"}, "creationTimestamp": started});
         let pods = names.clone().map(|name| {
@@ -91,7 +91,8 @@ async fn usage_that_was_measured_long_ago_lowers_nothing_and_its_age_is_said() {
         }
     })
     .await;
-    let stale = Scripted::new(Duration::from_secs(600)).await;
+    // Of hours no seconds are said, so that it may take some until it is asked.
+    let stale = Scripted::new(Duration::from_secs(7200)).await;
     for _ in 0..4 {
         let ran = stale.headroom(&["run", "--once"]).await.expect(3);
         assert!(!stale.was_written().await, "{ran}");
@@ -99,5 +100,5 @@ async fn usage_that_was_measured_long_ago_lowers_nothing_and_its_age_is_said() {
     let explained = stale.headroom(&["explain", "shop/api", "--last"]).await.expect(0);
     explained
         .says("shop/api  stays at 6: nothing is known about the load\n")
-        .says("10 min old");
+        .says("2 h old");
 }
