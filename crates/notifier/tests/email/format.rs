@@ -1,6 +1,6 @@
 //! A mail as Python's library reads it.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, sync::Arc};
 
 use headroom_notifier::{
     EmailNotifier, EmailOptions, EventKind, Language, Message, Notice, Notifier as _, SecretReader, Stage,
@@ -8,6 +8,7 @@ use headroom_notifier::{
 };
 use headroom_test_support::smtp::{Received, Smtp};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::plain_options;
 
@@ -45,12 +46,16 @@ impl Read {
     }
 }
 
-async fn sent(language: Language, notices: Vec<Notice>) -> Vec<Read> {
-    let server = Smtp::builder().start().await;
-    let mut options = plain_options(&server, TO);
+fn notifier(server: &Smtp, language: Language) -> EmailNotifier {
+    let mut options = plain_options(server, TO);
     options.from = SecretReader::fixed("헤드룸 <headroom@example.com>");
     options.style.language = language;
-    let notifier = EmailNotifier::new(options).unwrap();
+    EmailNotifier::new(options).unwrap()
+}
+
+async fn sent(language: Language, notices: Vec<Notice>) -> Vec<Read> {
+    let server = Smtp::builder().start().await;
+    let notifier = notifier(&server, language);
     for notice in &notices {
         notifier.send(&Message::of(notice.clone())).await.unwrap();
     }
@@ -161,7 +166,18 @@ async fn nothing_in_a_name_becomes_a_header() {
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn every_notice_is_read_without_a_defect_in_both_languages() {
     for language in [Language::En, Language::Ko] {
-        let mails = sent(language, testing::notices()).await;
+        let server = Smtp::builder().start().await;
+        let notifier = Arc::new(notifier(&server, language));
+        let mut sending = JoinSet::new();
+        for notice in testing::notices() {
+            let notifier = Arc::clone(&notifier);
+            sending.spawn(async move { notifier.send(&Message::of(notice)).await.map(drop) });
+        }
+        let count = sending.len();
+        for sent in sending.join_all().await {
+            sent.unwrap();
+        }
+        let mails = Read::of(&server.wait_for_received(count).await);
         for mail in mails {
             assert_eq!(mail.0["parts"].as_array().unwrap().len(), 2);
             assert!(
