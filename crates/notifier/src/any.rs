@@ -8,8 +8,8 @@ use headroom_policy_engine::{
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::{
-    Change, Digest, Event, Failure, Links, Notice, NoticeId, Severity, Stage, Unknown, UnknownMetric,
-    WorkloadDigest,
+    Change, Digest, Event, Failure, Links, Message, Notice, NoticeId, Receipt, Severity, Stage, Unknown,
+    UnknownMetric, WorkloadDigest,
 };
 
 /// Texts with whatever could break out of a form: markup, controls, wide and rare characters; short and long.
@@ -236,4 +236,21 @@ pub(crate) fn huge_digest() -> Notice {
         digest.workloads = vec![one; 5000];
     }
     notice
+}
+/// Any message.
+pub(crate) fn message() -> impl Strategy<Value = Message> {
+    (
+        vec(notice(), 1..8),
+        any::<prop::sample::Index>(),
+        text(),
+        option::of(text()),
+        any::<u32>(),
+    )
+        .prop_map(|(notices, told, key, earlier, left_out)| Message {
+            key: key.to_string(),
+            told: told.index(notices.len()),
+            notices,
+            earlier: earlier.map(|receipt| Receipt(receipt.to_string())),
+            left_out,
+        })
 }

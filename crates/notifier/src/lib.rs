@@ -8,8 +8,12 @@ mod any;
 mod channel;
 mod email;
 mod event;
+mod http;
 mod notice;
+#[cfg(test)]
+mod script;
 mod secret;
+mod slack;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod words;
@@ -22,6 +26,8 @@ pub use email::{
     check_smtp_url,
 };
 pub use event::{Change, Digest, Event, EventKind, Failure, Unknown, UnknownMetric, WorkloadDigest};
+pub use http::{HttpOptions, HttpSetupError};
 pub use notice::{Links, Notice, NoticeId, Severity, Stage};
 pub use secret::{Hidden, SecretReader};
+pub use slack::{SLACK_API, SlackNotifier, SlackOptions, SlackSetupError, SlackWay};
 pub use words::Text;
