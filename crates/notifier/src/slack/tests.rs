@@ -391,8 +391,41 @@ fn check_limits(payload: &Value) {
             other => panic!("an unknown block: {other}"),
         }
     }
-    let total: usize = payload["blocks"].to_string().chars().map(char::len_utf16).sum();
-    assert!(total < 24_000, "{total}");
+    assert!(
+        texts(&payload["blocks"]) <= 13_000,
+        "{}",
+        texts(&payload["blocks"])
+    );
+}
+
+/// How long all texts are together.
+fn texts(value: &Value) -> usize {
+    match value {
+        Value::String(text) => utf16_len(text),
+        Value::Array(all) => all.iter().map(texts).sum(),
+        Value::Object(all) => all.values().map(texts).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[test]
+fn a_message_of_escapes_alone_is_within_the_limits() {
+    let long: std::sync::Arc<str> = "&".repeat(5000).into();
+    let mut notice = scaled();
+    notice.cluster = Some(long.clone());
+    let changes = vec![
+        crate::Change {
+            key: long.clone(),
+            before: Some(long.clone()),
+            after: Some(long),
+        };
+        100
+    ];
+    notice.event = Event::PolicyChanged { changes };
+    let payload = blocks::payload(&[notice], u32::MAX, &style(Language::Ko));
+    check_limits(&payload);
+    let total = texts(&payload["blocks"]);
+    assert!(total <= 5000, "{total}");
 }
 
 #[test]
