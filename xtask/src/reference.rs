@@ -10,7 +10,7 @@ struct Page {
     arguments: &'static [&'static str],
 }
 
-const PAGES: [Page; 8] = [
+const PAGES: [Page; 9] = [
     Page {
         file: "configuration.md",
         arguments: &["reference", "config"],
@@ -42,6 +42,10 @@ const PAGES: [Page; 8] = [
     Page {
         file: "headroom.check.schema.json",
         arguments: &["schema", "check"],
+    },
+    Page {
+        file: "headroom.notice.schema.json",
+        arguments: &["schema", "notice"],
     },
 ];
 

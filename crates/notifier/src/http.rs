@@ -29,7 +29,7 @@ use self::{
     address::NotAddressed,
     names::{Lookup, Pinned, System},
 };
-use crate::{SendError, words::one_line};
+use crate::{SecretReader, SendError, words::one_line};
 
 /// How a receiver is spoken to.
 #[derive(Clone, Debug)]
@@ -186,6 +186,17 @@ impl Http {
         SendError::Unanswered {
             reason: format!("no answer within {within}"),
         }
+    }
+}
+
+/// The secret as it stands now, without the end of the line that files have.
+pub(crate) fn read_secret(secret: &SecretReader, what: &str) -> Result<String, SendError> {
+    match secret.read() {
+        Ok(secret) => Ok(secret.reveal().trim().to_owned()),
+        // It may be readable when it is tried again.
+        Err(why) => Err(SendError::Unanswered {
+            reason: format!("{what} cannot be read: {why}"),
+        }),
     }
 }
 

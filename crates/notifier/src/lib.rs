@@ -8,6 +8,7 @@ mod any;
 mod channel;
 mod email;
 mod event;
+mod heartbeat;
 mod http;
 mod notice;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod secret;
 mod slack;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod webhook;
 pub mod words;
 
 pub use channel::{Language, Message, Notifier, Receipt, SendError, Style};
@@ -26,8 +28,12 @@ pub use email::{
     check_smtp_url,
 };
 pub use event::{Change, Digest, Event, EventKind, Failure, Unknown, UnknownMetric, WorkloadDigest};
+pub use heartbeat::{Heartbeat, HeartbeatOptions};
 pub use http::{HttpOptions, HttpSetupError};
 pub use notice::{Links, Notice, NoticeId, Severity, Stage};
 pub use secret::{Hidden, SecretReader};
 pub use slack::{SLACK_API, SlackNotifier, SlackOptions, SlackSetupError, SlackWay};
+pub use webhook::{
+    PAGERDUTY_EVENTS, WebhookForm, WebhookNotifier, WebhookOptions, WebhookSetupError, notice_schema,
+};
 pub use words::Text;

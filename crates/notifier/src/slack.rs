@@ -22,7 +22,7 @@ use self::answers::{Sent, judge_api, judge_webhook};
 use crate::{
     HttpOptions, HttpSetupError, Message, Notice, Notifier, Receipt, SecretReader, SendError, Severity,
     Stage, Style,
-    http::{Address, Answer, Http, Request, Secrets, Wanted, headers, secret_header},
+    http::{Address, Answer, Http, Request, Secrets, Wanted, headers, read_secret, secret_header},
 };
 
 /// Where Slack's API is.
@@ -110,7 +110,7 @@ impl SlackNotifier {
     }
 
     async fn send_to_webhook(&self, url: &SecretReader, message: &Message) -> Result<Receipt, SendError> {
-        let url = read(url, "the webhook's address")?;
+        let url = read_secret(url, "the webhook's address")?;
         let address = self.http.address(&url)?;
         let payload = self.payload(message.fresh(), message.left_out);
         let request = request(address, &payload, Secrets::default());
@@ -152,7 +152,7 @@ impl SlackNotifier {
         payload: &Value,
         deadline: Instant,
     ) -> Result<Answer, SendError> {
-        let token = read(bot.token, "the bot's token")?;
+        let token = read_secret(bot.token, "the bot's token")?;
         let address = self.http.address(bot.api)?.with_path(method);
         let mut request = request(address, payload, Secrets::of([&token]));
         let bearer = secret_header(&format!("Bearer {token}"))?;
@@ -218,16 +218,6 @@ impl Said {
 fn alerts(message: &Message) -> bool {
     let newest = message.fresh().last();
     newest.is_some_and(|notice| notice.stage == Stage::Opened && notice.severity > Severity::Info)
-}
-
-fn read(secret: &SecretReader, what: &str) -> Result<String, SendError> {
-    match secret.read() {
-        Ok(secret) => Ok(secret.reveal().trim().to_owned()),
-        // It may be readable when it is tried again.
-        Err(why) => Err(SendError::Unanswered {
-            reason: format!("{what} cannot be read: {why}"),
-        }),
-    }
 }
 
 fn request(address: Address, payload: &Value, secrets: Secrets) -> Request {

@@ -201,7 +201,7 @@ impl Text {
             command: cut(&one_line(&notice.command()), MAX_COMMAND),
             links: facts::links(notice, words),
             at: words.moment(&clock.local(notice.at)),
-            cluster: notice.cluster.as_deref().map(name),
+            cluster: cluster(notice),
             workload: notice
                 .workload
                 .as_ref()
@@ -292,7 +292,7 @@ const fn says_that_it_ended(event: &Event) -> bool {
 
 /// Of whom, and what.
 fn title(notice: &Notice, workload: Option<&WorkloadId>, what: &str, words: &dyn Words) -> String {
-    let cluster = notice.cluster.as_deref().map(name);
+    let cluster = cluster(notice);
     let workload = workload.map(|workload| name(workload.as_str()));
     let whom = match (cluster, workload) {
         (Some(cluster), Some(workload)) => format!("{cluster} {workload}"),
@@ -301,6 +301,12 @@ fn title(notice: &Notice, workload: Option<&WorkloadId>, what: &str, words: &dyn
     };
     let test = if notice.is_test { words.test() } else { "" };
     cut(&one_line(&format!("{test}{whom}: {what}")), MAX_TITLE)
+}
+
+/// The cluster's name, where it has one that shows.
+fn cluster(notice: &Notice) -> Option<String> {
+    let name = name(notice.cluster.as_deref()?);
+    (!name.is_empty()).then_some(name)
 }
 
 /// A name that leaves room for what is said of it.

@@ -26,7 +26,8 @@ pub(crate) struct CompletionsArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Prints a JSON schema: of the configuration or of files of tests, for editors; of a decision or a check, for programs.
+/// Prints a JSON schema: of the configuration or of files of tests, for editors; of a decision, a check or a notice, for
+/// programs.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -34,10 +35,11 @@ Examples:
   headroom schema tests > headroom.test.schema.json
   headroom schema decision > headroom.decision.schema.json
   headroom schema check > headroom.check.schema.json
+  headroom schema notice > headroom.notice.schema.json
 
 A decision is what `explain --format json` prints, each line of `run --format json`, and each of
 `decisions` of `plan` and `run --once`; `history`, `status` and `explain --last` have
-it as `decision`.
+it as `decision`. A notice is what a webhook of headroom's own form is sent.
 
 An editor with the Even Better TOML extension takes it from a comment in the first line of the file:
   #:schema ./headroom.schema.json")]
@@ -60,6 +62,8 @@ enum SchemaKind {
     Decision,
     /// What `check --format json` prints.
     Check,
+    /// What a webhook is sent.
+    Notice,
 }
 
 pub(crate) fn run(args: &CompletionsArgs, output: &Output) -> Result<ExitCode, CliError> {
@@ -75,6 +79,7 @@ pub(crate) fn schema(args: &SchemaArgs, output: &Output) -> Result<ExitCode, Cli
         SchemaKind::Tests => headroom_autoscaler::config::suite_schema(),
         SchemaKind::Decision => json::decision_schema(),
         SchemaKind::Check => super::check::schema(),
+        SchemaKind::Notice => headroom_notifier::notice_schema(),
     });
     Ok(ExitCode::Done)
 }

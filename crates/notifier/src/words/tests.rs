@@ -42,6 +42,33 @@ fn every_notice_in_korean() {
 }
 
 #[test]
+fn the_book_shows_what_is_said() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/notifications.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for language in LANGUAGES {
+        let said = Text::of(&testing::scaled(), &style(language)).plain(language);
+        assert!(page.contains(&said), "{said}");
+    }
+    let burst = Text::of_all(&burst(), 0, &style(Language::En))
+        .unwrap()
+        .plain(Language::En);
+    assert!(page.contains(burst.lines().next().unwrap()), "{burst}");
+    let digest = Text::of(&testing::digest(), &style(Language::En));
+    assert!(page.contains(digest.list.first().unwrap()), "{digest:?}");
+    let slack = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/slack.md");
+    let slack = std::fs::read_to_string(slack).unwrap();
+    let scaled = Text::of(&testing::scaled(), &style(Language::En));
+    for said in [
+        &scaled.title,
+        &scaled.reason.unwrap(),
+        &scaled.next.unwrap(),
+        &scaled.at,
+    ] {
+        assert!(slack.contains(said.as_str()), "{said}");
+    }
+}
+
+#[test]
 fn nothing_lacks_words() {
     for language in LANGUAGES {
         for label in Label::ALL {

@@ -1,0 +1,608 @@
+use std::{fs, process::Command, time::Duration};
+
+use jsonschema::Validator;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    Event, EventKind, Language, Notice, Severity, Stage, Unknown, any,
+    script::{Act, Asked, Server},
+    testing::{self, notices, scaled},
+    words::utf16_len,
+};
+
+const PATH: &str = "/hooks/s3cret-path";
+const KEY: &str = "s3cret-signing-key";
+const ROUTING: &str = "0123456789abcdef0123456789s3cret";
+const BEARER: &str = "Bearer s3cret-token";
+
+fn style(language: Language) -> Style {
+    Style {
+        language,
+        timezone: jiff::tz::TimeZone::get("Asia/Seoul").unwrap(),
+    }
+}
+
+fn notifier(form: WebhookForm) -> WebhookNotifier {
+    headroom_test_support::install_tls();
+    WebhookNotifier::new(WebhookOptions {
+        form,
+        style: style(Language::En),
+        http: HttpOptions {
+            allow_http: true,
+            ..HttpOptions::default()
+        },
+    })
+    .unwrap()
+}
+
+/// headroom's own form, PagerDuty's and Alertmanager's, all at `server`.
+fn forms(server: &Server) -> [WebhookNotifier; 3] {
+    [
+        WebhookForm::Json {
+            url: SecretReader::fixed(&server.url(PATH)),
+            secret: Some(SecretReader::fixed(&format!("{KEY}\n"))),
+            authorization: Some(SecretReader::fixed(BEARER)),
+        },
+        WebhookForm::PagerDuty {
+            routing_key: SecretReader::fixed(ROUTING),
+            url: server.url("/v2/enqueue"),
+        },
+        WebhookForm::Alertmanager {
+            url: SecretReader::fixed(&server.url("")),
+            authorization: Some(SecretReader::fixed(BEARER)),
+        },
+    ]
+    .map(notifier)
+}
+
+async fn accepting(count: usize) -> Server {
+    Server::start(vec![Act::answer("202 Accepted", &[], "{}"); count]).await
+}
+
+fn at_max(stage: Stage) -> Notice {
+    let is_it = |notice: &Notice| notice.stage == stage && matches!(notice.event, Event::AtMax { .. });
+    notices().into_iter().find(is_it).unwrap()
+}
+
+const CLOSED: Stage = Stage::Closed {
+    after: Duration::from_secs(720),
+};
+
+fn message(notices: Vec<Notice>) -> Message {
+    Message {
+        notices,
+        ..Message::of(scaled())
+    }
+}
+
+/// The published schema, and nothing in an object beside what it names.
+fn strict() -> Validator {
+    let mut schema = notice_schema();
+    let close = |object: &mut Value| {
+        let is_object = object.get("properties").is_some();
+        let is_choice = object["oneOf"][0].get("properties").is_some();
+        if is_object && !is_choice {
+            object["unevaluatedProperties"] = json!(false);
+        }
+        if is_choice {
+            object["unevaluatedProperties"] = json!(false);
+        }
+    };
+    close(&mut schema);
+    for (name, object) in schema["$defs"].as_object_mut().unwrap() {
+        // Parts of others, which close them.
+        if !["Why", "Condition", "Operator"].contains(&name.as_str()) {
+            close(object);
+        }
+    }
+    validator(&schema)
+}
+
+fn validator(schema: &Value) -> Validator {
+    jsonschema::draft202012::options()
+        .should_validate_formats(true)
+        .build(schema)
+        .unwrap()
+}
+
+#[track_caller]
+fn check(validator: &Validator, object: &Value) {
+    let errors: Vec<_> = validator
+        .iter_errors(object)
+        .map(|error| format!("{} at {}", error, error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}\nin {object:#}");
+}
+
+/// `openssl`, which signs anew what was signed.
+fn openssl(key: &str, message: &str) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), message).unwrap();
+    let output = Command::new("openssl")
+        .args(["dgst", "-sha256", "-hmac", key, "-r"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn every_notice_is_as_the_schema_says() {
+    let validator = strict();
+    for language in [Language::En, Language::Ko] {
+        for notice in notices() {
+            let kind = notice.kind();
+            let object = object::of(&Message::of(notice), &style(language));
+            check(&validator, &object);
+            assert_eq!(object["notices"][0]["event"]["kind"], kind.code());
+        }
+    }
+}
+
+#[test]
+fn the_schema_has_every_kind_of_event_and_no_other() {
+    let schema = notice_schema();
+    let kinds: Vec<_> = schema["$defs"]["Event"]["oneOf"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|choice| choice["properties"]["kind"]["const"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, EventKind::ALL.map(EventKind::code));
+}
+
+#[test]
+fn what_the_schema_does_not_name_is_refused() {
+    let mut object = object::of(&Message::of(scaled()), &style(Language::En));
+    object["notices"][0]["event"]["surprise"] = json!(1);
+    assert!(!strict().is_valid(&object));
+    let mut object = object::of(&Message::of(scaled()), &style(Language::En));
+    object["version"] = json!(2);
+    assert!(!validator(&notice_schema()).is_valid(&object));
+}
+
+#[test]
+fn a_message_as_it_is_sent() {
+    headroom_test_support::install_tls();
+    let messages = [
+        message(vec![scaled(), at_max(Stage::Opened)]),
+        message(vec![testing::digest()]),
+    ];
+    let said = messages.map(|message| format!("{:#}", object::of(&message, &style(Language::En))));
+    insta::assert_snapshot!("json", said.join("\n"));
+    let both = message(vec![at_max(Stage::Opened), at_max(CLOSED), scaled()]);
+    let pagerduty = notifier(WebhookForm::PagerDuty {
+        routing_key: SecretReader::fixed(ROUTING),
+        url: PAGERDUTY_EVENTS.to_owned(),
+    });
+    insta::assert_snapshot!("pagerduty", pagerduty.preview(&both));
+    let alertmanager = notifier(WebhookForm::Alertmanager {
+        url: SecretReader::fixed("https://alertmanager.example.com"),
+        authorization: None,
+    });
+    let different = message(vec![at_max(Stage::Opened), scaled()]);
+    let closed = message(vec![at_max(Stage::Opened), at_max(CLOSED)]);
+    let said = [different, closed].map(|message| alertmanager.preview(&message));
+    insta::assert_snapshot!("alertmanager", said.join("\n"));
+}
+
+#[tokio::test]
+async fn a_message_is_signed_so_that_others_can_check_it() {
+    let server = accepting(1).await;
+    let [json, ..] = forms(&server);
+    let message = Message {
+        notices: notices(),
+        told: 1,
+        key: "c0ffee-7".to_owned(),
+        ..Message::of(scaled())
+    };
+    json.send(&message).await.unwrap();
+    let asked = server.asked().remove(0);
+    assert_eq!(asked.line, format!("POST {PATH}"));
+    assert_eq!(asked.header("idempotency-key"), Some("c0ffee-7"));
+    assert_eq!(asked.header("authorization"), Some(BEARER));
+    assert_eq!(asked.header("content-type"), Some("application/json"));
+    assert_eq!(
+        asked.json()["notices"].as_array().unwrap().len(),
+        notices().len() - 1
+    );
+    check(&strict(), &asked.json());
+    let timestamp = asked.header("headroom-timestamp").unwrap();
+    let signature = asked.header("headroom-signature").unwrap();
+    let signed = format!("{timestamp}.{}", asked.body);
+    assert_eq!(signature, format!("v1={}", openssl(KEY, &signed)));
+    let age = now().unix_millis() / 1000 - timestamp.parse::<i64>().unwrap();
+    assert!((0..=60).contains(&age), "{age}");
+}
+
+#[tokio::test]
+async fn the_receivers_of_the_book_take_what_is_signed_and_nothing_else() {
+    let server = accepting(1).await;
+    let [json, ..] = forms(&server);
+    json.send(&message(notices())).await.unwrap();
+    let asked = server.asked().remove(0);
+    let changed = Asked {
+        body: asked.body.replacen("devtrip", "devtrap", 1),
+        ..asked.clone()
+    };
+    // Signed as it should be, and long ago.
+    let signed = signature::sign(
+        KEY,
+        Timestamp::from_unix_millis(1_700_000_000_000),
+        asked.body.as_bytes(),
+    );
+    let mut old = asked.clone();
+    for (name, value) in &mut old.headers {
+        match name.as_str() {
+            "headroom-timestamp" => signed.timestamp.to_str().unwrap().clone_into(value),
+            "headroom-signature" => signed.signature.to_str().unwrap().clone_into(value),
+            _ => {}
+        }
+    }
+    for language in ["python", "sh"] {
+        assert!(book_takes(language, &asked), "{language}");
+        assert!(!book_takes(language, &changed), "{language}");
+        assert!(!book_takes(language, &old), "{language}");
+    }
+}
+
+/// Whether the example of the book in `language` takes what was asked.
+fn book_takes(language: &str, asked: &Asked) -> bool {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/webhooks.md");
+    let page = fs::read_to_string(page).unwrap();
+    let begins = format!("```{language}\n# verify");
+    let (_, rest) = page.split_once(&begins).unwrap();
+    let (script, _) = rest.split_once("\n```").unwrap();
+    let folder = headroom_test_support::temp_dir();
+    let [script_file, body] = ["verify", "body.json"].map(|name| folder.path().join(name));
+    fs::write(&script_file, format!("# verify{script}\n")).unwrap();
+    fs::write(&body, &asked.body).unwrap();
+    let program = if language == "python" { "python3" } else { "sh" };
+    let status = Command::new(program)
+        .arg(&script_file)
+        .arg(&body)
+        .env("HEADROOM_SECRET", KEY)
+        .env("HEADROOM_TIMESTAMP", asked.header("headroom-timestamp").unwrap())
+        .env("HEADROOM_SIGNATURE", asked.header("headroom-signature").unwrap())
+        .status()
+        .unwrap();
+    status.success()
+}
+
+#[tokio::test]
+async fn an_unsigned_message_has_no_signature() {
+    let server = accepting(1).await;
+    let plain = notifier(WebhookForm::Json {
+        url: SecretReader::fixed(&server.url("/x")),
+        secret: None,
+        authorization: None,
+    });
+    plain.send(&Message::of(scaled())).await.unwrap();
+    let asked = server.asked().remove(0);
+    for header in ["headroom-signature", "headroom-timestamp", "authorization"] {
+        assert_eq!(asked.header(header), None);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_secret_signs_nothing() {
+    let server = accepting(0).await;
+    let empty = notifier(WebhookForm::Json {
+        url: SecretReader::fixed(&server.url("/x")),
+        secret: Some(SecretReader::fixed(" \n")),
+        authorization: None,
+    });
+    let error = empty.send(&Message::of(scaled())).await.unwrap_err();
+    assert!(error.to_string().contains("is empty"), "{error}");
+}
+
+#[test]
+fn a_key_that_no_header_may_have_is_stood_for() {
+    assert_eq!(idempotency_key("c0ffee/7"), "c0ffee/7");
+    for key in ["", "two words", "한글", "line\nbreak", &"x".repeat(256)] {
+        assert_eq!(idempotency_key(key).len(), 64, "{key}");
+    }
+    assert_eq!(
+        idempotency_key(""),
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    );
+}
+
+fn triggers(notices: &[Notice]) -> Vec<Value> {
+    let style = style(Language::En);
+    pagerduty::events(notices, &style)
+        .map(|event| event.with_key(ROUTING))
+        .collect()
+}
+
+#[tokio::test]
+async fn pagerduty_is_told_of_what_opens_and_what_closes() {
+    let server = accepting(2).await;
+    let [_, pagerduty, _] = forms(&server);
+    let told = message(vec![at_max(Stage::Opened), scaled(), at_max(CLOSED)]);
+    pagerduty.send(&told).await.unwrap();
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
+    assert!(asked.iter().all(|asked| asked.line == "POST /v2/enqueue"));
+    let [trigger, resolve] = [asked[0].json(), asked[1].json()];
+    assert_eq!(trigger["event_action"], "trigger");
+    assert_eq!(trigger["routing_key"], ROUTING);
+    assert_eq!(trigger["payload"]["severity"], "warning");
+    assert_eq!(
+        resolve,
+        json!({
+            "event_action": "resolve",
+            "dedup_key": trigger["dedup_key"],
+            "routing_key": ROUTING,
+        })
+    );
+}
+
+#[test]
+fn what_is_only_to_be_known_wakes_nobody_and_a_test_does() {
+    assert_eq!(triggers(&[scaled(), testing::digest()]), Vec::<Value>::new());
+    let test = Notice {
+        is_test: true,
+        ..scaled()
+    };
+    let told = triggers(&[test]);
+    assert_eq!(told[0]["payload"]["severity"], "info");
+    assert!(told[0]["dedup_key"].as_str().unwrap().starts_with("test/"));
+}
+
+#[test]
+fn what_happens_once_is_an_incident_each_time() {
+    let once = |id: &str| Notice {
+        id: crate::NoticeId(id.into()),
+        severity: Severity::Critical,
+        ..scaled()
+    };
+    let told = triggers(&[once("1"), once("2")]);
+    assert_ne!(told[0]["dedup_key"], told[1]["dedup_key"]);
+    assert_eq!(told[0]["payload"]["severity"], "critical");
+}
+
+#[tokio::test]
+async fn pagerduty_that_refuses_says_why() {
+    let body = r#"{"status":"invalid event","message":"Event object is invalid","errors":["Length of 'routing_key' is incorrect"]}"#;
+    let server = Server::start(vec![Act::answer("400 Bad Request", &[], body)]).await;
+    let [_, pagerduty, _] = forms(&server);
+    match pagerduty.send(&message(vec![at_max(Stage::Opened)])).await {
+        Err(SendError::Refused { reason }) => assert!(reason.contains("Length of 'routing_key'"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn alertmanager_gets_alerts_at_its_path() {
+    let server = accepting(1).await;
+    let [.., alertmanager] = forms(&server);
+    alertmanager.send(&message(notices())).await.unwrap();
+    let asked = server.asked().remove(0);
+    assert_eq!(asked.line, "POST /api/v2/alerts");
+    assert_eq!(asked.header("authorization"), Some(BEARER));
+    check(&alertmanager_model(), &asked.json());
+    check_alerts(&asked.json());
+}
+
+/// `postableAlerts` of Alertmanager's API v2, and what Alertmanager checks beyond it.
+fn alertmanager_model() -> Validator {
+    let label_set = json!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$" },
+        "additionalProperties": { "type": "string", "minLength": 1 },
+    });
+    validator(&json!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["labels"],
+            "additionalProperties": false,
+            "properties": {
+                "startsAt": { "type": "string", "format": "date-time" },
+                "endsAt": { "type": "string", "format": "date-time" },
+                "annotations": label_set,
+                "labels": { "allOf": [label_set, { "required": ["alertname"] }] },
+                "generatorURL": { "type": "string", "format": "uri" },
+            },
+        },
+    }))
+}
+
+/// No alert begins after it ends, and none is there twice.
+#[track_caller]
+fn check_alerts(alerts: &Value) {
+    let alerts = alerts.as_array().unwrap();
+    let at = |alert: &Value, name: &str| alert[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    for (index, alert) in alerts.iter().enumerate() {
+        assert!(at(alert, "startsAt") <= at(alert, "endsAt"), "{alert:#}");
+        assert!(
+            alerts
+                .iter()
+                .skip(index + 1)
+                .all(|other| other["labels"] != alert["labels"])
+        );
+    }
+}
+
+#[test]
+fn an_alert_fires_until_what_it_tells_of_has_ended() {
+    let now = testing::AT.plus(Duration::from_secs(3600));
+    let alert = |notice: Notice| alertmanager::alerts(&[notice], &style(Language::En), now)[0].clone();
+    let opened = alert(at_max(Stage::Opened));
+    let closed = alert(at_max(CLOSED));
+    assert_eq!(opened["labels"], closed["labels"]);
+    assert_eq!(opened["labels"]["alertname"], "HeadroomAtMax");
+    assert_eq!(opened["startsAt"], "2026-05-01T08:30:00Z");
+    assert_eq!(opened["endsAt"], "2026-05-31T09:30:00Z");
+    assert_eq!(closed["startsAt"], "2026-05-01T08:18:00Z");
+    assert_eq!(closed["endsAt"], "2026-05-01T08:30:00Z");
+    // Sent an hour late, and still to be told of.
+    assert_eq!(alert(scaled())["endsAt"], "2026-05-01T09:45:00Z");
+}
+
+#[test]
+fn what_ends_under_another_name_ends_the_alert_that_began() {
+    let alert = |is_it: fn(&Event) -> bool| {
+        let notice = notices().into_iter().find(|notice| is_it(&notice.event)).unwrap();
+        alertmanager::alerts(&[notice], &style(Language::En), testing::AT)[0].clone()
+    };
+    let began = [
+        alert(|event| matches!(event, Event::Blind { .. })),
+        alert(|event| matches!(event, Event::Fallback { .. })),
+        alert(|event| matches!(event, Event::Paused { .. })),
+    ];
+    let ended = [
+        alert(|event| matches!(event, Event::Recovered { from: Unknown::Blind })),
+        alert(|event| {
+            matches!(
+                event,
+                Event::Recovered {
+                    from: Unknown::Fallback
+                }
+            )
+        }),
+        alert(|event| matches!(event, Event::Resumed)),
+    ];
+    for (began, ended) in began.iter().zip(&ended) {
+        assert_eq!(began["labels"], ended["labels"]);
+        assert_eq!(ended["startsAt"], "2026-05-01T08:18:00Z");
+    }
+}
+
+#[test]
+fn of_alerts_about_the_same_thing_the_newest_counts() {
+    let told = [at_max(Stage::Opened), scaled(), at_max(CLOSED)];
+    let alerts = alertmanager::alerts(&told, &style(Language::En), testing::AT);
+    let names: Vec<_> = alerts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|alert| alert["labels"]["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["scaled", "at_max"]);
+    assert_eq!(alerts[1]["startsAt"], "2026-05-01T08:18:00Z");
+}
+
+#[test]
+fn a_link_is_one_as_rfc_3986_has_it_or_none() {
+    assert_eq!(
+        page("https://user:pass@g.example/d?var-x[]=a|b&y={z}#한").as_deref(),
+        Some("https://g.example/d?var-x%5B%5D=a%7Cb&y=%7Bz%7D#%ED%95%9C")
+    );
+    for url in [
+        "",
+        "javascript:x",
+        "ftp://x.example/",
+        "https://",
+        &format!("https://x.example/{}", "x".repeat(2000)),
+    ] {
+        assert_eq!(page(url), None, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_said_has_a_secret_in_it() {
+    let mut said = Vec::new();
+    for (index, echo) in [
+        format!("{PATH} {KEY} s3cret-token"),
+        ROUTING.to_owned(),
+        "s3cret-token".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        for act in [
+            Act::answer("400 Bad Request", &[], echo),
+            Act::answer("500 Oops", &[], echo),
+            Act::answer("429 Too Many Requests", &[], echo),
+            Act::answer("302 Found", &[("location", PATH)], echo),
+            Act::HangUp,
+        ] {
+            let server = Server::start(vec![act]).await;
+            let notifier = &forms(&server)[index];
+            let told = message(vec![at_max(Stage::Opened)]);
+            let sent = notifier.send(&told).await;
+            let error = sent.as_ref().unwrap_err();
+            said.push(format!(
+                "{notifier:?} {error:?} {error} {}",
+                notifier.preview(&told)
+            ));
+        }
+    }
+    let bad = notifier(WebhookForm::Json {
+        url: SecretReader::fixed("no url, s3cret"),
+        secret: None,
+        authorization: None,
+    });
+    said.push(format!("{:?}", bad.send(&Message::of(scaled())).await));
+    for text in said {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_set_up_says_why() {
+    headroom_test_support::install_tls();
+    let form = WebhookForm::PagerDuty {
+        routing_key: SecretReader::fixed(ROUTING),
+        url: "http://events.example".to_owned(),
+    };
+    let options = WebhookOptions {
+        form,
+        style: style(Language::En),
+        http: HttpOptions::default(),
+    };
+    let error = WebhookNotifier::new(options).unwrap_err();
+    assert!(error.to_string().contains("allow_http"), "{error}");
+}
+
+#[track_caller]
+fn check_pagerduty(event: &Value) {
+    let length = |value: &Value| value.as_str().map_or(0, utf16_len);
+    assert!((1..=255).contains(&event["dedup_key"].as_str().unwrap().len()));
+    assert!(event.to_string().len() <= 512 * 1024);
+    if event["event_action"] == "trigger" {
+        let payload = &event["payload"];
+        assert!((1..=1024).contains(&length(&payload["summary"])));
+        assert!(["critical", "error", "warning", "info"].contains(&payload["severity"].as_str().unwrap()));
+        assert!(length(&payload["source"]) > 0);
+        payload["timestamp"]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_digest_of_thousands_says_how_many_more_there_are() {
+    let object = object::of(&Message::of(any::huge_digest()), &style(Language::En));
+    check(&strict(), &object);
+    let digest = &object["notices"][0]["event"];
+    assert_eq!(digest["workloads"].as_array().unwrap().len(), 500);
+    assert_eq!(digest["more"], 4500);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(250))]
+
+    #[test]
+    fn whatever_happens_is_within_every_form(message in any::message(), now: i64) {
+        let style = style(Language::Ko);
+        check(&strict(), &object::of(&message, &style));
+        let mut told = message.notices;
+        for notice in &mut told {
+            // So that it is an event.
+            notice.severity = notice.severity.max(Severity::Warning);
+        }
+        pagerduty::events(&told, &style).for_each(|event| check_pagerduty(&event.with_key(ROUTING)));
+        let now = Timestamp::from_unix_millis(now);
+        let alerts = alertmanager::alerts(&told, &style, now);
+        check(&alertmanager_model(), &alerts);
+        check_alerts(&alerts);
+    }
+}
