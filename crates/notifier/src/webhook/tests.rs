@@ -1,3 +1,6 @@
+mod of_alertmanager;
+mod of_pagerduty;
+
 use std::{fs, process::Command, time::Duration};
 
 use jsonschema::Validator;
@@ -118,11 +121,12 @@ fn check(validator: &Validator, object: &Value) {
 
 /// `openssl`, which signs anew what was signed.
 fn openssl(key: &str, message: &str) -> String {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), message).unwrap();
+    let folder = headroom_test_support::temp_dir();
+    let file = folder.path().join("message");
+    fs::write(&file, message).unwrap();
     let output = Command::new("openssl")
         .args(["dgst", "-sha256", "-hmac", key, "-r"])
-        .arg(file.path())
+        .arg(&file)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -311,182 +315,6 @@ fn a_key_that_no_header_may_have_is_stood_for() {
     );
 }
 
-fn triggers(notices: &[Notice]) -> Vec<Value> {
-    let style = style(Language::En);
-    pagerduty::events(notices, &style)
-        .map(|event| event.with_key(ROUTING))
-        .collect()
-}
-
-#[tokio::test]
-async fn pagerduty_is_told_of_what_opens_and_what_closes() {
-    let server = accepting(2).await;
-    let [_, pagerduty, _] = forms(&server);
-    let told = message(vec![at_max(Stage::Opened), scaled(), at_max(CLOSED)]);
-    pagerduty.send(&told).await.unwrap();
-    let asked = server.asked();
-    assert_eq!(asked.len(), 2);
-    assert!(asked.iter().all(|asked| asked.line == "POST /v2/enqueue"));
-    let [trigger, resolve] = [asked[0].json(), asked[1].json()];
-    assert_eq!(trigger["event_action"], "trigger");
-    assert_eq!(trigger["routing_key"], ROUTING);
-    assert_eq!(trigger["payload"]["severity"], "warning");
-    assert_eq!(
-        resolve,
-        json!({
-            "event_action": "resolve",
-            "dedup_key": trigger["dedup_key"],
-            "routing_key": ROUTING,
-        })
-    );
-}
-
-#[test]
-fn what_is_only_to_be_known_wakes_nobody_and_a_test_does() {
-    assert_eq!(triggers(&[scaled(), testing::digest()]), Vec::<Value>::new());
-    let test = Notice {
-        is_test: true,
-        ..scaled()
-    };
-    let told = triggers(&[test]);
-    assert_eq!(told[0]["payload"]["severity"], "info");
-    assert!(told[0]["dedup_key"].as_str().unwrap().starts_with("test/"));
-}
-
-#[test]
-fn what_happens_once_is_an_incident_each_time() {
-    let once = |id: &str| Notice {
-        id: crate::NoticeId(id.into()),
-        severity: Severity::Critical,
-        ..scaled()
-    };
-    let told = triggers(&[once("1"), once("2")]);
-    assert_ne!(told[0]["dedup_key"], told[1]["dedup_key"]);
-    assert_eq!(told[0]["payload"]["severity"], "critical");
-}
-
-#[tokio::test]
-async fn pagerduty_that_refuses_says_why() {
-    let body = r#"{"status":"invalid event","message":"Event object is invalid","errors":["Length of 'routing_key' is incorrect"]}"#;
-    let server = Server::start(vec![Act::answer("400 Bad Request", &[], body)]).await;
-    let [_, pagerduty, _] = forms(&server);
-    match pagerduty.send(&message(vec![at_max(Stage::Opened)])).await {
-        Err(SendError::Refused { reason }) => assert!(reason.contains("Length of 'routing_key'"), "{reason}"),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn alertmanager_gets_alerts_at_its_path() {
-    let server = accepting(1).await;
-    let [.., alertmanager] = forms(&server);
-    alertmanager.send(&message(notices())).await.unwrap();
-    let asked = server.asked().remove(0);
-    assert_eq!(asked.line, "POST /api/v2/alerts");
-    assert_eq!(asked.header("authorization"), Some(BEARER));
-    check(&alertmanager_model(), &asked.json());
-    check_alerts(&asked.json());
-}
-
-/// `postableAlerts` of Alertmanager's API v2, and what Alertmanager checks beyond it.
-fn alertmanager_model() -> Validator {
-    let label_set = json!({
-        "type": "object",
-        "propertyNames": { "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$" },
-        "additionalProperties": { "type": "string", "minLength": 1 },
-    });
-    validator(&json!({
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["labels"],
-            "additionalProperties": false,
-            "properties": {
-                "startsAt": { "type": "string", "format": "date-time" },
-                "endsAt": { "type": "string", "format": "date-time" },
-                "annotations": label_set,
-                "labels": { "allOf": [label_set, { "required": ["alertname"] }] },
-                "generatorURL": { "type": "string", "format": "uri" },
-            },
-        },
-    }))
-}
-
-/// No alert begins after it ends, and none is there twice.
-#[track_caller]
-fn check_alerts(alerts: &Value) {
-    let alerts = alerts.as_array().unwrap();
-    let at = |alert: &Value, name: &str| alert[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    for (index, alert) in alerts.iter().enumerate() {
-        assert!(at(alert, "startsAt") <= at(alert, "endsAt"), "{alert:#}");
-        assert!(
-            alerts
-                .iter()
-                .skip(index + 1)
-                .all(|other| other["labels"] != alert["labels"])
-        );
-    }
-}
-
-#[test]
-fn an_alert_fires_until_what_it_tells_of_has_ended() {
-    let now = testing::AT.plus(Duration::from_secs(3600));
-    let alert = |notice: Notice| alertmanager::alerts(&[notice], &style(Language::En), now)[0].clone();
-    let opened = alert(at_max(Stage::Opened));
-    let closed = alert(at_max(CLOSED));
-    assert_eq!(opened["labels"], closed["labels"]);
-    assert_eq!(opened["labels"]["alertname"], "HeadroomAtMax");
-    assert_eq!(opened["startsAt"], "2026-05-01T08:30:00Z");
-    assert_eq!(opened["endsAt"], "2026-05-31T09:30:00Z");
-    assert_eq!(closed["startsAt"], "2026-05-01T08:18:00Z");
-    assert_eq!(closed["endsAt"], "2026-05-01T08:30:00Z");
-    // Sent an hour late, and still to be told of.
-    assert_eq!(alert(scaled())["endsAt"], "2026-05-01T09:45:00Z");
-}
-
-#[test]
-fn what_ends_under_another_name_ends_the_alert_that_began() {
-    let alert = |is_it: fn(&Event) -> bool| {
-        let notice = notices().into_iter().find(|notice| is_it(&notice.event)).unwrap();
-        alertmanager::alerts(&[notice], &style(Language::En), testing::AT)[0].clone()
-    };
-    let began = [
-        alert(|event| matches!(event, Event::Blind { .. })),
-        alert(|event| matches!(event, Event::Fallback { .. })),
-        alert(|event| matches!(event, Event::Paused { .. })),
-    ];
-    let ended = [
-        alert(|event| matches!(event, Event::Recovered { from: Unknown::Blind })),
-        alert(|event| {
-            matches!(
-                event,
-                Event::Recovered {
-                    from: Unknown::Fallback
-                }
-            )
-        }),
-        alert(|event| matches!(event, Event::Resumed)),
-    ];
-    for (began, ended) in began.iter().zip(&ended) {
-        assert_eq!(began["labels"], ended["labels"]);
-        assert_eq!(ended["startsAt"], "2026-05-01T08:18:00Z");
-    }
-}
-
-#[test]
-fn of_alerts_about_the_same_thing_the_newest_counts() {
-    let told = [at_max(Stage::Opened), scaled(), at_max(CLOSED)];
-    let alerts = alertmanager::alerts(&told, &style(Language::En), testing::AT);
-    let names: Vec<_> = alerts
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|alert| alert["labels"]["event"].as_str().unwrap())
-        .collect();
-    assert_eq!(names, ["scaled", "at_max"]);
-    assert_eq!(alerts[1]["startsAt"], "2026-05-01T08:18:00Z");
-}
-
 #[test]
 fn a_link_is_one_as_rfc_3986_has_it_or_none() {
     assert_eq!(
@@ -560,24 +388,6 @@ fn what_cannot_be_set_up_says_why() {
     assert!(error.to_string().contains("allow_http"), "{error}");
 }
 
-#[track_caller]
-fn check_pagerduty(event: &Value) {
-    let length = |value: &Value| value.as_str().map_or(0, utf16_len);
-    assert!((1..=255).contains(&event["dedup_key"].as_str().unwrap().len()));
-    assert!(event.to_string().len() <= 512 * 1024);
-    if event["event_action"] == "trigger" {
-        let payload = &event["payload"];
-        assert!((1..=1024).contains(&length(&payload["summary"])));
-        assert!(["critical", "error", "warning", "info"].contains(&payload["severity"].as_str().unwrap()));
-        assert!(length(&payload["source"]) > 0);
-        payload["timestamp"]
-            .as_str()
-            .unwrap()
-            .parse::<jiff::Timestamp>()
-            .unwrap();
-    }
-}
-
 #[test]
 fn a_digest_of_thousands_says_how_many_more_there_are() {
     let object = object::of(&Message::of(any::huge_digest()), &style(Language::En));
@@ -599,10 +409,10 @@ proptest! {
             // So that it is an event.
             notice.severity = notice.severity.max(Severity::Warning);
         }
-        pagerduty::events(&told, &style).for_each(|event| check_pagerduty(&event.with_key(ROUTING)));
+        pagerduty::events(&told, &style).for_each(|event| of_pagerduty::check(&event.with_key(ROUTING)));
         let now = Timestamp::from_unix_millis(now);
         let alerts = alertmanager::alerts(&told, &style, now);
-        check(&alertmanager_model(), &alerts);
-        check_alerts(&alerts);
+        check(&of_alertmanager::model(), &alerts);
+        of_alertmanager::check_alerts(&alerts);
     }
 }
