@@ -10,6 +10,7 @@ mod layout;
 mod mail;
 mod progress;
 mod server;
+mod stream;
 
 use std::{fmt, time::Duration};
 
@@ -25,7 +26,7 @@ pub use self::{
     server::{SmtpUrlError, check_smtp_url},
 };
 use self::{
-    exchange::{Failure, Outcome, Rejected, deliver},
+    exchange::{Encryption, Failure, Outcome, Rejected, deliver},
     mail::Mail,
     progress::{Delivered, Progress},
     server::{Plaintext, Security, Server},
@@ -133,14 +134,16 @@ impl EmailNotifier {
         mail: &Mail,
         to: &[lettre::Address],
     ) -> Result<Outcome, Failure> {
-        let tls = match server.security {
-            Security::Plaintext => None,
-            Security::StartTls | Security::Implicit => {
-                let built = self.tls(&server.host);
-                Some(built.map_err(|error| Failure::Broken(format!("TLS could not be set up: {error}")))?)
-            }
+        let tls = || {
+            let built = self.tls(&server.host);
+            built.map_err(|error| Failure::Broken(format!("TLS could not be set up: {error}")))
         };
-        deliver(server, tls, mail, to, self.options.deadline).await
+        let encryption = match server.security {
+            Security::StartTls => Encryption::StartTls(tls()?),
+            Security::Implicit => Encryption::Implicit(tls()?),
+            Security::Plaintext => Encryption::Plaintext,
+        };
+        deliver(server, encryption, mail, to, self.options.deadline).await
     }
 }
 

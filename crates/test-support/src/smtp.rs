@@ -79,6 +79,8 @@ pub enum Behavior {
     Cuts,
     /// It answers the content of a mail with 554.
     RefusesContent,
+    /// Behind its answer to STARTTLS there is more in plaintext, as from somebody in between.
+    Injected,
     /// It refuses every login, and repeats in its answer what it was told.
     RefusesAuth,
 }
@@ -94,6 +96,7 @@ impl Behavior {
             Self::SilentAfterData => "silent_after_data",
             Self::Cuts => "cuts",
             Self::RefusesContent => "refuses_content",
+            Self::Injected => "injected",
             Self::RefusesAuth => "refuses_auth",
         }
     }

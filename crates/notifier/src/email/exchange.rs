@@ -16,13 +16,14 @@ use lettre::{
     },
 };
 use tokio::{
-    net::lookup_host,
-    time::{Instant, timeout_at},
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
     mail::{Mail, Script},
-    server::{Login, Security, Server},
+    server::{Login, Server},
+    stream::CarefulStream,
 };
 
 /// The ways to log in, the better one first.
@@ -31,6 +32,16 @@ const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 const GOODBYE: Duration = Duration::from_secs(1);
 /// So much of a reply is shown to people, in characters.
 const MAX_REPLY: usize = 300;
+
+/// How a connection is encrypted, with whom to trust.
+pub(super) enum Encryption {
+    /// Once the server has said that it can.
+    StartTls(TlsParameters),
+    /// From the start.
+    Implicit(TlsParameters),
+    /// Not at all.
+    Plaintext,
+}
 
 /// Which recipients have the mail.
 #[derive(Debug, Default)]
@@ -82,13 +93,13 @@ impl Reply {
 /// Hands `mail` to `server` for each of `to`, within `deadline` in all.
 pub(super) async fn deliver(
     server: &Server,
-    tls: Option<TlsParameters>,
+    encryption: Encryption,
     mail: &Mail,
     to: &[Address],
     deadline: Duration,
 ) -> Result<Outcome, Failure> {
     let end = Instant::now() + deadline;
-    let conversing = Box::pin(converse(server, tls, mail, to, deadline));
+    let conversing = Box::pin(converse(server, encryption, mail, to, deadline));
     let (outcome, mut connection) = match timeout_at(end, conversing).await {
         Ok(conversed) => conversed?,
         Err(_) => return Err(Failure::Broken(format!("no answer within {deadline:?}"))),
@@ -100,12 +111,12 @@ pub(super) async fn deliver(
 
 async fn converse(
     server: &Server,
-    tls: Option<TlsParameters>,
+    encryption: Encryption,
     mail: &Mail,
     to: &[Address],
     deadline: Duration,
 ) -> Result<(Outcome, AsyncSmtpConnection), Failure> {
-    let mut connection = connect(server, tls, mail.domain(), deadline).await?;
+    let mut connection = connect(server, encryption, mail.domain(), deadline).await?;
     if let Some(login) = &server.login {
         log_in(&mut connection, login).await?;
     }
@@ -115,30 +126,58 @@ async fn converse(
 
 async fn connect(
     server: &Server,
-    tls: Option<TlsParameters>,
+    encryption: Encryption,
     domain: &str,
     deadline: Duration,
 ) -> Result<AsyncSmtpConnection, Failure> {
     let addresses = resolve(server).await?;
+    // So that one that does not answer leaves time for the next.
     let each = deadline / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     // A server may refuse a name that is none: a machine often has none that others know, and its mail's domain is one.
     let hello = ClientId::Domain(domain.to_owned());
-    let from_the_start = tls.clone().filter(|_| server.security == Security::Implicit);
-    let connecting =
-        AsyncSmtpConnection::connect_tokio1(addresses.as_slice(), Some(each), &hello, from_the_start, None);
-    let mut connection = connecting.await.map_err(failed("the connection"))?;
-    if let (Security::StartTls, Some(tls)) = (server.security, tls) {
-        if !connection.can_starttls() {
-            return Err(Failure::Unusable(
-                "it offers no STARTTLS, and nothing is sent to it without encryption".to_owned(),
-            ));
-        }
-        connection
-            .starttls(tls, &hello)
-            .await
-            .map_err(failed("STARTTLS"))?;
+    let tls = match encryption {
+        Encryption::StartTls(tls) => tls,
+        Encryption::Implicit(tls) => return connect_at_once(&addresses, each, &hello, Some(tls)).await,
+        Encryption::Plaintext => return connect_at_once(&addresses, each, &hello, None).await,
+    };
+    let stream = CarefulStream::new(open(&addresses, each).await?);
+    let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello)
+        .await
+        .map_err(failed("the connection"))?;
+    if !connection.can_starttls() {
+        return Err(Failure::Unusable(
+            "it offers no STARTTLS, and nothing is sent to it without encryption".to_owned(),
+        ));
     }
+    connection
+        .starttls(tls, &hello)
+        .await
+        .map_err(failed("STARTTLS"))?;
     Ok(connection)
+}
+
+/// A connection that stays as it begins.
+async fn connect_at_once(
+    addresses: &[SocketAddr],
+    each: Duration,
+    hello: &ClientId,
+    tls: Option<TlsParameters>,
+) -> Result<AsyncSmtpConnection, Failure> {
+    let connecting = AsyncSmtpConnection::connect_tokio1(addresses, Some(each), hello, tls, None);
+    connecting.await.map_err(failed("the connection"))
+}
+
+/// A connection to the first of `addresses` that takes one within `each`.
+async fn open(addresses: &[SocketAddr], each: Duration) -> Result<TcpStream, Failure> {
+    let mut last = String::new();
+    for address in addresses {
+        last = match timeout(each, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {each:?}"),
+        };
+    }
+    Err(Failure::Broken(format!("the connection: {last}")))
 }
 
 /// The server's addresses, looked up once: they alone are connected to.

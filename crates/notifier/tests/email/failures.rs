@@ -63,6 +63,19 @@ async fn a_login_that_is_refused_is_refused_again_the_next_time() {
 
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn answers_from_before_the_encryption_do_not_count_under_it() {
+    let server = Smtp::builder()
+        .security(Security::StartTls)
+        .login(USER, PASSWORD)
+        .behavior(Behavior::Injected)
+        .start()
+        .await;
+    assert_unanswered(send(options(&server, "smtp", LOGIN)).await, "STARTTLS: ");
+    assert!(!server.log().contains(">> b'AUTH"), "{}", server.log());
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn a_connection_that_breaks_within_the_mail_leaves_it_open_who_has_it() {
     let cutting = server(Behavior::Cuts).await;
     assert_unanswered(send(to_it(&cutting)).await, "the mail: ");

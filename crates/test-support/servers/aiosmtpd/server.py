@@ -36,6 +36,12 @@ class Server(SMTP):
         else:
             await super()._handle_client()
 
+    async def push(self, status):
+        # As somebody in between would, who cannot read what follows.
+        if BEHAVIOR == "injected" and status == "220 Ready to start TLS":
+            status += "\r\n250-mail.test\r\n250 AUTH PLAIN LOGIN"
+        await super().push(status)
+
     async def smtp_DATA(self, arg):
         if BEHAVIOR == "cuts":
             await self.push("354 go ahead")
