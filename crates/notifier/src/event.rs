@@ -192,6 +192,12 @@ impl EventKind {
             Self::Digest => "digest",
         }
     }
+
+    /// The one whose [`Self::code`] is `code`.
+    #[must_use]
+    pub fn named(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
 }
 
 /// What was not known of a load.

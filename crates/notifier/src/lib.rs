@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod any;
 mod channel;
+pub mod delivery;
 mod email;
 mod event;
 mod heartbeat;

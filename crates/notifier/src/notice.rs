@@ -68,6 +68,14 @@ impl Severity {
             Self::Critical => "critical",
         }
     }
+
+    /// The one whose [`Self::code`] is `code`.
+    #[must_use]
+    pub fn named(code: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Critical]
+            .into_iter()
+            .find(|severity| severity.code() == code)
+    }
 }
 
 impl From<headroom_policy_engine::Severity> for Severity {

@@ -10,6 +10,7 @@ use headroom_policy_engine::{
 use crate::{
     Change, Digest, Event, Failure, Links, Notice, NoticeId, Severity, Stage, Unknown, UnknownMetric,
     WorkloadDigest,
+    delivery::{ChannelRules, Deadlines, QueueBound},
 };
 
 /// When every example happened: 2026-05-01 08:30 UTC.
@@ -33,6 +34,22 @@ pub fn notice(severity: Severity, stage: Stage, event: Event) -> Notice {
             ),
         },
         is_test: false,
+    }
+}
+
+/// Rules under which a channel is told everything: ten seconds for what belongs together, five minutes for what comes
+/// later, twenty messages an hour, no quiet hours.
+#[must_use]
+pub fn rules() -> ChannelRules {
+    ChannelRules {
+        on: None,
+        least: Severity::Info,
+        group_wait: Duration::from_secs(10),
+        group_interval: minutes(5),
+        max_per_hour: std::num::NonZeroU32::new(20),
+        quiet_hours: None,
+        bound: QueueBound::USUAL,
+        deadlines: Deadlines::USUAL,
     }
 }
 

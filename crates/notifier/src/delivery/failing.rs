@@ -1,0 +1,59 @@
+//! That a channel does not take what it is given, told by another one.
+
+use std::sync::Arc;
+
+use headroom_policy_engine::Timestamp;
+
+use super::{Addressed, Failing, Standing, Terms};
+use crate::{Event, Failure, Links, Notice, NoticeId, Severity, Stage};
+
+/// What is told where something was given up that the channel of `terms` should have taken; `None` where people know, or
+/// nobody can be told.
+pub(super) fn begin(terms: &Terms<'_>, standing: &mut Standing, now: Timestamp) -> Option<Addressed> {
+    if standing.failing.is_some() {
+        return None;
+    }
+    let failing = Failing {
+        since: now,
+        error: standing
+            .last_error
+            .clone()
+            .unwrap_or_else(|| "it did not answer in time".into()),
+    };
+    standing.failing = Some(failing.clone());
+    addressed(terms, &failing, Stage::Opened, now)
+}
+
+/// What is told where the channel of `terms` takes what it is given again; `None` where nobody knows that it did not.
+pub(super) fn end(terms: &Terms<'_>, standing: &mut Standing, now: Timestamp) -> Option<Addressed> {
+    let failing = standing.failing.take()?;
+    let after = now.since(failing.since);
+    addressed(terms, &failing, Stage::Closed { after }, now)
+}
+
+fn addressed(terms: &Terms<'_>, failing: &Failing, stage: Stage, now: Timestamp) -> Option<Addressed> {
+    let (first, rest) = terms.alternates.split_first()?;
+    let phase = super::Phase::from(stage).code();
+    let since = failing.since.unix_millis();
+    let notice = Notice {
+        id: NoticeId(format!("channel/{}/{since}/{phase}", terms.channel).into()),
+        at: now,
+        cluster: terms.cluster.cloned(),
+        workload: None,
+        severity: Severity::Warning,
+        stage,
+        event: Event::Error {
+            failure: Failure::Channel {
+                channel: Arc::clone(&terms.channel.0),
+                error: Arc::clone(&failing.error),
+            },
+        },
+        links: Links::default(),
+        is_test: false,
+    };
+    Some(Addressed {
+        notice,
+        to: vec![first.clone()],
+        then: Some(rest.to_vec()),
+    })
+}

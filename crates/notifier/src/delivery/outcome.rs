@@ -1,0 +1,197 @@
+//! What is recorded of what a channel said about a message.
+
+use std::{sync::Arc, time::Duration};
+
+use headroom_policy_engine::Timestamp;
+
+use super::{
+    Change, Draft, Form, Standing, Terms, Thread, View, Waiting,
+    backoff::{self, Urgency},
+    failing,
+    scheduler::{MOST_BUSY, perhaps_told},
+};
+use crate::{Message, Notice, Receipt, SendError, Severity, Stage};
+
+/// What is recorded of the `answer` to `message`, which was made of `draft`, by a plan that left the channel as `standing`.
+#[must_use]
+pub fn settle(
+    terms: &Terms<'_>,
+    view: &View,
+    standing: &Standing,
+    (draft, message): (&Draft, &Message),
+    answer: &Result<Receipt, SendError>,
+    now: Timestamp,
+) -> Vec<Change> {
+    let mut settling = Settling {
+        terms,
+        view,
+        draft,
+        standing: standing.clone(),
+        changes: Vec::new(),
+        now,
+    };
+    match answer {
+        Ok(receipt) => {
+            settling.take(message, receipt);
+            let ended = failing::end(terms, &mut settling.standing, now);
+            settling.changes.extend(ended.map(Change::Put));
+        }
+        Err(SendError::Partly { reason, receipt }) => {
+            settling.take(message, receipt);
+            settling.fail_for_good(reason);
+        }
+        Err(SendError::Busy { after, reason }) => settling.wait(*after, reason),
+        Err(SendError::Unanswered { reason }) => settling.retry(reason),
+        Err(SendError::Refused { reason }) => settling.refuse(reason),
+    }
+    if settling.standing != *standing {
+        settling.changes.push(Change::Standing(settling.standing));
+    }
+    settling.changes
+}
+
+struct Settling<'a> {
+    terms: &'a Terms<'a>,
+    view: &'a View,
+    draft: &'a Draft,
+    standing: Standing,
+    changes: Vec<Change>,
+    now: Timestamp,
+}
+
+impl<'a> Settling<'a> {
+    fn take(&mut self, message: &Message, receipt: &Receipt) {
+        self.changes.push(Change::Remove {
+            rows: self.draft.rows.clone(),
+        });
+        let thread = self.told(message, receipt);
+        self.changes.push(Change::Thread {
+            thread,
+            notices: self.terms.can_edit.then(|| message.notices.clone()),
+        });
+        let standing = &mut self.standing;
+        standing.failures = 0;
+        standing.rest_until = None;
+        standing.busy_until = None;
+        standing.last_error = None;
+        standing.left_out = standing.left_out.saturating_sub(message.left_out);
+    }
+
+    fn told(&self, message: &Message, receipt: &Receipt) -> Thread {
+        let before = self.thread();
+        let began_at = match self.draft.form {
+            Form::Edit { .. } => before.map_or(self.now, |thread| thread.began_at),
+            Form::New { .. } => self.now,
+        };
+        let open = before.and_then(|thread| thread.open);
+        Thread {
+            incident: Arc::clone(&self.draft.incident),
+            receipt: Some(receipt.clone()),
+            began_at,
+            last_at: self.now,
+            notices: u32::try_from(message.notices.len()).unwrap_or(u32::MAX),
+            open: message.fresh().iter().fold(open, after),
+        }
+    }
+
+    fn thread(&self) -> Option<&'a Thread> {
+        let mut threads = self.view.threads.iter();
+        threads.find(|thread| thread.incident == self.draft.incident)
+    }
+
+    /// It is asked to wait, so nothing has arrived.
+    fn wait(&mut self, after: Option<Duration>, reason: &str) {
+        self.count_failure(reason);
+        let wait = after.map_or_else(|| self.channel_backoff(), |after| after.min(MOST_BUSY));
+        let until = self.now.plus(wait);
+        self.standing.busy_until = Some(until);
+        self.uncount();
+        self.changes.push(Change::Release {
+            rows: self.draft.rows.clone(),
+            retry_at: until,
+        });
+    }
+
+    fn retry(&mut self, reason: &str) {
+        self.count_failure(reason);
+        self.standing.rest_until = Some(self.now.plus(self.channel_backoff()));
+        let is_urgent = self.rows().iter().any(|one| one.is_urgent());
+        self.retry_later(if is_urgent {
+            Urgency::Urgent
+        } else {
+            Urgency::Usual
+        });
+    }
+
+    fn retry_later(&mut self, urgency: Urgency) {
+        let attempts = self.rows().iter().map(|one| one.attempts).max().unwrap_or(0) + 1;
+        let wait = backoff::retry_after(attempts, &self.draft.key, urgency);
+        self.changes.push(Change::Retry {
+            rows: self.draft.rows.clone(),
+            retry_at: self.now.plus(wait),
+        });
+    }
+
+    /// What is refused is given up, but for what is urgent: that is given to somebody else at once, and tried until its
+    /// time is over, because what is wrong may be put right.
+    fn refuse(&mut self, reason: &str) {
+        self.uncount();
+        let rows = self.rows();
+        if rows.iter().any(|one| one.is_urgent()) {
+            for one in rows.iter().filter(|one| !one.is_passed_on) {
+                self.changes.push(Change::PassOn {
+                    row: one.row,
+                    to: one.route.next(self.terms.alternates),
+                });
+            }
+            self.retry_later(Urgency::Usual);
+        } else {
+            let told = perhaps_told(self.thread(), &rows, self.now);
+            self.changes.extend(told.map(|thread| Change::Thread {
+                thread,
+                notices: None,
+            }));
+            let left_out = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            self.standing.left_out = self.standing.left_out.saturating_add(left_out);
+            self.changes.push(Change::Remove {
+                rows: self.draft.rows.clone(),
+            });
+        }
+        self.fail_for_good(reason);
+    }
+
+    fn fail_for_good(&mut self, reason: &str) {
+        self.standing.last_error = Some(reason.into());
+        let begun = failing::begin(self.terms, &mut self.standing, self.now);
+        self.changes.extend(begun.map(Change::Put));
+    }
+
+    fn count_failure(&mut self, reason: &str) {
+        self.standing.failures = self.standing.failures.saturating_add(1);
+        self.standing.last_error = Some(reason.into());
+    }
+
+    /// What has not arrived does not count against the limit.
+    fn uncount(&mut self) {
+        let key = &self.draft.key;
+        self.standing.sent.retain(|sent| sent.key != *key);
+    }
+
+    fn channel_backoff(&self) -> Duration {
+        backoff::backoff(self.standing.failures, self.terms.channel.as_str())
+    }
+
+    fn rows(&self) -> Vec<&'a Waiting> {
+        let waiting = self.view.waiting.iter();
+        waiting.filter(|one| self.draft.rows.contains(&one.row)).collect()
+    }
+}
+
+/// How severe what goes on is once `notice` was told.
+fn after(open: Option<Severity>, notice: &Notice) -> Option<Severity> {
+    match notice.stage {
+        Stage::Once => open,
+        Stage::Opened => open.max(Some(notice.severity)),
+        Stage::Closed { .. } => None,
+    }
+}
