@@ -25,7 +25,7 @@ pub use brake::{BrakeSettings, Falls, Tripped};
 pub use clock::{Clock, FollowingClock, SystemClock};
 pub use comparison::{Comparison, Difference};
 pub use in_force::InForce;
-pub use lock::{Holder, LeaderLock, Leadership, LockError, LockHolder};
+pub use lock::{DeliveryLock, Holder, LeaderLock, Leadership, LockError, LockHolder};
 pub use needs::{Needs, NeedsError};
 pub use notice::{FirstPass, Notice};
 pub use operator::{

@@ -1,6 +1,7 @@
-//! Who may work on a state directory: `pass.lock`, held for one pass, and `leader.lock`, held for life by the loop.
+//! Who may work on a state directory: `pass.lock`, held for one pass, `leader.lock`, held for life by the loop, and
+//! `notify.lock`, held by whoever hands notices over.
 //!
-//! Both are locks of the operating system on a file, so they end with their holder, however it ends. What stands in
+//! All are locks of the operating system on a file, so they end with their holder, however it ends. What stands in
 //! the file tells people who that is; nothing is decided by it but whether a pass is stuck.
 
 use std::{
@@ -24,6 +25,8 @@ use crate::Clock;
 const PASS_LOCK: &str = "pass.lock";
 /// The name of the lock that the loop holds for life.
 const LEADER_LOCK: &str = "leader.lock";
+/// The name of the lock that is held by whoever hands notices over.
+const DELIVERY_LOCK: &str = "notify.lock";
 /// How often a lock that is taken is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 /// For so long a new loop tries to become the leader, because a one-shot looks at the lock for a moment.
@@ -318,6 +321,31 @@ impl LeaderLock {
             Ok(()) => Ok(None),
             Err(TryLockError::WouldBlock) => Ok(Some(LockHolder(read_holder(&mut file)))),
             Err(TryLockError::Error(source)) => Err(fail(source)),
+        }
+    }
+}
+
+/// `notify.lock`, until it is dropped: one process at a time hands over the notices of a state directory.
+#[derive(Debug)]
+pub struct DeliveryLock {
+    _held: Held,
+}
+
+impl DeliveryLock {
+    /// Takes the lock of `state_dir` where it is free; otherwise says who hands notices over. Never waits.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be used.
+    pub fn try_acquire(
+        state_dir: &Path,
+        command: &str,
+        now: Timestamp,
+    ) -> Result<Result<Self, LockHolder>, LockError> {
+        let path = state_dir.join(DELIVERY_LOCK);
+        match attempt(&path, &Holder::this_process(command, now)) {
+            Ok(Attempt::Taken(held)) => Ok(Ok(Self { _held: held })),
+            Ok(Attempt::HeldBy(holder)) => Ok(Err(LockHolder(holder))),
+            Err(source) => Err(LockError::Io { path, source }),
         }
     }
 }

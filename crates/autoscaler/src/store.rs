@@ -9,6 +9,7 @@ mod brake;
 mod history;
 mod intents;
 mod open;
+mod outbox;
 mod pass;
 mod processes;
 mod retention;
@@ -36,6 +37,7 @@ pub use self::{
 };
 pub(crate) use self::{
     intents::OpenIntent,
+    outbox::Told,
     pass::{Decided, Finished, Remembered, RowId},
 };
 use crate::{HistorySettings, Notice};
@@ -54,6 +56,8 @@ pub struct Store {
     replaced: AtomicU32,
     is_new: bool,
     history: HistorySettings,
+    /// Reads what waits to be told, so that nobody who decides waits for that: with how often the file was replaced.
+    reader: Mutex<Option<(u32, Connection)>>,
     /// What became of the file since it was opened.
     notices: Mutex<Vec<Notice>>,
 }
@@ -64,6 +68,16 @@ pub(crate) struct Generation {
     replaced: u32,
     /// SQLite's own number, which tells something only while the file is the same.
     written: i64,
+}
+
+/// What a transaction survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// That the machine loses its power.
+    Machine,
+    /// That the process is killed. A loss of power may undo it, together with all that came after it, and it costs no wait
+    /// for the disk.
+    Process,
 }
 
 /// What may be done with the state.
@@ -184,11 +198,22 @@ impl Store {
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.transaction_that_survives(Durability::Machine, work)
+    }
+
+    fn transaction_that_survives<T>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         if self.is_read_only() {
             return Err(StoreError::ReadOnly);
         }
         let mut connection = self.connection();
-        let done = in_transaction(&mut connection, work);
+        let done = match durability {
+            Durability::Machine => in_transaction(&mut connection, work),
+            Durability::Process => without_waiting(&mut connection, work),
+        };
         if let Err(error) = &done
             && let Some(reason) = error.corruption()
         {
@@ -244,6 +269,17 @@ fn in_transaction<T>(
     let done = work(&transaction)?;
     transaction.commit()?;
     Ok(done)
+}
+
+/// [`in_transaction`], without waiting for the disk.
+fn without_waiting<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    let done = in_transaction(connection, work);
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    done
 }
 
 impl StoreError {

@@ -107,3 +107,19 @@ async fn a_lock_file_with_nonsense_in_it_is_no_obstacle() {
         .unwrap_err();
     assert_eq!(holder.unwrap().command, "first");
 }
+
+#[test]
+fn one_process_at_a_time_hands_notices_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let held = DeliveryLock::try_acquire(dir.path(), "headroom run", at(7))
+        .unwrap()
+        .unwrap();
+    let other = DeliveryLock::try_acquire(dir.path(), "headroom once", at(8)).unwrap();
+    assert_eq!(other.unwrap_err().0.unwrap().command, "headroom run");
+    drop(held);
+    assert!(
+        DeliveryLock::try_acquire(dir.path(), "headroom once", at(9))
+            .unwrap()
+            .is_ok()
+    );
+}

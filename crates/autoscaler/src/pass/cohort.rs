@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     DecisionRecord, Notice, StoreError, Tripped, Verdict,
-    store::{Decided, Finished, OpenIntent},
+    store::{Decided, Finished, OpenIntent, Told},
 };
 
 /// What came of a cohort.
@@ -209,7 +209,7 @@ impl Autoscaler {
                 reason: error.to_string(),
             })?;
             let decided: Vec<_> = items.iter_mut().map(Item::decided).collect();
-            let rows = store.record_decided(&decided, readings.as_deref(), tripped, now)?;
+            let rows = store.record_decided(&decided, readings.as_deref(), tripped, &Told::default(), now)?;
             for (item, row) in items.iter_mut().zip(rows) {
                 item.taken.remembered_mut().last = Some(row);
             }
@@ -240,21 +240,21 @@ impl Autoscaler {
                 },
                 _ = late.tick() => false,
             };
-            conflicts.extend(self.record_finished(mem::take(&mut written), cohort).await);
+            conflicts.extend(self.record_finished(pass, mem::take(&mut written), cohort).await);
             if is_last {
                 return conflicts;
             }
         }
     }
 
-    async fn record_finished(&self, items: Vec<Item>, cohort: &mut Cohort) -> Vec<Item> {
+    async fn record_finished(&self, pass: &Pass, items: Vec<Item>, cohort: &mut Cohort) -> Vec<Item> {
         if items.is_empty() {
             return items;
         }
-        let store = Arc::clone(&self.store);
+        let (store, now) = (Arc::clone(&self.store), pass.now);
         let (items, recorded) = blocking(items, move |items| {
             let finished: Vec<_> = items.iter().filter_map(Item::finished).collect();
-            store.record_finished(&finished)
+            store.record_finished(&finished, &Told::default(), now)
         })
         .await;
         if let Err(error) = &recorded {
@@ -331,6 +331,7 @@ impl Item {
             record: &self.record,
             memory: is_decided.then_some(&remembered.memory),
             target: remembered.target.as_deref(),
+            incidents: None,
             last: remembered.last.as_ref(),
             is_intent: self.change.is_some(),
             settled,
@@ -342,6 +343,7 @@ impl Item {
         Some(Finished {
             record: &self.record,
             memory: &remembered.memory,
+            incidents: None,
             row: remembered.last.as_ref()?.id,
             is_settled: self.is_settled,
         })

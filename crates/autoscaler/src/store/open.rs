@@ -164,6 +164,7 @@ fn opened(
         replaced: AtomicU32::new(0),
         is_new,
         history,
+        reader: Mutex::default(),
         notices: Mutex::default(),
     };
     Ok(Opened { store, notices })
@@ -191,6 +192,15 @@ fn open_writable(path: &Path) -> Result<Connection, Refusal> {
         Some(schema::VERSION) => {}
         Some(_) => upgrade::upgrade(&mut connection)?,
     }
+    Ok(connection)
+}
+
+/// A second connection to the file of a state that is open, only to read it. Who writes does not wait for it.
+pub(super) fn reader(dir: &Path) -> Result<Connection, StoreError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(dir.join(FILE), flags)?;
+    connection.busy_timeout(BUSY)?;
     Ok(connection)
 }
 

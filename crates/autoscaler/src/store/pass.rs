@@ -9,7 +9,9 @@ use rusqlite::{
     types::{ToSql, ToSqlOutput, ValueRef},
 };
 
-use super::{Store, StoreError, brake, history, intents, intents::OpenIntent, millis, retention};
+use super::{
+    Store, StoreError, Told, brake, history, intents, intents::OpenIntent, millis, outbox, retention,
+};
 use crate::{DecisionRecord, Notice, Tripped, Verdict};
 
 /// The bytes that most memories and most records fit into, so that writing one takes one allocation.
@@ -33,6 +35,8 @@ pub(crate) struct Remembered {
     pub(crate) memory: Memory,
     /// What identifies the target that the memory is of, where something does.
     pub(crate) target: Option<Arc<str>>,
+    /// What goes on with it that people are told of, as it was last recorded.
+    pub(crate) incidents: Option<Arc<str>>,
     pub(crate) last: Option<LastRow>,
     pub(crate) intent: Option<OpenIntent>,
 }
@@ -45,6 +49,8 @@ pub(crate) struct Decided<'p> {
     pub(crate) memory: Option<&'p Memory>,
     /// What identifies the target, where something does.
     pub(crate) target: Option<&'p str>,
+    /// What goes on with it that people are told of, where that has changed.
+    pub(crate) incidents: Option<&'p str>,
     pub(crate) last: Option<&'p LastRow>,
     /// Whether the decision is about to be written to the target.
     pub(crate) is_intent: bool,
@@ -57,6 +63,8 @@ pub(crate) struct Decided<'p> {
 pub(crate) struct Finished<'p> {
     pub(crate) record: &'p DecisionRecord,
     pub(crate) memory: &'p Memory,
+    /// What goes on with it that people are told of, where that has changed.
+    pub(crate) incidents: Option<&'p str>,
     pub(crate) row: RowId,
     /// Whether the outcome is known, so that the intent is done with.
     pub(crate) is_settled: bool,
@@ -69,25 +77,28 @@ impl Store {
         workload: &WorkloadId,
     ) -> Result<(Remembered, Option<Notice>), StoreError> {
         let connection = self.connection();
-        let mut statement = connection
-            .prepare_cached("SELECT last_decision, last_key, target, memory FROM workload WHERE id = ?1")?;
+        let mut statement = connection.prepare_cached(
+            "SELECT last_decision, last_key, target, incidents, memory FROM workload WHERE id = ?1",
+        )?;
         let found = statement
             .query_row([workload.as_str()], |row| {
                 let last: Option<i64> = row.get(0)?;
                 let key: Option<Vec<u8>> = row.get(1)?;
                 let target: Option<Arc<str>> = row.get(2)?;
-                let memory = decode(row.get_ref(3)?.as_blob().unwrap_or_default());
-                Ok((last, key, target, memory))
+                let incidents: Option<Arc<str>> = row.get(3)?;
+                let memory = decode(row.get_ref(4)?.as_blob().unwrap_or_default());
+                Ok((last, key, target, incidents, memory))
             })
             .optional()?;
         let mut remembered = Remembered {
             intent: intents::load(&connection, workload)?,
             ..Remembered::default()
         };
-        let Some((last, key, target, memory)) = found else {
+        let Some((last, key, target, incidents, memory)) = found else {
             return Ok((remembered, None));
         };
         remembered.target = target;
+        remembered.incidents = incidents;
         remembered.last = last.zip(key).map(|(id, key)| LastRow { id: RowId(id), key });
         let notice = match memory {
             Ok(memory) => {
@@ -122,12 +133,14 @@ impl Store {
         })
     }
 
-    /// Records what was decided and what is about to be written, in one transaction. Returns the newest row of each.
+    /// Records what was decided, what is about to be written and what people are told of it, in one transaction. Returns
+    /// the newest row of each.
     pub(crate) fn record_decided(
         &self,
         decided: &[Decided<'_>],
         readings: Option<&[u8]>,
         tripped: Option<Tripped>,
+        told: &Told<'_>,
         now: Timestamp,
     ) -> Result<Vec<LastRow>, StoreError> {
         self.transaction(|transaction| {
@@ -143,19 +156,27 @@ impl Store {
             if let Some(tripped) = tripped {
                 brake::save(transaction, &tripped)?;
             }
+            outbox::tell(transaction, told, now)?;
             retention::prune(transaction, self.history, now)?;
             Ok(rows)
         })
     }
 
-    /// Records what became of writes, in one transaction.
-    pub(crate) fn record_finished(&self, finished: &[Finished<'_>]) -> Result<(), StoreError> {
+    /// Records what became of writes and what people are told of it, in one transaction.
+    pub(crate) fn record_finished(
+        &self,
+        finished: &[Finished<'_>],
+        told: &Told<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.transaction(|transaction| {
             for finished in finished {
                 let id = &finished.record.workload;
                 transaction
-                    .prepare_cached("UPDATE workload SET memory = ?2 WHERE id = ?1")?
-                    .execute(params![id.as_str(), encode(finished.memory)?])?;
+                    .prepare_cached(
+                        "UPDATE workload SET memory = ?2, incidents = coalesce(?3, incidents) WHERE id = ?1",
+                    )?
+                    .execute(params![id.as_str(), encode(finished.memory)?, finished.incidents])?;
                 transaction
                     .prepare_cached("UPDATE decision SET record = ?2 WHERE id = ?1")?
                     .execute(params![finished.row.0, json(finished.record)?])?;
@@ -163,7 +184,7 @@ impl Store {
                     intents::remove(transaction, id)?;
                 }
             }
-            Ok(())
+            outbox::tell(transaction, told, now)
         })
     }
 }
@@ -217,7 +238,7 @@ fn extend(transaction: &Connection, row: RowId, decided: &Decided<'_>) -> Result
     let changed = transaction
         .prepare_cached(
             "UPDATE workload SET last_at = ?3, count = coalesce(count, 1) + 1, record = ?4, memory = coalesce(?5, memory),
-                 target = coalesce(?6, target)
+                 target = coalesce(?6, target), incidents = coalesce(?7, incidents)
              WHERE id = ?1 AND last_decision = ?2",
         )?
         .execute(params![
@@ -226,7 +247,8 @@ fn extend(transaction: &Connection, row: RowId, decided: &Decided<'_>) -> Result
             millis(record.at),
             json(record)?,
             decided.memory.map(encode).transpose()?,
-            decided.target
+            decided.target,
+            decided.incidents
         ])?;
     Ok(changed == 1)
 }
@@ -267,17 +289,25 @@ fn remember(
     let changed = transaction
         .prepare_cached(
             "UPDATE workload SET last_decision = ?2, last_key = ?3, last_at = NULL, count = NULL, record = NULL,
-                 memory = coalesce(?4, memory), target = coalesce(?5, target)
+                 memory = coalesce(?4, memory), target = coalesce(?5, target), incidents = coalesce(?6, incidents)
              WHERE id = ?1",
         )?
-        .execute(params![workload.as_str(), row.0, key, memory, decided.target])?;
+        .execute(params![workload.as_str(), row.0, key, memory, decided.target, decided.incidents])?;
     if changed == 0 {
         let memory = memory.map_or_else(|| encode(&Memory::default()), Ok)?;
         transaction
             .prepare_cached(
-                "INSERT INTO workload (id, last_decision, last_key, memory, target) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO workload (id, last_decision, last_key, memory, target, incidents)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![workload.as_str(), row.0, key, memory, decided.target])?;
+            .execute(params![
+                workload.as_str(),
+                row.0,
+                key,
+                memory,
+                decided.target,
+                decided.incidents
+            ])?;
     }
     Ok(())
 }

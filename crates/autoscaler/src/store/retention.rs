@@ -5,7 +5,7 @@ use std::time::Duration;
 use headroom_policy_engine::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{StoreError, millis};
+use super::{StoreError, millis, outbox};
 use crate::HistorySettings;
 
 /// The least time between two looks at what may go.
@@ -39,6 +39,7 @@ pub(super) fn prune(
             break;
         }
     }
+    outbox::forget_threads(connection, now)?;
     forget_removed(connection)
 }
 

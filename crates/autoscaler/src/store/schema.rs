@@ -4,14 +4,14 @@
 pub(super) const APPLICATION: i64 = 0x6864_726d;
 
 /// The version of the tables. A file with a higher one was written by a newer headroom.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// The first version there was.
 pub(super) const FIRST: i64 = 1;
 
 /// What makes each version the next one, from the first on. What is in the columns stays: records and memories carry
 /// versions of their own.
-pub(super) const UPGRADES: [&str; 3] = [KEEP_EXTENDED_ASIDE, ADD_BRAKE, ADD_TARGET];
+pub(super) const UPGRADES: [&str; 4] = [KEEP_EXTENDED_ASIDE, ADD_BRAKE, ADD_TARGET, ADD_OUTBOX];
 
 /// From 1: what a pass extends stands side by side with the memory, and before it.
 const KEEP_EXTENDED_ASIDE: &str = "
@@ -52,6 +52,53 @@ CREATE TABLE brake (
 /// From 3: which target a memory is of.
 const ADD_TARGET: &str = "ALTER TABLE workload ADD COLUMN target TEXT;";
 
+/// From 4: what people are told, until they are.
+const ADD_OUTBOX: &str = "
+ALTER TABLE workload ADD COLUMN incidents TEXT;
+CREATE TABLE fleet_incidents (
+    id   INTEGER PRIMARY KEY CHECK (id = 1),
+    body TEXT NOT NULL
+);
+CREATE TABLE outbox (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel   TEXT NOT NULL,
+    notice    TEXT NOT NULL,
+    incident  TEXT NOT NULL,
+    workload  TEXT,
+    kind      TEXT NOT NULL,
+    severity  TEXT NOT NULL,
+    phase     TEXT NOT NULL,
+    put_at    INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,
+    claimed   TEXT,
+    retry_at  INTEGER,
+    route     TEXT,
+    passed_on INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,
+    body      TEXT NOT NULL,
+    UNIQUE (channel, notice)
+);
+CREATE INDEX outbox_by_channel ON outbox (channel, id);
+CREATE INDEX outbox_by_incident ON outbox (incident, channel);
+CREATE TABLE outbox_thread (
+    channel  TEXT NOT NULL,
+    incident TEXT NOT NULL,
+    receipt  TEXT,
+    began_at INTEGER NOT NULL,
+    last_at  INTEGER NOT NULL,
+    notices  INTEGER NOT NULL,
+    open     TEXT,
+    body     TEXT,
+    PRIMARY KEY (channel, incident)
+);
+CREATE INDEX outbox_thread_by_incident ON outbox_thread (incident);
+CREATE TABLE outbox_channel (
+    channel TEXT PRIMARY KEY,
+    body    TEXT NOT NULL
+);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', CAST(unixepoch('subsec') * 1000 AS INTEGER));
+";
+
 /// The tables of this version. Large columns come last, so that looking at the others does not read them.
 pub(super) const TABLES: &str = "
 CREATE TABLE workload (
@@ -62,7 +109,8 @@ CREATE TABLE workload (
     count         INTEGER,        -- it is made again, and in force before what the row says. All that a pass extends is
     record        TEXT,           -- here, side by side, and the row learns of it when another decision follows
     memory        BLOB NOT NULL,  -- the engine's memory; carries its own version
-    target        TEXT            -- what identifies the target that it is of, where something does; read with it
+    target        TEXT,           -- what identifies the target that it is of, where something does; read with it
+    incidents     TEXT            -- what goes on with it that people are told of
 );
 CREATE TABLE intent (
     workload TEXT PRIMARY KEY,
@@ -107,20 +155,67 @@ CREATE TABLE brake (              -- that the fleet's brake has tripped
     lost      INTEGER NOT NULL,
     workloads INTEGER NOT NULL
 );
+CREATE TABLE fleet_incidents (    -- what goes on with headroom itself that people are told of
+    id   INTEGER PRIMARY KEY CHECK (id = 1),
+    body TEXT NOT NULL
+);
+CREATE TABLE outbox (             -- what people are told, until a channel took it
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel   TEXT NOT NULL,
+    notice    TEXT NOT NULL,      -- the notice's own name, and what about it decides when it is told
+    incident  TEXT NOT NULL,
+    workload  TEXT,
+    kind      TEXT NOT NULL,
+    severity  TEXT NOT NULL,
+    phase     TEXT NOT NULL,
+    put_at    INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,
+    claimed   TEXT,               -- the key of the message that it may have arrived with
+    retry_at  INTEGER,
+    route     TEXT,               -- JSON: which other channels it was given to, and who is told where they do not take it
+    passed_on INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,   -- the length of `body`, so that it need not be read
+    body      TEXT NOT NULL,      -- JSON
+    UNIQUE (channel, notice)
+);
+CREATE INDEX outbox_by_channel ON outbox (channel, id);
+CREATE INDEX outbox_by_incident ON outbox (incident, channel);
+CREATE TABLE outbox_thread (      -- what a channel was told about an incident
+    channel  TEXT NOT NULL,
+    incident TEXT NOT NULL,
+    receipt  TEXT,
+    began_at INTEGER NOT NULL,
+    last_at  INTEGER NOT NULL,
+    notices  INTEGER NOT NULL,
+    open     TEXT,                -- how severe what goes on is, as it was told
+    body     TEXT,                -- JSON: the notices in its newest message, where that can be changed
+    PRIMARY KEY (channel, incident)
+);
+CREATE INDEX outbox_thread_by_incident ON outbox_thread (incident);
+CREATE TABLE outbox_channel (     -- how a channel is
+    channel TEXT PRIMARY KEY,
+    body    TEXT NOT NULL         -- JSON
+);
 CREATE TABLE upkeep (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
     pruned_at INTEGER NOT NULL
 );
+-- Numbers of rows begin where no other file's are, so that nobody mistakes one for another's after a file was replaced.
+INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', CAST(unixepoch('subsec') * 1000 AS INTEGER));
 ";
 
 /// The tables that a pass cannot do without, which are checked when the state is opened, each with the version that has
 /// it first. They are small.
-const CHECKED: [(&str, i64); 5] = [
+const CHECKED: [(&str, i64); 9] = [
     ("workload", FIRST),
     ("intent", FIRST),
     ("process_table", FIRST),
     ("readings", FIRST),
     ("brake", 3),
+    ("fleet_incidents", 5),
+    ("outbox", 5),
+    ("outbox_thread", 5),
+    ("outbox_channel", 5),
 ];
 
 /// Those of the tables that a pass cannot do without which a state of `version` has.

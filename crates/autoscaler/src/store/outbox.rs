@@ -1,0 +1,458 @@
+//! What people are told, in the state: put there with the decision that it is of, and kept until a channel took it.
+
+use std::sync::{MutexGuard, PoisonError, atomic::Ordering};
+
+use headroom_notifier::{
+    EventKind, Notice, NoticeId, Receipt, Severity,
+    delivery::{
+        Addressed, Adopted, Change, ChannelName, ORPHANED_FOR, Outbox, OutboxError, Phase, Route, RowId,
+        Standing, Thread, View, Waiting,
+    },
+};
+use headroom_policy_engine::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use serde::Serialize;
+
+use super::{Durability, Store, StoreError, millis, open};
+
+/// What a channel was told is remembered for so long after it ended, in milliseconds.
+const REMEMBERED_FOR: i64 = 24 * 3600 * 1000;
+
+/// What people are told of a pass. Nothing, by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told<'p> {
+    /// What is to be told, and by whom.
+    pub(crate) notices: &'p [Addressed],
+    /// What goes on with headroom itself that people are told of, where that has changed.
+    pub(crate) fleet_incidents: Option<&'p str>,
+}
+
+impl Store {
+    /// Records what people are told beside decisions, in one transaction.
+    pub(crate) fn record_told(&self, told: &Told<'_>, now: Timestamp) -> Result<(), StoreError> {
+        self.transaction(|transaction| tell(transaction, told, now))
+    }
+
+    /// What goes on with headroom itself that people are told of, as it was last recorded; `None` where nothing ever did.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn fleet_incidents(&self) -> Result<Option<String>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached("SELECT body FROM fleet_incidents WHERE id = 1")?;
+        Ok(statement.query_row([], |row| row.get(0)).optional()?)
+    }
+
+    /// The connection that reads what waits, in a transaction, so that what is read is of one moment.
+    fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.is_read_only() {
+            return read(&self.connection());
+        }
+        let mut reader = self.reader()?;
+        let Some((_, connection)) = reader.as_mut() else {
+            return read(&self.connection());
+        };
+        let transaction = connection.transaction()?;
+        read(&transaction)
+    }
+
+    /// The connection that reads, to the file as it is now.
+    fn reader(&self) -> Result<MutexGuard<'_, Option<(u32, Connection)>>, StoreError> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaced = self.replaced.load(Ordering::Relaxed);
+        if reader.as_ref().is_none_or(|(of, _)| *of != replaced) {
+            *reader = Some((replaced, open::reader(&self.dir)?));
+        }
+        Ok(reader)
+    }
+}
+
+/// Records what people are told. Nothing is written where that is nothing.
+pub(super) fn tell(transaction: &Transaction<'_>, told: &Told<'_>, now: Timestamp) -> Result<(), StoreError> {
+    for addressed in told.notices {
+        put(transaction, addressed, now)?;
+    }
+    if let Some(incidents) = told.fleet_incidents {
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO fleet_incidents (id, body) VALUES (1, ?1)")?
+            .execute([incidents])?;
+    }
+    Ok(())
+}
+
+/// Forgets what was told about what has ended long ago.
+pub(super) fn forget_threads(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    connection.execute(
+        "DELETE FROM outbox_thread WHERE open IS NULL AND last_at < ?1",
+        [millis(now).saturating_sub(REMEMBERED_FOR)],
+    )?;
+    Ok(())
+}
+
+impl Outbox for Store {
+    fn put(&self, notices: &[Addressed], now: Timestamp) -> Result<(), OutboxError> {
+        let told = Told {
+            notices,
+            fleet_incidents: None,
+        };
+        Ok(self.record_told(&told, now)?)
+    }
+
+    fn view(&self, channel: &ChannelName) -> Result<View, OutboxError> {
+        let view = self.reading(|connection| {
+            Ok(View {
+                waiting: waiting(connection, channel)?,
+                threads: threads(connection, channel)?,
+                standing: standing(connection, channel)?,
+            })
+        });
+        Ok(view?)
+    }
+
+    fn notices(&self, rows: &[RowId]) -> Result<Vec<Notice>, OutboxError> {
+        let notices = self.reading(|connection| {
+            let mut statement = connection.prepare_cached("SELECT body FROM outbox WHERE id = ?1")?;
+            let mut notices = Vec::with_capacity(rows.len());
+            for row in rows {
+                let body: Option<String> = statement.query_row([row.0], |row| row.get(0)).optional()?;
+                // One that cannot be read must not hold up the others.
+                notices.extend(body.and_then(|body| serde_json::from_str(&body).ok()));
+            }
+            Ok(notices)
+        });
+        Ok(notices?)
+    }
+
+    fn told(&self, channel: &ChannelName, incident: &str) -> Result<Vec<Notice>, OutboxError> {
+        let body = self.reading(|connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT body FROM outbox_thread WHERE channel = ?1 AND incident = ?2")?;
+            let body = statement.query_row(params![channel.as_str(), incident], |row| {
+                row.get::<_, Option<String>>(0)
+            });
+            Ok(body.optional()?.flatten())
+        });
+        Ok(body?
+            .and_then(|body| serde_json::from_str(&body).ok())
+            .unwrap_or_default())
+    }
+
+    fn apply(&self, channel: &ChannelName, changes: &[Change], now: Timestamp) -> Result<(), OutboxError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        // What a loss of power undoes is done again: it is sent again, with the same key.
+        let applied = self.transaction_that_survives(Durability::Process, |transaction| {
+            for change in changes {
+                apply(transaction, channel, change, now)?;
+            }
+            Ok(())
+        });
+        Ok(applied?)
+    }
+
+    fn adopt(&self, channels: &[ChannelName], now: Timestamp) -> Result<Adopted, OutboxError> {
+        let Some(first) = channels.first() else {
+            return Ok(Adopted::default());
+        };
+        let known: Vec<String> = self.reading(|connection| {
+            let mut statement = connection.prepare_cached("SELECT DISTINCT channel FROM outbox")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        })?;
+        let is_gone = |name: &&String| !channels.iter().any(|channel| channel.as_str() == name.as_str());
+        let gone: Vec<_> = known.iter().filter(is_gone).collect();
+        if gone.is_empty() {
+            return Ok(Adopted::default());
+        }
+        let adopted = self.transaction(|transaction| {
+            let mut adopted = Adopted::default();
+            for name in gone {
+                adopted.moved += move_urgent(transaction, name, first)?;
+                let before = now.minus(ORPHANED_FOR);
+                adopted.removed += transaction.execute(
+                    "DELETE FROM outbox WHERE channel = ?1 AND put_at < ?2",
+                    params![name, millis(before)],
+                )?;
+            }
+            Ok(adopted)
+        });
+        Ok(adopted?)
+    }
+}
+
+fn waiting(connection: &Connection, channel: &ChannelName) -> Result<Vec<Waiting>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, notice, incident, workload, kind, severity, phase, put_at, attempts, claimed, retry_at, route,
+             passed_on, bytes
+         FROM outbox WHERE channel = ?1 ORDER BY id",
+    )?;
+    let rows = statement.query_map([channel.as_str()], |row| {
+        let workload = row.get_ref(3)?.as_str_or_null()?;
+        let route = row.get_ref(11)?.as_str_or_null()?;
+        Ok(Waiting {
+            row: RowId(row.get(0)?),
+            id: NoticeId(row.get(1)?),
+            incident: row.get(2)?,
+            workload: workload.and_then(|workload| workload.parse().ok()),
+            // What cannot be understood is urgent, so that it is looked at and found unreadable.
+            kind: EventKind::named(row.get_ref(4)?.as_str()?).unwrap_or(EventKind::Error),
+            severity: Severity::named(row.get_ref(5)?.as_str()?).unwrap_or(Severity::Critical),
+            phase: Phase::named(row.get_ref(6)?.as_str()?).unwrap_or(Phase::Once),
+            put_at: moment(row, 7)?,
+            attempts: row.get(8)?,
+            claimed: row.get(9)?,
+            retry_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_unix_millis),
+            route: route
+                .and_then(|route| serde_json::from_str(route).ok())
+                .unwrap_or_default(),
+            is_passed_on: row.get(12)?,
+            bytes: row.get(13)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn threads(connection: &Connection, channel: &ChannelName) -> Result<Vec<Thread>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT incident, receipt, began_at, last_at, notices, open
+         FROM (SELECT DISTINCT incident FROM outbox WHERE channel = ?1)
+         JOIN outbox_thread USING (incident) WHERE channel = ?1",
+    )?;
+    let rows = statement.query_map([channel.as_str()], |row| {
+        let open = row.get_ref(5)?.as_str_or_null()?;
+        Ok(Thread {
+            incident: row.get(0)?,
+            receipt: row.get::<_, Option<String>>(1)?.map(Receipt),
+            began_at: moment(row, 2)?,
+            last_at: moment(row, 3)?,
+            notices: row.get(4)?,
+            open: open.map(|open| Severity::named(open).unwrap_or(Severity::Critical)),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn standing(connection: &Connection, channel: &ChannelName) -> Result<Standing, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT body FROM outbox_channel WHERE channel = ?1")?;
+    let body: Option<String> = statement
+        .query_row([channel.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(body
+        .and_then(|body| serde_json::from_str(&body).ok())
+        .unwrap_or_default())
+}
+
+fn put(transaction: &Connection, addressed: &Addressed, now: Timestamp) -> Result<(), StoreError> {
+    let notice = &addressed.notice;
+    let body = json("a notice", notice)?;
+    let incident = notice.incident();
+    for channel in &addressed.to {
+        let also = addressed.to.iter().filter(|other| *other != channel).cloned();
+        let route = Route {
+            also: also.collect(),
+            then: addressed.then.clone(),
+        };
+        insert(
+            transaction,
+            channel.as_str(),
+            notice,
+            &incident,
+            &body,
+            &route,
+            now,
+        )?;
+    }
+    if Phase::from(notice.stage) == Phase::Closed {
+        for channel in told_of(transaction, &incident)? {
+            if !addressed.to.iter().any(|to| to.as_str() == channel) {
+                let route = Route {
+                    also: addressed.to.clone(),
+                    then: addressed.then.clone(),
+                };
+                insert(transaction, &channel, notice, &incident, &body, &route, now)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn insert(
+    transaction: &Connection,
+    channel: &str,
+    notice: &Notice,
+    incident: &str,
+    body: &str,
+    route: &Route,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let route = if route.is_plain() {
+        None
+    } else {
+        Some(json("a route", route)?)
+    };
+    transaction
+        .prepare_cached(
+            "INSERT INTO outbox (channel, notice, incident, workload, kind, severity, phase, put_at, attempts, route,
+                 passed_on, bytes, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, 0, ?10, ?11)
+             ON CONFLICT (channel, notice) DO NOTHING",
+        )?
+        .execute(params![
+            channel,
+            &*notice.id.0,
+            incident,
+            notice.workload.as_ref().map(|workload| workload.as_str()),
+            notice.kind().code(),
+            notice.severity.code(),
+            Phase::from(notice.stage).code(),
+            millis(now),
+            route,
+            u32::try_from(body.len()).unwrap_or(u32::MAX),
+            body,
+        ])?;
+    Ok(())
+}
+
+/// Who was told, or is about to be, that `incident` goes on.
+fn told_of(transaction: &Connection, incident: &str) -> Result<Vec<String>, StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT channel FROM outbox_thread WHERE incident = ?1 AND open IS NOT NULL
+         UNION SELECT channel FROM outbox WHERE incident = ?1 AND phase = 'opened'",
+    )?;
+    let channels = statement.query_map([incident], |row| row.get(0))?;
+    Ok(channels.collect::<Result<_, _>>()?)
+}
+
+fn apply(
+    transaction: &Transaction<'_>,
+    channel: &ChannelName,
+    change: &Change,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    match change {
+        Change::Claim { rows, key } => {
+            let mut statement = transaction
+                .prepare_cached("UPDATE outbox SET claimed = ?2, attempts = attempts + 1 WHERE id = ?1")?;
+            for row in rows {
+                statement.execute(params![row.0, &**key])?;
+            }
+        }
+        Change::Release { rows, retry_at } => {
+            let mut statement = transaction
+                .prepare_cached("UPDATE outbox SET claimed = NULL, retry_at = ?2 WHERE id = ?1")?;
+            for row in rows {
+                statement.execute(params![row.0, millis(*retry_at)])?;
+            }
+        }
+        Change::Retry { rows, retry_at } => {
+            let mut statement =
+                transaction.prepare_cached("UPDATE outbox SET retry_at = ?2 WHERE id = ?1")?;
+            for row in rows {
+                statement.execute(params![row.0, millis(*retry_at)])?;
+            }
+        }
+        Change::Remove { rows } => {
+            let mut statement = transaction.prepare_cached("DELETE FROM outbox WHERE id = ?1")?;
+            for row in rows {
+                statement.execute([row.0])?;
+            }
+        }
+        Change::PassOn { row, to } => pass_on(transaction, *row, to.as_ref(), now)?,
+        Change::Thread { thread, notices } => save_thread(transaction, channel, thread, notices.as_deref())?,
+        Change::Standing(standing) => {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO outbox_channel (channel, body) VALUES (?1, ?2)")?
+                .execute(params![channel.as_str(), json("how a channel is", standing)?])?;
+        }
+        Change::Put(addressed) => put(transaction, addressed, now)?,
+    }
+    Ok(())
+}
+
+fn pass_on(
+    transaction: &Connection,
+    row: RowId,
+    to: Option<&(ChannelName, Vec<ChannelName>)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if let Some((to, then)) = to {
+        let route = Route {
+            also: Vec::new(),
+            then: Some(then.clone()),
+        };
+        transaction
+            .prepare_cached(
+                "INSERT INTO outbox (channel, notice, incident, workload, kind, severity, phase, put_at, attempts,
+                     route, passed_on, bytes, body)
+                 SELECT ?2, notice, incident, workload, kind, severity, phase, ?3, 0, ?4, 0, bytes, body
+                 FROM outbox WHERE id = ?1
+                 ON CONFLICT (channel, notice) DO NOTHING",
+            )?
+            .execute(params![row.0, to.as_str(), millis(now), json("a route", &route)?])?;
+    }
+    transaction
+        .prepare_cached("UPDATE outbox SET passed_on = 1 WHERE id = ?1")?
+        .execute([row.0])?;
+    Ok(())
+}
+
+fn save_thread(
+    transaction: &Connection,
+    channel: &ChannelName,
+    thread: &Thread,
+    notices: Option<&[Notice]>,
+) -> Result<(), StoreError> {
+    let body = notices.map(|notices| json("notices", &notices)).transpose()?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO outbox_thread (channel, incident, receipt, began_at, last_at, notices, open, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (channel, incident) DO UPDATE SET receipt = excluded.receipt, began_at = excluded.began_at,
+                 last_at = excluded.last_at, notices = excluded.notices, open = excluded.open,
+                 body = coalesce(excluded.body, body)",
+        )?
+        .execute(params![
+            channel.as_str(),
+            &*thread.incident,
+            thread.receipt.as_ref().map(|receipt| &receipt.0),
+            millis(thread.began_at),
+            millis(thread.last_at),
+            thread.notices,
+            thread.open.map(Severity::code),
+            body,
+        ])?;
+    Ok(())
+}
+
+/// Lets what is urgent of the channel `gone` wait for `first`.
+fn move_urgent(transaction: &Connection, gone: &str, first: &ChannelName) -> Result<usize, StoreError> {
+    let moved = transaction.execute(
+        "UPDATE OR IGNORE outbox SET channel = ?2, attempts = 0, claimed = NULL, retry_at = NULL, passed_on = 0
+         WHERE channel = ?1 AND (severity = 'critical' OR kind = 'error')",
+        params![gone, first.as_str()],
+    )?;
+    Ok(moved)
+}
+
+fn moment(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
+    Ok(Timestamp::from_unix_millis(row.get(index)?))
+}
+
+fn json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Encode {
+        what,
+        reason: error.to_string(),
+    })
+}
+
+impl From<StoreError> for OutboxError {
+    fn from(error: StoreError) -> Self {
+        Self {
+            reason: error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,327 @@
+use std::{path::Path, sync::Arc, time::Duration};
+
+use headroom_notifier::{
+    Event, Failure, Stage,
+    delivery::{Failing, Sent},
+    testing::{AT, notice, scaled},
+};
+
+use super::*;
+use crate::HistorySettings;
+
+fn open(dir: &Path) -> Store {
+    let history = HistorySettings {
+        keep_for: Duration::from_secs(3600),
+        max_bytes: 1 << 20,
+    };
+    Store::open(dir, history, AT).unwrap().store
+}
+
+fn named(id: &str, notice: Notice) -> Notice {
+    Notice {
+        id: NoticeId(id.into()),
+        ..notice
+    }
+}
+
+/// Something that goes on, or has ended.
+fn failure(id: &str, stage: Stage) -> Notice {
+    let failure = Failure::Pass {
+        error: "connection refused".into(),
+    };
+    named(id, notice(Severity::Critical, stage, Event::Error { failure }))
+}
+
+const CLOSED: Stage = Stage::Closed {
+    after: Duration::from_secs(720),
+};
+
+fn names(names: &[&str]) -> Vec<ChannelName> {
+    names.iter().map(|name| ChannelName::from(*name)).collect()
+}
+
+fn put_for(store: &Store, notice: Notice, to: &[&str]) {
+    store.put(&[Addressed::new(notice, names(to))], AT).unwrap();
+}
+
+fn view(store: &Store, channel: &str) -> View {
+    store.view(&channel.into()).unwrap()
+}
+
+fn ids(store: &Store, channel: &str) -> Vec<String> {
+    let waiting = view(store, channel).waiting;
+    waiting.iter().map(|one| one.id.to_string()).collect()
+}
+
+#[test]
+fn what_was_put_is_read_by_the_next_process() {
+    let dir = tempfile::tempdir().unwrap();
+    put_for(
+        &open(dir.path()),
+        named("a", scaled()),
+        &["slack.ops", "email.oncall"],
+    );
+    let store = open(dir.path());
+    let waiting = view(&store, "slack.ops").waiting;
+    let expected = Waiting {
+        route: Route {
+            also: names(&["email.oncall"]),
+            then: None,
+        },
+        ..Waiting::of(&named("a", scaled()), waiting[0].row, waiting[0].bytes, AT)
+    };
+    assert_eq!(waiting, [expected]);
+    assert_eq!(store.notices(&[waiting[0].row]).unwrap(), [named("a", scaled())]);
+    assert_eq!(ids(&store, "email.oncall"), ["a"]);
+    assert_eq!(ids(&store, "slack.other"), [""; 0]);
+}
+
+#[test]
+fn it_is_recorded_with_the_decisions_of_a_pass_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let notices = [Addressed::new(scaled(), names(&["slack.ops"]))];
+    let told = Told {
+        notices: &notices,
+        fleet_incidents: Some("[]"),
+    };
+    store.record_decided(&[], None, None, &told, AT).unwrap();
+    assert_eq!(ids(&store, "slack.ops").len(), 1);
+    assert_eq!(store.fleet_incidents().unwrap().as_deref(), Some("[]"));
+
+    let failed = store.transaction(|transaction| {
+        let told = Told {
+            fleet_incidents: Some("[1]"),
+            notices: &[Addressed::new(named("b", scaled()), names(&["slack.ops"]))],
+        };
+        tell(transaction, &told, AT)?;
+        Err::<(), _>(StoreError::ReadOnly)
+    });
+    assert!(failed.is_err());
+    assert_eq!(ids(&store, "slack.ops").len(), 1);
+    assert_eq!(store.fleet_incidents().unwrap().as_deref(), Some("[]"));
+}
+
+#[test]
+fn a_notice_waits_once_for_each_channel() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for _ in 0..2 {
+        put_for(&store, named("a", scaled()), &["slack.ops"]);
+    }
+    assert_eq!(ids(&store, "slack.ops"), ["a"]);
+}
+
+#[test]
+fn the_end_also_goes_to_whoever_knows_of_the_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put_for(
+        &store,
+        failure("open", Stage::Opened),
+        &["waits", "told", "closed"],
+    );
+    for (channel, open) in [("told", Some(Severity::Critical)), ("closed", None)] {
+        let waiting = view(&store, channel).waiting;
+        let thread = Thread {
+            incident: Arc::clone(&waiting[0].incident),
+            receipt: None,
+            began_at: AT,
+            last_at: AT,
+            notices: 1,
+            open,
+        };
+        let changes = [
+            Change::Remove {
+                rows: vec![waiting[0].row],
+            },
+            Change::Thread {
+                thread,
+                notices: None,
+            },
+        ];
+        store.apply(&channel.into(), &changes, AT).unwrap();
+    }
+    put_for(&store, failure("end", CLOSED), &["asked"]);
+    assert_eq!(ids(&store, "waits"), ["open", "end"]);
+    assert_eq!(ids(&store, "told"), ["end"]);
+    assert_eq!(ids(&store, "closed"), [""; 0]);
+    assert_eq!(ids(&store, "asked"), ["end"]);
+}
+
+#[test]
+fn what_becomes_of_it_is_read_as_it_was_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let channel = ChannelName::from("slack.ops");
+    for id in ["a", "b", "c"] {
+        put_for(&store, named(id, scaled()), &["slack.ops"]);
+    }
+    let mut expected = store.view(&channel).unwrap();
+    let rows: Vec<_> = expected.waiting.iter().map(|one| one.row).collect();
+    let thread = Thread {
+        incident: Arc::clone(&expected.waiting[0].incident),
+        receipt: Some(Receipt("r".to_owned())),
+        began_at: AT,
+        last_at: AT.plus(Duration::from_secs(5)),
+        notices: 2,
+        open: Some(Severity::Warning),
+    };
+    let standing = Standing {
+        failures: 3,
+        rest_until: Some(AT.plus(Duration::from_secs(8))),
+        busy_until: Some(AT.plus(Duration::from_secs(9))),
+        last_error: Some("too many requests".into()),
+        left_out: 7,
+        sent: vec![Sent {
+            key: "a".into(),
+            at: AT,
+        }],
+        failing: Some(Failing {
+            since: AT,
+            error: "gone".into(),
+        }),
+    };
+    let retry_at = AT.plus(Duration::from_secs(2));
+    let changes = [
+        Change::Claim {
+            rows: rows[..2].to_vec(),
+            key: "a+1".into(),
+        },
+        Change::Retry {
+            rows: rows[1..2].to_vec(),
+            retry_at,
+        },
+        Change::Release {
+            rows: rows[..1].to_vec(),
+            retry_at,
+        },
+        Change::Remove {
+            rows: rows[2..].to_vec(),
+        },
+        Change::PassOn {
+            row: rows[0],
+            to: Some(("email.oncall".into(), names(&["slack.other"]))),
+        },
+        Change::Thread {
+            thread,
+            notices: Some(vec![scaled()]),
+        },
+        Change::Standing(standing),
+        Change::Put(Addressed::new(named("d", scaled()), names(&["email.oncall"]))),
+    ];
+    store.apply(&channel, &changes, AT).unwrap();
+    for change in &changes {
+        expected.apply(change);
+    }
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.view(&channel).unwrap(), expected);
+    let incident = &expected.waiting[0].incident;
+    assert_eq!(store.told(&channel, incident).unwrap(), [scaled()]);
+    assert_eq!(ids(&store, "email.oncall"), ["a", "d"]);
+    let passed_on = &view(&store, "email.oncall").waiting[0];
+    assert_eq!(passed_on.route.then, Some(names(&["slack.other"])));
+    assert_eq!((passed_on.attempts, passed_on.is_passed_on), (0, false));
+}
+
+#[test]
+fn what_cannot_be_understood_does_not_hold_up_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put_for(&store, named("a", scaled()), &["slack.ops"]);
+    put_for(&store, named("b", scaled()), &["slack.ops"]);
+    store
+        .transaction(|transaction| {
+            transaction.execute_batch(
+                "UPDATE outbox SET kind = 'danced', severity = 'so-so', body = '{}' WHERE notice = 'a'",
+            )?;
+            Ok(())
+        })
+        .unwrap();
+    let waiting = view(&store, "slack.ops").waiting;
+    let rows: Vec<_> = waiting.iter().map(|one| one.row).collect();
+    assert_eq!(rows.len(), 2);
+    assert!(waiting[0].is_urgent());
+    assert_eq!(store.notices(&rows).unwrap(), [named("b", scaled())]);
+}
+
+#[test]
+fn what_waits_for_a_channel_that_is_gone_is_looked_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put_for(&store, named("a", scaled()), &["gone", "kept"]);
+    put_for(&store, failure("b", Stage::Opened), &["gone"]);
+    let channels = names(&["kept", "other"]);
+    let adopted = store.adopt(&channels, AT.plus(ORPHANED_FOR)).unwrap();
+    assert_eq!(adopted, Adopted { moved: 1, removed: 0 });
+    assert_eq!((ids(&store, "kept").len(), ids(&store, "gone").len()), (2, 1));
+    let later = AT.plus(ORPHANED_FOR).plus(Duration::from_secs(1));
+    let adopted = store.adopt(&channels, later).unwrap();
+    assert_eq!(adopted, Adopted { moved: 0, removed: 1 });
+    assert_eq!(store.adopt(&channels, later).unwrap(), Adopted::default());
+}
+
+#[test]
+fn what_ended_long_ago_is_forgotten_and_what_goes_on_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for (incident, open) in [("ended", None), ("goes on", Some(Severity::Info))] {
+        let thread = Thread {
+            incident: incident.into(),
+            receipt: None,
+            began_at: AT,
+            last_at: AT,
+            notices: 1,
+            open,
+        };
+        let change = Change::Thread {
+            thread,
+            notices: Some(vec![scaled()]),
+        };
+        store.apply(&"slack.ops".into(), &[change], AT).unwrap();
+    }
+    let later = AT.plus(Duration::from_secs(25 * 3600));
+    store
+        .record_decided(&[], None, None, &Told::default(), later)
+        .unwrap();
+    let told = |incident| store.told(&"slack.ops".into(), incident).unwrap().len();
+    assert_eq!((told("ended"), told("goes on")), (0, 1));
+}
+
+#[test]
+fn delivery_does_not_make_the_pass_read_again_what_it_remembers() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put_for(&store, scaled(), &["slack.ops"]);
+    let before = store.generation().unwrap();
+    let waiting = view(&store, "slack.ops").waiting;
+    let changes = [Change::Remove {
+        rows: vec![waiting[0].row],
+    }];
+    store.apply(&"slack.ops".into(), &changes, AT).unwrap();
+    assert_eq!(store.generation().unwrap(), before);
+    assert_eq!(ids(&store, "slack.ops"), [""; 0]);
+    let synchronous: i64 = store
+        .connection()
+        .pragma_query_value(None, "synchronous", |row| row.get(0))
+        .unwrap();
+    let full = 2;
+    assert_eq!(synchronous, full, "decisions survive a loss of power");
+}
+
+#[test]
+fn a_row_of_a_file_that_was_set_aside_is_none_of_the_one_that_replaced_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put_for(&store, named("a", scaled()), &["slack.ops"]);
+    let row = view(&store, "slack.ops").waiting[0].row;
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    let corrupt = rusqlite::Error::SqliteFailure(corrupt, None);
+    assert!(store.transaction(|_| Err::<(), _>(corrupt.into())).is_err());
+    assert_eq!(ids(&store, "slack.ops"), [""; 0]);
+    put_for(&store, named("b", scaled()), &["slack.ops"]);
+    let changes = [Change::Remove { rows: vec![row] }];
+    store.apply(&"slack.ops".into(), &changes, AT).unwrap();
+    assert_eq!(ids(&store, "slack.ops"), ["b"]);
+}
