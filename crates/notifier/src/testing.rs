@@ -1,4 +1,8 @@
-//! Examples of every notice, for the tests of whatever shows or sends them.
+//! Examples of every notice, and a channel that does as it is told, for the tests of whatever shows or sends them.
+
+mod channel;
+
+pub use channel::{Answer, ScriptedChannel};
 
 use std::time::Duration;
 

@@ -234,3 +234,6 @@ impl fmt::Debug for Dispatcher {
         f.debug_list().entries(channels).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -369,3 +369,6 @@ pub(super) fn perhaps_told(thread: Option<&Thread>, given_up: &[&Waiting], now: 
         ..thread.cloned().unwrap_or_else(unknown)
     })
 }
+
+#[cfg(test)]
+mod tests;

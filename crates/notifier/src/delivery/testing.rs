@@ -1,6 +1,8 @@
 //! Rows of an outbox in one word each, for the tests of what decides about them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use headroom_policy_engine::Timestamp;
 
 use super::{Phase, RowId, Thread, Waiting};
 use crate::{EventKind, Receipt, Severity, testing::AT};
@@ -59,4 +61,9 @@ pub(super) fn thread(open: Option<Severity>) -> Thread {
         notices: 1,
         open,
     }
+}
+
+/// So many seconds after [`AT`].
+pub(super) fn after(seconds: u64) -> Timestamp {
+    AT.plus(Duration::from_secs(seconds))
 }
