@@ -46,11 +46,7 @@ fn deciding_about_a_channel_at_its_bound_takes_less_than_ten_megabytes() {
         let plan = plan(&terms, &view, AT.plus(Duration::from_secs(60)));
         assert_eq!(plan.left_out, []);
     });
-    assert!(
-        counted.bytes_max < MOST,
-        "{} bytes",
-        counted.bytes_max
-    );
+    assert!(counted.bytes_max < MOST, "{} bytes", counted.bytes_max);
 }
 
 #[test]
@@ -67,9 +63,5 @@ fn what_is_kept_in_memory_stays_below_its_bound_whatever_comes() {
         }
         assert_eq!(outbox.len(), bound.notices);
     });
-    assert!(
-        counted.bytes_max < MOST,
-        "{} bytes",
-        counted.bytes_max
-    );
+    assert!(counted.bytes_max < MOST, "{} bytes", counted.bytes_max);
 }

@@ -101,7 +101,7 @@ impl<'v> Folding<'v, '_> {
         for opened in passed {
             self.folded.take_out(opened);
         }
-        if told.is_none() && urgent.is_empty() && !one.is_urgent() {
+        if told.is_none() && urgent.is_empty() {
             return self.folded.leave_out(one, Reason::Passed);
         }
         if urgent.is_empty() {
@@ -187,6 +187,7 @@ mod tests {
         check(None, "o c o c o", &[5]);
         check(None, "w o! c", &[2, 3]);
         check(None, "o! c!", &[1, 2]);
+        check(None, "o c!", &[]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The port: what is to be told is kept here until a channel took it, with what has to be known of what was told.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use headroom_policy_engine::{Timestamp, WorkloadId};
 use serde::{Deserialize, Serialize};
@@ -344,7 +344,10 @@ impl View {
                 one.retry_at = Some(*retry_at);
             }),
             Change::Retry { rows, retry_at } => self.each(rows, |one| one.retry_at = Some(*retry_at)),
-            Change::Remove { rows } => self.waiting.retain(|one| !rows.contains(&one.row)),
+            Change::Remove { rows } => {
+                let gone: HashSet<_> = rows.iter().collect();
+                self.waiting.retain(|one| !gone.contains(&one.row));
+            }
             Change::PassOn { row, .. } => self.each(&[*row], |one| one.is_passed_on = true),
             Change::Thread { thread, .. } => {
                 self.threads.retain(|known| known.incident != thread.incident);

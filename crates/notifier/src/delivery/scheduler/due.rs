@@ -8,7 +8,7 @@ use super::{ATTEMPTS, Draft, Form, Incident, PATIENCE, Reason, Terms};
 use crate::{
     EventKind, Severity,
     delivery::{
-        ChannelName, ChannelRules, Phase, Silence, Standing, Waiting, backoff, folding::MOST_TOGETHER,
+        ChannelName, ChannelRules, Phase, Sent, Silence, Standing, Waiting, backoff, folding::MOST_TOGETHER,
         silence::silenced_until,
     },
 };
@@ -53,6 +53,10 @@ pub(super) struct Scheduling<'a> {
     in_force: Vec<&'a Silence>,
     rest_until: Timestamp,
     busy_until: Timestamp,
+    /// The first moment from now on that is in no quiet hours.
+    quiet_until: Timestamp,
+    /// Until when the limit holds back a message that was not tried before; `None` where it does not.
+    limit_until: Option<Timestamp>,
 }
 
 impl<'a> Scheduling<'a> {
@@ -69,6 +73,8 @@ impl<'a> Scheduling<'a> {
                 .collect(),
             rest_until: until(standing.rest_until, backoff::MOST),
             busy_until: until(standing.busy_until, MOST_BUSY),
+            quiet_until: out_of_quiet_hours(terms.rules, now),
+            limit_until: limit_until(terms.rules, standing, None, now),
         }
     }
 
@@ -119,9 +125,10 @@ impl<'a> Scheduling<'a> {
     }
 
     fn out_of_quiet_hours(&self, at: Timestamp) -> Timestamp {
-        match &self.terms.rules.quiet_hours {
-            Some(hours) => hours.after(at),
-            None => at,
+        if at == self.now {
+            self.quiet_until
+        } else {
+            out_of_quiet_hours(self.terms.rules, at)
         }
     }
 
@@ -153,9 +160,13 @@ impl<'a> Scheduling<'a> {
         self.is_held_back(one) && self.gives_up_at(one) <= self.now
     }
 
-    /// Whether something keeps `one` from being sent that is not its own time.
+    /// Whether something keeps `one` from being sent that is not its own time. What is urgent is tried at least once.
     fn is_held_back(&self, one: &Waiting) -> bool {
-        self.fails(one) || self.limit_until(None).is_some_and(|free| free > self.now)
+        if one.is_urgent() {
+            return one.attempts > 0;
+        }
+        let is_limited = one.kind != EventKind::Digest && self.limit_until.is_some();
+        is_limited || self.fails(one)
     }
 
     fn fails(&self, one: &Waiting) -> bool {
@@ -190,7 +201,7 @@ impl<'a> Scheduling<'a> {
             due
         } else {
             let earliest = self.out_of_quiet_hours(due.max(self.now));
-            let limit = is_counted.then(|| self.limit_until(Some(&key))).flatten();
+            let limit = is_counted.then(|| self.limit_of(&key, head)).flatten();
             limit.map_or(earliest, |free| earliest.max(free))
         };
         let row = head.first().map_or(super::RowId(0), |one| one.row);
@@ -251,16 +262,12 @@ impl<'a> Scheduling<'a> {
         sane(first.put_at.plus(wait), wait, self.now)
     }
 
-    /// Until when the limit holds messages back; the one with `key` counts once.
-    fn limit_until(&self, key: Option<&str>) -> Option<Timestamp> {
-        let most = usize::try_from(self.terms.rules.max_per_hour?.get()).ok()?;
-        let counted = self.standing.sent.iter().filter(|sent| {
-            Some(&*sent.key) != key && self.now.since(sent.at) < HOUR && sent.at.since(self.now) < HOUR
-        });
-        let mut times: Vec<_> = counted.map(|sent| sent.at).collect();
-        times.sort_unstable();
-        let leaves = times.len().checked_sub(most)?;
-        times.get(leaves).map(|at| at.plus(HOUR))
+    /// Until when the limit holds the message with `key` back. One that was tried before counts already.
+    fn limit_of(&self, key: &str, head: &[&Waiting]) -> Option<Timestamp> {
+        if head.iter().all(|one| one.claimed.is_none()) {
+            return self.limit_until;
+        }
+        limit_until(self.terms.rules, self.standing, Some(key), self.now)
     }
 
     fn form(&self, incident: &Incident<'_>, head: &[&Waiting], class: Class) -> Form {
@@ -298,7 +305,7 @@ impl<'a> Scheduling<'a> {
             waits.then(|| one.put_at.plus(PATIENCE))
         };
         let times = incident.kept.iter().flat_map(|one| {
-            let late = Some(self.gives_up_at(one));
+            let late = self.is_held_back(one).then(|| self.gives_up_at(one));
             [late, patience_ends(one)].into_iter().flatten()
         });
         times
@@ -319,6 +326,27 @@ impl<'a> Scheduling<'a> {
             is_counted: candidate.is_counted,
         }
     }
+}
+
+fn out_of_quiet_hours(rules: &ChannelRules, at: Timestamp) -> Timestamp {
+    rules.quiet_hours.as_ref().map_or(at, |hours| hours.after(at))
+}
+
+/// Until when the limit of `rules` holds a message back, where that with `key` does not count.
+fn limit_until(
+    rules: &ChannelRules,
+    standing: &Standing,
+    key: Option<&str>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let most = usize::try_from(rules.max_per_hour?.get()).ok()?;
+    // A clock that was set back must not hold messages for long.
+    let counts = |sent: &&Sent| now.since(sent.at) < HOUR && sent.at.since(now) < HOUR;
+    let others = standing.sent.iter().filter(|sent| Some(&*sent.key) != key);
+    let mut times: Vec<_> = others.filter(counts).map(|sent| sent.at).collect();
+    times.sort_unstable();
+    let leaves = times.len().checked_sub(most)?;
+    times.get(leaves).map(|at| at.plus(HOUR))
 }
 
 /// Whether people are to notice that `one` goes on.

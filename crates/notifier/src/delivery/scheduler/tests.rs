@@ -310,6 +310,7 @@ fn what_is_not_taken_for_too_long_is_given_up_and_another_channel_says_so() {
             world.view.standing.last_error = Some("connection refused".into());
             for one in &mut world.view.waiting {
                 one.is_passed_on = true;
+                one.attempts = 9;
             }
         })
     };
@@ -350,6 +351,13 @@ fn what_is_not_taken_for_too_long_is_given_up_and_another_channel_says_so() {
             .iter()
             .any(|change| matches!(change, Change::Put(_)))
     );
+}
+
+#[test]
+fn what_is_urgent_is_tried_however_long_nobody_delivered() {
+    let world = World::new("e! e:b").with(|world| world.view.standing.failures = 9);
+    world.check_left_out(48 * 3600, &[(2, Reason::NotTaken)]);
+    world.check(48 * 3600, "1");
 }
 
 #[test]
