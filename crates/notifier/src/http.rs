@@ -113,20 +113,30 @@ impl Http {
         if options.deadline.is_zero() {
             return Err(HttpSetupError::ZeroDeadline);
         }
-        let mut builder = Client::builder()
-            .user_agent(concat!("headroom/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .dns_resolver(Arc::new(Pinned::new(lookup)))
-            // Each exchange looks the name up and connects anew, so that a receiver can move.
-            .pool_max_idle_per_host(0);
-        if let Some(ca) = &options.ca {
-            let authorities = reqwest::Certificate::from_pem_bundle(ca).map_err(|_| HttpSetupError::Ca)?;
-            if authorities.is_empty() {
-                return Err(HttpSetupError::Ca);
+        let names = Arc::new(Pinned::new(lookup));
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("headroom/", env!("CARGO_PKG_VERSION")))
+                .redirect(Policy::none())
+                .dns_resolver(Arc::clone(&names))
+                // Each exchange looks the name up and connects anew, so that a receiver can move.
+                .pool_max_idle_per_host(0)
+        };
+        let client = match &options.ca {
+            Some(ca) => {
+                let authorities =
+                    reqwest::Certificate::from_pem_bundle(ca).map_err(|_| HttpSetupError::Ca)?;
+                if authorities.is_empty() {
+                    return Err(HttpSetupError::Ca);
+                }
+                builder().tls_certs_only(authorities).build()
             }
-            builder = builder.tls_certs_only(authorities);
-        }
-        let client = builder.build().map_err(|error| HttpSetupError::Tls {
+            // Where the system trusts nobody, nobody is: who is spoken to unencrypted can be spoken to all the same.
+            None => builder()
+                .build()
+                .or_else(|_| builder().tls_certs_only([]).build()),
+        };
+        let client = client.map_err(|error| HttpSetupError::Tls {
             reason: root_cause(&error),
         })?;
         Ok(Self {

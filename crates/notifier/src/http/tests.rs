@@ -1,5 +1,5 @@
 use std::{
-    io,
+    io::{self, Read as _, Write as _},
     net::{IpAddr, Ipv4Addr},
     sync::Mutex,
 };
@@ -214,6 +214,91 @@ fn what_cannot_be_set_up_says_why() {
     assert!(refused(no_time).contains("deadline"));
     assert!(refused(ca("")).contains("PEM"));
     assert!(refused(ca("no certificate")).contains("PEM"));
+}
+
+/// A server with a certificate for `name`, which answers one request; and the authority that it is of.
+fn encrypted(name: &str) -> (u16, String) {
+    headroom_test_support::install_tls();
+    let signed = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.cert.der().clone()], key)
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        let mut request = [0; 1024];
+        if stream.read(&mut request).is_ok() {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                .unwrap();
+        }
+    });
+    (port, signed.cert.pem())
+}
+
+#[tokio::test]
+async fn a_certificate_has_to_be_of_a_trusted_authority_and_for_the_name() {
+    let certificates = [
+        ("receiver.example", true, true),
+        ("other.example", true, false),
+        ("receiver.example", false, false),
+    ];
+    for (name, is_trusted, expected) in certificates {
+        let (port, authority) = encrypted(name);
+        let (_, other) = encrypted(name);
+        let options = HttpOptions {
+            ca: Some(if is_trusted { authority } else { other }.into_bytes()),
+            ..HttpOptions::default()
+        };
+        let lookup = Changing {
+            asked: Arc::default(),
+            answers: Mutex::new(vec![vec![Ipv4Addr::LOCALHOST.into()]]),
+        };
+        let http = Http::looking_up_with(lookup, &options).unwrap();
+        let request = to(&http, &format!("https://receiver.example:{port}{PATH}"));
+        let sent = http.exchange(request, Wanted::Status, http.deadline()).await;
+        let said = format!("{sent:?}");
+        assert!(!said.contains("SECRET") && !said.contains("receiver"), "{said}");
+        match sent {
+            Ok(answer) => assert!(expected && answer.status.is_success(), "{said}"),
+            Err(SendError::Unanswered { reason }) => {
+                assert!(!expected && reason.contains("certificate"), "{said}");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_the_system_trusts_nobody_the_unencrypted_can_be_spoken_to() {
+    const ALONE: &str = "HEADROOM_TEST_TRUSTS_NOBODY";
+    if std::env::var_os(ALONE).is_none() {
+        let name = "http::tests::where_the_system_trusts_nobody_the_unencrypted_can_be_spoken_to";
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(ALONE, "1")
+            .env("SSL_CERT_FILE", "/dev/null")
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    judged(Act::answer("200 OK", &[], "ok")).await.unwrap();
+    let (port, _) = encrypted("127.0.0.1");
+    let http = Http::new(&open()).unwrap();
+    let request = to(&http, &format!("https://127.0.0.1:{port}{PATH}"));
+    let error = http
+        .exchange(request, Wanted::Status, http.deadline())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
 }
 
 /// Names that change their address each time they are looked up.
