@@ -209,15 +209,22 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
         .prop_map(|(runbook, dashboard)| Links { runbook, dashboard });
     let severity = select(vec![Severity::Info, Severity::Warning, Severity::Critical]);
     (
-        (text(), moment(), option::of(text()), option::of(workload())),
+        (
+            text(),
+            moment(),
+            option::of(text()),
+            option::of(workload()),
+            any::<u32>(),
+        ),
         (severity, stage, event(), links, any::<bool>()),
     )
         .prop_map(
-            |((id, at, cluster, workload), (severity, stage, event, links, is_test))| Notice {
+            |((id, at, cluster, workload, also), (severity, stage, event, links, is_test))| Notice {
                 id: NoticeId(id),
                 at,
                 cluster,
                 workload,
+                also,
                 severity,
                 stage,
                 event,

@@ -12,6 +12,7 @@ mod event;
 mod heartbeat;
 mod http;
 mod notice;
+mod sample;
 #[cfg(test)]
 mod script;
 mod secret;
@@ -32,6 +33,7 @@ pub use event::{Change, Digest, Event, EventKind, Failure, Unknown, UnknownMetri
 pub use heartbeat::{Heartbeat, HeartbeatOptions};
 pub use http::{HttpOptions, HttpSetupError};
 pub use notice::{Links, Notice, NoticeId, Severity, Stage};
+pub use sample::sample;
 pub use secret::{Hidden, SecretReader};
 pub use slack::{SLACK_API, SlackNotifier, SlackOptions, SlackSetupError, SlackWay};
 pub use webhook::{

@@ -20,6 +20,9 @@ pub struct Notice {
     /// The workload; `None` for what is about headroom itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<WorkloadId>,
+    /// So many further workloads of which the same is told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub also: u32,
     /// How soon somebody has to look.
     pub severity: Severity,
     /// Whether it goes on.
@@ -39,6 +42,11 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NoticeId(pub Arc<str>);
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
 
 impl fmt::Display for NoticeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,7 +142,11 @@ impl Notice {
     #[must_use]
     pub fn incident(&self) -> String {
         let cluster = self.cluster.as_deref().unwrap_or("headroom");
-        let workload = self.workload.as_ref().map_or("headroom", WorkloadId::as_str);
+        let workload = match &self.workload {
+            Some(_) if self.also > 0 => "*",
+            Some(workload) => workload.as_str(),
+            None => "headroom",
+        };
         format!("{cluster}/{workload}/{}", self.event.subject())
     }
 

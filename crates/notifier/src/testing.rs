@@ -28,6 +28,7 @@ pub fn notice(severity: Severity, stage: Stage, event: Event) -> Notice {
         at: AT,
         cluster: Some("prod-eu".into()),
         workload: "devtrip/api".parse().ok(),
+        also: 0,
         severity,
         stage,
         event,
@@ -103,6 +104,11 @@ pub fn notices() -> Vec<Notice> {
         },
     ));
     all.push(digest());
+    let also = Notice {
+        also: 62,
+        ..unknowns().swap_remove(0)
+    };
+    all.push(also);
     all
 }
 

@@ -103,6 +103,8 @@ trait Words {
     fn label(&self, label: Label) -> &'static str;
     /// Before the title of what somebody only tries.
     fn test(&self) -> &'static str;
+    /// Behind a workload: that the same is told of so many more.
+    fn and_others(&self, also: u32) -> String;
     /// What happened, short, without to whom.
     fn what(&self, notice: &Notice, clock: &Clock) -> String;
     /// Behind what has ended.
@@ -293,7 +295,11 @@ const fn says_that_it_ended(event: &Event) -> bool {
 /// Of whom, and what.
 fn title(notice: &Notice, workload: Option<&WorkloadId>, what: &str, words: &dyn Words) -> String {
     let cluster = cluster(notice);
-    let workload = workload.map(|workload| name(workload.as_str()));
+    let others = match notice.also {
+        0 => String::new(),
+        also => words.and_others(also),
+    };
+    let workload = workload.map(|workload| format!("{}{others}", name(workload.as_str())));
     let whom = match (cluster, workload) {
         (Some(cluster), Some(workload)) => format!("{cluster} {workload}"),
         (Some(one), None) | (None, Some(one)) => one,

@@ -40,6 +40,7 @@ fn addressed(terms: &Terms<'_>, failing: &Failing, stage: Stage, now: Timestamp)
         at: now,
         cluster: terms.cluster.cloned(),
         workload: None,
+        also: 0,
         severity: Severity::Warning,
         stage,
         event: Event::Error {

@@ -86,6 +86,8 @@ struct NoticeObject {
     cluster: Option<String>,
     /// The workload; `null` for what is about headroom itself.
     workload: Option<String>,
+    /// So many further workloads of which the same is told; 0 for most.
+    also: u32,
     /// What goes on: the same when it opens and when it closes.
     incident: String,
     /// How soon somebody has to look.
@@ -181,6 +183,7 @@ impl NoticeObject {
             since: rfc3339(notice.since()),
             cluster: notice.cluster.as_deref().map(shortened),
             workload: notice.workload.as_ref().map(ToString::to_string),
+            also: notice.also,
             incident: shortened(&notice.incident()),
             severity: match notice.severity {
                 Severity::Info => SeverityCode::Info,

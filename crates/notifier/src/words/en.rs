@@ -28,6 +28,10 @@ impl Words for English {
         }
     }
 
+    fn and_others(&self, also: u32) -> String {
+        format!(" and {also} more")
+    }
+
     fn label(&self, label: Label) -> &'static str {
         match label {
             Label::Why => "Why",

@@ -33,6 +33,10 @@ impl Words for Korean {
         }
     }
 
+    fn and_others(&self, also: u32) -> String {
+        format!(" 외 {also}개")
+    }
+
     fn label(&self, label: Label) -> &'static str {
         match label {
             Label::Why => "이유",
