@@ -93,6 +93,7 @@ fn autoscaler(state_dir: PathBuf) -> Autoscaler {
         store: Arc::new(opened.store),
         notices: opened.notices,
         brake: BRAKE,
+        notifications: headroom_autoscaler::Notifications::default(),
         command: "a benchmark".to_owned(),
         deadline,
         pass_deadline: Duration::from_secs(90),
@@ -173,6 +174,7 @@ fn settings(number: u32) -> WorkloadSettings {
         }],
         schedules: Vec::new(),
         hold_query: None,
+        routes: headroom_autoscaler::Routes::default(),
         target: ScaleTarget::Command(Arc::new(target)),
     }
 }

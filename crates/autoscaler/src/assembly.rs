@@ -25,9 +25,9 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::{
-    Autoscaler, Clock as _, Configuration, Credentials, Managed, MetricOrigin, Mode, Opened, Parts,
-    PlainSecret, PrometheusSettings, Secret, Settings, SourceId, Sources, Store, StoreError, SystemClock,
-    WorkloadSettings,
+    Autoscaler, Channels, Clock as _, Configuration, Credentials, Managed, MetricOrigin, Mode, Notifications,
+    Opened, Parts, PlainSecret, PrometheusSettings, Secret, Settings, SourceId, Sources, Store, StoreError,
+    SystemClock, WorkloadSettings,
     config::{Environment, SecretError},
     pass::in_one_line,
 };
@@ -193,6 +193,7 @@ impl Assembly<'_> {
         if let Some(scrape) = &scrape {
             restore_readings(scrape, &store)?;
         }
+        let notifications = assembly.notifications(&store)?;
         let targets = Targets::new(&store, cluster, purpose);
         let workloads = workloads
             .into_iter()
@@ -207,6 +208,7 @@ impl Assembly<'_> {
             notices,
             command: this_command(),
             brake: settings.brake,
+            notifications,
             deadline: settings.deadline,
             pass_deadline: settings.pass_deadline,
         }))
@@ -245,6 +247,25 @@ impl Assembly<'_> {
             purpose: Purpose::ReadOnly,
         };
         assembly.prometheus(server, settings)
+    }
+
+    /// Who is told of what. A channel that cannot be used is said, and keeps nothing from being scaled.
+    fn notifications(&self, store: &Arc<Store>) -> Result<Notifications, StoreError> {
+        if !self.purpose.writes() {
+            return Ok(Notifications::default());
+        }
+        let channels = Channels::of(&self.settings.notify, self.environment);
+        for unusable in &channels.unusable {
+            warn!("{unusable}");
+        }
+        let cluster = self.settings.cluster.as_deref();
+        Notifications::new(
+            cluster,
+            &self.settings.notify,
+            channels,
+            store,
+            Arc::new(SystemClock),
+        )
     }
 
     fn open_store(&self) -> Result<Opened, StoreError> {

@@ -6,7 +6,6 @@
 
 mod at;
 mod braking;
-mod carried;
 mod channels;
 mod check;
 mod environment;
@@ -71,7 +70,8 @@ use self::{
     variables::Variables,
 };
 use crate::{
-    BrakeSettings, Configuration, HistorySettings, KubernetesSettings, Remark, ScrapeAddress, Settings,
+    BrakeSettings, Configuration, HistorySettings, KubernetesSettings, NotifySettings, Remark, ScrapeAddress,
+    Settings,
 };
 
 /// The built-in defaults as a commented file: all of them, written nowhere else.
@@ -142,14 +142,18 @@ pub fn load(
     let result = loading.configuration(&merged, sources, environment, options);
     let texts = Arc::new(std::mem::take(&mut loading.sources));
     match result {
-        Some((configuration, workloads)) if loading.findings.is_empty() => Ok(Loaded {
-            configuration,
-            origins: Origins {
+        Some((mut configuration, workloads)) if loading.findings.is_empty() => {
+            let origins = Origins {
                 workloads,
                 settings: loading.common,
                 sources: texts,
-            },
-        }),
+            };
+            channels::keep_effective(&mut configuration, &origins);
+            Ok(Loaded {
+                configuration,
+                origins,
+            })
+        }
         refused => {
             let remarks = match refused {
                 Some((configuration, _)) => configuration.remarks,
@@ -234,7 +238,12 @@ impl Loading {
         lint::silence(silenced.as_ref(), &mut reader);
         let mut settings = settings(&common, cluster, paths, options, &mut reader)?;
         let servers = Servers::read(&common, settings.deadline, &mut reader);
-        let channels = channels::channels(common.notify.as_ref(), &mut reader);
+        let (notify, channels) = match &common.notify {
+            Some(raw) => channels::channels(raw, &mut reader),
+            None => Default::default(),
+        };
+        settings.notify = notify;
+        settings.notify.general = channels::general(merged.file.table("defaults"), &settings.notify.channels);
         settings.prometheus = servers.settings.clone();
         let hpa = hpa::shared(hpa::settings(common.hpa.as_ref(), &mut reader));
         let around = policy::Common {
@@ -274,7 +283,6 @@ impl Loading {
         if options.secrets == SecretCheck::Sources {
             secrets::check_sources(&workloads, &servers, environment, &mut reader);
         }
-        carried::not_carried_out(channels.len(), reader.remarks);
         let tables = effective.into_iter().map(|one| (one.id, one.table)).collect();
         let configuration = Configuration {
             settings,
@@ -418,6 +426,7 @@ fn settings(
         state_dir: state_dir.unwrap_or_default(),
         kubernetes: options.kubernetes.clone(),
         prometheus: BTreeMap::new(),
+        notify: NotifySettings::default(),
         history: HistorySettings {
             keep_for: keep_for.unwrap_or_default(),
             max_bytes: max_bytes.unwrap_or_default(),

@@ -10,6 +10,7 @@ mod in_force;
 mod lock;
 mod needs;
 mod notice;
+mod notify;
 mod operator;
 mod pass;
 pub mod policy_test;
@@ -28,6 +29,10 @@ pub use in_force::InForce;
 pub use lock::{DeliveryLock, Holder, LeaderLock, Leadership, LockError, LockHolder};
 pub use needs::{Needs, NeedsError};
 pub use notice::{FirstPass, Notice};
+pub use notify::{
+    ChannelSettings, Channels, HeartbeatSettings, Medium, Notifications, NotifySettings, Routes, Threshold,
+    UnusableChannel,
+};
 pub use operator::{
     OperatorActs, OperatorError, OperatorFile, Override, OverrideAsks, OverrideError, Pause, ScaleDown,
 };

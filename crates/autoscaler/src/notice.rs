@@ -117,6 +117,21 @@ impl fmt::Display for FirstPass {
 }
 
 impl Notice {
+    /// Whether people are told of it beside what the pass prints. What each pass says again, and what goes on with
+    /// workloads, is told otherwise.
+    #[must_use]
+    pub(crate) const fn is_worth_telling(&self) -> bool {
+        match self {
+            Self::StateSetAside { .. } | Self::StateUnusable { .. } | Self::MemorySetAside { .. } => true,
+            Self::NoMemory { .. }
+            | Self::TargetReplaced { .. }
+            | Self::PausesUnreadable { .. }
+            | Self::StateNotWritten { .. }
+            | Self::TooFarApart { .. }
+            | Self::FleetBrake { .. } => false,
+        }
+    }
+
     /// Whether the pass could not do what it was asked to do because of this.
     #[must_use]
     pub const fn is_failure(&self) -> bool {

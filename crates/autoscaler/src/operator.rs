@@ -1,4 +1,4 @@
-//! What people ask for beside the policy: pauses and overrides, in one file of their own, `pauses.json`.
+//! What people ask for beside the policy: pauses, overrides and silences, in one file of their own, `pauses.json`.
 //!
 //! The file is apart from the state, so that it survives when the state is set aside. It is replaced as a whole and
 //! durably, and a file that cannot be read is an error: what a person asked for is never forgotten silently.
@@ -14,8 +14,10 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
+use headroom_notifier::delivery::Silence;
 use headroom_policy_engine::{Timestamp, WorkloadId};
 use thiserror::Error;
 
@@ -30,6 +32,9 @@ const FILE: &str = "pauses.json";
 const NEXT: &str = "pauses.json.next";
 /// Held while the file is changed.
 const LOCK: &str = "pauses.lock";
+
+/// Silences are kept for so long after their end.
+const KEPT_AFTER_ITS_END: Duration = Duration::from_secs(24 * 3600);
 
 /// Why what people asked for could not be read or changed.
 #[derive(Debug, Error)]
@@ -76,14 +81,18 @@ pub struct OperatorActs {
     pub pauses: Vec<Pause>,
     /// The overrides, by workload and person: at most one each.
     pub overrides: Vec<Override>,
+    /// The times in which people do not want to be told, by workload: at most one each, and one for all.
+    pub silences: Vec<Silence>,
 }
 
 impl OperatorActs {
-    /// What has not ended at `now`.
+    /// What has not ended at `now`, and silences that ended lately: what began in one is told of after it.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         self.pauses.retain(|pause| pause.holds(now));
         self.overrides.retain(|one| one.holds(now));
+        self.silences
+            .retain(|one| now < one.until.plus(KEPT_AFTER_ITS_END));
         self
     }
 }
@@ -94,13 +103,16 @@ struct Acts {
     pauses: BTreeMap<WorkloadId, Pause>,
     /// Several people may override one workload; what one of them says anew goes before what they said.
     overrides: BTreeMap<(WorkloadId, Option<Arc<str>>), Override>,
+    silences: BTreeMap<Option<WorkloadId>, Silence>,
 }
 
 impl From<OperatorActs> for Acts {
     fn from(acts: OperatorActs) -> Self {
         let pauses = acts.pauses.into_iter();
         let overrides = acts.overrides.into_iter();
+        let silences = acts.silences.into_iter();
         Self {
+            silences: silences.map(|one| (one.workload.clone(), one)).collect(),
             pauses: pauses.map(|pause| (pause.workload.clone(), pause)).collect(),
             overrides: overrides.map(|one| (one.key(), one)).collect(),
         }
@@ -112,6 +124,7 @@ impl From<Acts> for OperatorActs {
         Self {
             pauses: acts.pauses.into_values().collect(),
             overrides: acts.overrides.into_values().collect(),
+            silences: acts.silences.into_values().collect(),
         }
     }
 }
@@ -187,6 +200,33 @@ impl OperatorFile {
         self.change(None, |acts| {
             let ended = acts.overrides.extract_if(.., |(id, _), _| id == workload);
             ended.map(|(_, one)| one).collect()
+        })
+    }
+
+    /// Tells nobody of a workload, or of any, for a time; in place of a silence it has.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn silence(&self, silence: Silence) -> Result<(), OperatorError> {
+        self.change(Some(silence.from), |acts| {
+            acts.silences.insert(silence.workload.clone(), silence);
+        })
+    }
+
+    /// Ends the silence of a workload, or the one of all, at `now`. Returns it as it was; `None` where there was none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn end_silence(
+        &self,
+        workload: Option<&WorkloadId>,
+        now: Timestamp,
+    ) -> Result<Option<Silence>, OperatorError> {
+        self.change(Some(now), |acts| {
+            let silence = acts.silences.get_mut(&workload.cloned())?;
+            let was = silence.is_in_force(now).then(|| silence.clone());
+            silence.until = silence.until.min(now);
+            was
         })
     }
 

@@ -12,6 +12,7 @@ mod past;
 mod report;
 mod states;
 mod targets;
+mod telling;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -32,8 +33,8 @@ use self::{
     targets::{Due, Reads},
 };
 use crate::{
-    BrakeSettings, Clock, DecisionRecord, FirstPass, LockError, LockHolder, Notice, OperatorActs,
-    OperatorFile, PassRecord, Store, StoreError, WorkloadSettings,
+    BrakeSettings, Clock, DecisionRecord, FirstPass, LockError, LockHolder, Notice, Notifications,
+    OperatorActs, OperatorFile, PassRecord, Store, StoreError, WorkloadSettings,
     lock::{PassGuard, PassLock},
 };
 
@@ -57,6 +58,7 @@ pub struct Autoscaler {
     lock: Option<PassLock>,
     command: String,
     brake: BrakeSettings,
+    notifications: Notifications,
     deadline: Duration,
     pass_deadline: Duration,
     outages: Outages,
@@ -84,6 +86,8 @@ pub struct Parts {
     pub command: String,
     /// When too much of the fleet would fall at once.
     pub brake: BrakeSettings,
+    /// Who is told of what.
+    pub notifications: Notifications,
     /// How long a target may take to answer before those that did go on without it.
     pub deadline: Duration,
     /// The deadline of a whole pass. One that takes more than twice that is stuck.
@@ -150,6 +154,7 @@ impl Autoscaler {
             mut notices,
             command,
             brake,
+            notifications,
             deadline,
             pass_deadline,
         } = parts;
@@ -172,12 +177,18 @@ impl Autoscaler {
             store,
             command,
             brake,
+            notifications,
             deadline,
             pass_deadline,
             outages: Outages::default(),
             listeners: broadcast::Sender::new(LISTENER_BACKLOG),
             first_notices: std::sync::Mutex::new(notices),
         }
+    }
+
+    /// Who is told of what.
+    pub(crate) const fn notifications(&self) -> &Notifications {
+        &self.notifications
     }
 
     /// The workloads, in the order in which they are shown.
@@ -213,11 +224,16 @@ impl Autoscaler {
     /// # Errors
     /// When another pass is stuck, the state cannot be read, or the deadline is over.
     pub async fn locked_pass(&self, clock: &dyn Clock, which: Which<'_>) -> Result<PassRecord, PassError> {
-        let _lock: Option<Arc<PassGuard>> = match &self.lock {
-            Some(lock) => Some(lock.acquire(clock).await?),
-            None => None,
+        let passed = async {
+            let _lock: Option<Arc<PassGuard>> = match &self.lock {
+                Some(lock) => Some(lock.acquire(clock).await?),
+                None => None,
+            };
+            self.pass_in_time(clock.now(), which).await
         };
-        self.pass_in_time(clock.now(), which).await
+        let passed = passed.await;
+        self.tell_of_failure(passed.as_ref().err(), clock.now()).await;
+        passed
     }
 
     /// The same, unless another pass is under way: then says whose.
@@ -229,14 +245,19 @@ impl Autoscaler {
         clock: &dyn Clock,
         which: Which<'_>,
     ) -> Result<Result<PassRecord, LockHolder>, PassError> {
-        let _lock: Option<Arc<PassGuard>> = match self.lock.as_ref().map(|lock| lock.acquire_now(clock)) {
-            Some(acquired) => match acquired? {
-                Ok(guard) => Some(guard),
-                Err(holder) => return Ok(Err(holder)),
-            },
-            None => None,
+        let passed = async {
+            let _lock: Option<Arc<PassGuard>> = match self.lock.as_ref().map(|lock| lock.acquire_now(clock)) {
+                Some(acquired) => match acquired? {
+                    Ok(guard) => Some(guard),
+                    Err(holder) => return Ok(Err(holder)),
+                },
+                None => None,
+            };
+            self.pass_in_time(clock.now(), which).await.map(Ok)
         };
-        self.pass_in_time(clock.now(), which).await.map(Ok)
+        let passed = passed.await;
+        self.tell_of_failure(passed.as_ref().err(), clock.now()).await;
+        passed
     }
 
     async fn pass_in_time(&self, now: Timestamp, which: Which<'_>) -> Result<PassRecord, PassError> {
@@ -287,6 +308,7 @@ impl Autoscaler {
             skipped: checked_out.skipped,
             notices: pass.notices,
         };
+        self.tell_of_pass(&record).await;
         self.hand_on(&record);
         Ok(record)
     }
@@ -341,7 +363,13 @@ impl Pass {
         let mut notices =
             std::mem::take(&mut *first.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let acts = match autoscaler.operator.acts() {
-            Ok(acts) => Acts::Known(acts.at(now)),
+            Ok(acts) => {
+                let mut acts = acts.at(now);
+                autoscaler
+                    .notifications
+                    .set_silences(std::mem::take(&mut acts.silences));
+                Acts::Known(acts)
+            }
             Err(error) => {
                 notices.push(Notice::PausesUnreadable {
                     path: autoscaler.operator.path(),

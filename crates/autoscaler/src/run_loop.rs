@@ -6,7 +6,8 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use headroom_policy_engine::WorkloadId;
 use tokio::{
-    task::JoinSet,
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
     time::{Instant, sleep_until, timeout},
 };
 use tracing::{error, info};
@@ -18,6 +19,8 @@ use crate::{
 
 /// How long passes may go on once somebody has said stop. Together with [`SETTLING`] less than two seconds.
 const FINISHING: Duration = Duration::from_millis(1300);
+/// How long a one-shot run may take to hand over what people are told. The rest is left to the next run.
+const TELLING: Duration = Duration::from_secs(10);
 /// How long the state may take to come to rest after that.
 const SETTLING: Duration = Duration::from_millis(400);
 
@@ -76,6 +79,9 @@ pub async fn run_once(
         Ok(Err(holder)) => return Ok(Once::UnderWay(holder)),
         Err(error) => Err(error),
     };
+    let (notifications, command) = (autoscaler.notifications(), autoscaler.command());
+    notifications.flush(store, command, clock.now(), TELLING).await;
+    notifications.beaten(TELLING).await;
     settle(autoscaler).await;
     passed
 }
@@ -97,6 +103,20 @@ pub async fn run(
         Leadership::Taken(lock) => lock,
         Leadership::HeldBy(holder) => return Ok(LoopEnd::AlreadyRunning(LockHolder(holder))),
     };
+    let (stop_telling, told_to_stop) = oneshot::channel::<()>();
+    let telling = {
+        let (autoscaler, clock) = (Arc::clone(&autoscaler), Arc::clone(&clock));
+        tokio::spawn(async move {
+            let (notifications, command) = (autoscaler.notifications(), autoscaler.command());
+            let shutdown = async {
+                // Also where whoever would say so is gone.
+                let _ = told_to_stop.await;
+            };
+            notifications
+                .run(autoscaler.store(), command, &*clock, shutdown)
+                .await;
+        })
+    };
     let mut due = DueTimes::from_now(&autoscaler);
     let mut passes = JoinSet::new();
     let mut summary = LoopSummary::default();
@@ -115,7 +135,8 @@ pub async fn run(
             }
         }
     }
-    finish(passes, &mut summary).await;
+    drop(stop_telling);
+    futures::join!(finish(passes, &mut summary), finish_telling(telling));
     settle(&autoscaler).await;
     info!(passes = summary.passes, skipped = summary.skipped, "stopped");
     Ok(LoopEnd::Stopped(summary))
@@ -133,6 +154,21 @@ async fn finish(mut passes: JoinSet<Result<PassRecord, PassError>>, summary: &mu
         while let Some(ended) = passes.join_next().await {
             summary.count(ended);
         }
+    }
+}
+
+/// Lets a message that is under way arrive. What has not been handed over by then is in the state.
+async fn finish_telling(telling: JoinHandle<()>) {
+    let stop = telling.abort_handle();
+    match timeout(FINISHING, telling).await {
+        Ok(Err(error)) if error.is_panic() => {
+            error!(
+                error = in_one_line(&error),
+                "telling people ended with a fault in headroom"
+            );
+        }
+        Ok(Ok(()) | Err(_)) => {}
+        Err(_) => stop.abort(),
     }
 }
 

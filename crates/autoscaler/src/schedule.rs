@@ -14,8 +14,7 @@ use jiff::tz::TimeZone;
 use crate::InForce;
 
 pub use self::cron::{CronExpression, CronField, CronSyntaxError};
-pub(crate) use self::wall_clock::{first_moment, moment_of};
-use self::wall_clock::{latest_begun, on_the_calendar};
+pub(crate) use self::wall_clock::{first_moment, latest_begun, moment_of, on_the_calendar};
 
 /// A floor, a ceiling or both, and when they are in force.
 #[derive(Clone, Debug, PartialEq)]

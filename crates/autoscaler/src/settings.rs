@@ -7,7 +7,7 @@ use headroom_cluster::ConnectionOptions;
 use headroom_metrics_source::{Across, PromqlQuery};
 use headroom_policy_engine::{Freshness, WorkloadId, WorkloadPolicy};
 
-use crate::{BrakeSettings, Schedule};
+use crate::{BrakeSettings, NotifySettings, Routes, Schedule};
 
 /// Everything the configuration says, after layers, templates and variables.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Settings {
     pub kubernetes: KubernetesSettings,
     /// The Prometheus servers, by name.
     pub prometheus: BTreeMap<String, PrometheusSettings>,
+    /// Who can be told.
+    pub notify: NotifySettings,
     /// What is kept of past decisions.
     pub history: HistorySettings,
     /// When too much of the fleet would fall at once.
@@ -157,6 +159,8 @@ pub struct WorkloadSettings {
     pub hold_query: Option<HoldQuery>,
     /// What is scaled.
     pub target: ScaleTarget,
+    /// Who is told of it.
+    pub routes: Routes,
 }
 
 impl WorkloadSettings {
@@ -313,8 +317,6 @@ pub enum RemarkKind {
     Lint,
     /// Not as somebody seems to have meant it.
     Warning,
-    /// Read and checked, and not carried out by this version.
-    NotCarriedOut,
     /// A value came from the environment.
     FromEnvironment,
 }

@@ -79,7 +79,6 @@ pub(crate) fn say(remarks: &[Remark], output: &Output) {
 fn say_one(remark: &Remark, output: &Output) {
     let (tone, word) = match remark.kind {
         RemarkKind::Lint | RemarkKind::Warning => (Tone::Warning, "warning"),
-        RemarkKind::NotCarriedOut => (Tone::Warning, "not carried out"),
         RemarkKind::FromEnvironment => (Tone::Quiet, "from the environment"),
     };
     let code = remark

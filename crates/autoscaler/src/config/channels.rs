@@ -1,127 +1,552 @@
-//! Notification channels: read and checked, and not carried out by this version.
+//! Who is told: channels and their settings, and which of them a workload names.
+
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
+
+use headroom_notifier::{
+    EventKind, Language, Severity, Style,
+    delivery::{ChannelName, ChannelRules, Deadlines, QueueBound, QuietHours},
+};
+use jiff::tz::TimeZone;
 
 use super::{
+    Origins,
     at::{At, Named},
     lint::Lint,
     place::Place,
     problem::{Finding, ProblemKind},
-    raw::RawNotify,
-    reader::{Reader, absent},
+    raw::{self, RawChannel, RawEmail, RawNotify, RawSlack, RawWebhook, RawWorkload, WebhookForm},
+    reader::{Reader, absent, conflict},
+    schedules,
     servers::{check_name, unknown_name},
+    tree::Table,
+    words::{self, HoursText, SecretText},
 };
-use crate::Secret;
+use crate::{
+    ChannelSettings, Configuration, HeartbeatSettings, Medium, NotifySettings, PlainSecret, Routes, Secret,
+};
 
-/// The channels that `notify` can name, `slack.NAME` and `email.NAME`, after checking each.
-pub(super) fn channels(raw: Option<&RawNotify>, reader: &mut Reader<'_>) -> Vec<String> {
-    let mut names = Vec::new();
-    let Some(raw) = raw else {
-        return names;
+/// What a channel is told of that does not say.
+const USUAL: [EventKind; 11] = [
+    EventKind::Scaled,
+    EventKind::AtMax,
+    EventKind::Fallback,
+    EventKind::Recovered,
+    EventKind::Held,
+    EventKind::ResetBy,
+    EventKind::Blind,
+    EventKind::Error,
+    EventKind::Paused,
+    EventKind::Resumed,
+    EventKind::Overridden,
+];
+
+/// Reads the channels; what could not be read was reported. Also the names of all, so that one with a problem is no unknown
+/// name too.
+pub(super) fn channels(raw: &RawNotify, reader: &mut Reader<'_>) -> (NotifySettings, Vec<String>) {
+    let common = Style {
+        language: language(raw.language.as_ref()).unwrap_or_default(),
+        timezone: raw
+            .timezone
+            .as_ref()
+            .and_then(|text| schedules::zone(text, reader))
+            .unwrap_or(TimeZone::UTC),
     };
-    for (name, slack) in all(raw.slack.as_ref()) {
-        check_name("a channel", name, reader);
-        let webhook = slack.webhook.as_ref();
-        required(
-            name,
-            "webhook",
-            webhook.map(|text| text.place),
-            "\"env:SLACK_WEBHOOK\"",
-            reader,
-        );
-        if let Some(webhook) = webhook {
-            reader.secret("webhook", webhook);
-        }
-        nothing_told(name, slack.on.as_ref(), reader);
-        names.push(format!("slack.{}", name.value));
+    let mut all = All {
+        common,
+        settings: NotifySettings::default(),
+        names: Vec::new(),
+    };
+    for (name, slack) in listed(raw.slack.as_ref()) {
+        all.add("slack", name, slack.channel(), reader, |reader| {
+            self::slack(name, slack, reader)
+        });
     }
-    for (name, email) in all(raw.email.as_ref()) {
-        check_name("a channel", name, reader);
-        let smtp = email.smtp.as_ref();
-        required(
-            name,
-            "smtp",
-            smtp.map(|text| text.place),
-            "\"env:SMTP_URL\"",
-            reader,
-        );
-        required(
-            name,
-            "from",
-            email.from.as_ref().map(|text| text.place),
-            "\"headroom@example.com\"",
-            reader,
-        );
-        required(
-            name,
-            "to",
-            email.to.as_ref().map(|text| text.place),
-            "\"ops@example.com\"",
-            reader,
-        );
-        if let Some(smtp) = smtp {
-            reader.secret("smtp", smtp);
-        }
-        for (key, addresses) in [("from", &email.from), ("to", &email.to)] {
-            if let Some(addresses) = addresses {
-                check_addresses(key, addresses, reader);
-            }
-        }
-        nothing_told(name, email.on.as_ref(), reader);
-        names.push(format!("email.{}", name.value));
+    for (name, email) in listed(raw.email.as_ref()) {
+        all.add("email", name, email.channel(), reader, |reader| {
+            self::email(name, email, reader)
+        });
     }
-    names
+    for (name, webhook) in listed(raw.webhook.as_ref()) {
+        all.add("webhook", name, webhook.channel(), reader, |reader| {
+            self::webhook(name, webhook, reader)
+        });
+    }
+    let allow_http = is_set(raw.allow_http.as_ref());
+    all.settings.heartbeat = raw.heartbeat.as_ref().and_then(|text| {
+        let url = address("heartbeat", text, allow_http, reader)?;
+        Some(HeartbeatSettings { url, allow_http })
+    });
+    for (_, channels) in listed(raw.namespaces.as_ref()) {
+        check_channels(&channels.value, &all.names, reader);
+    }
+    (all.settings, all.names)
 }
 
-fn all<T>(named: Option<&Named<T>>) -> &[(At<String>, T)] {
+struct All {
+    common: Style,
+    settings: NotifySettings,
+    names: Vec<String>,
+}
+
+impl All {
+    fn add(
+        &mut self,
+        kind: &str,
+        name: &At<String>,
+        raw: RawChannel<'_>,
+        reader: &mut Reader<'_>,
+        medium: impl FnOnce(&mut Reader<'_>) -> Option<Medium>,
+    ) {
+        check_name("a channel", name, reader);
+        let full = format!("{kind}.{}", name.value);
+        let medium = medium(reader);
+        let rest = self.settings_of(name, &full, raw, medium, reader);
+        self.settings.channels.extend(rest);
+        self.names.push(full);
+    }
+
+    fn settings_of(
+        &self,
+        name: &At<String>,
+        full: &str,
+        raw: RawChannel<'_>,
+        medium: Option<Medium>,
+        reader: &mut Reader<'_>,
+    ) -> Option<ChannelSettings> {
+        let timezone = match raw.timezone {
+            Some(text) => schedules::zone(text, reader),
+            None => Some(self.common.timezone.clone()),
+        };
+        let span = |text, reader: &mut Reader<'_>| reader.duration(text).map(|at| at.value);
+        let (group_wait, group_interval) = (span(raw.group_wait, reader), span(raw.group_interval, reader));
+        let max_per_hour = raw.max_per_hour.and_then(|number| most(number, reader));
+        let quiet_hours = match raw.quiet_hours {
+            Some(text) => hours(text, timezone.clone(), reader).map(Some),
+            None => Some(None),
+        };
+        let digest = match raw.digest {
+            Some(text) => schedules::expression(text, reader).map(Some),
+            None => Some(None),
+        };
+        let on: BTreeSet<EventKind> = match raw.on {
+            Some(on) => on.value.iter().map(|event| kind(event.value)).collect(),
+            None => USUAL.into_iter().collect(),
+        };
+        if let Some(at) = raw.on
+            && on.is_empty()
+            && raw.digest.is_none()
+        {
+            let text = format!("the channel `{}` is told of nothing", name.value);
+            reader.lint(Lint::ChannelToldOfNothing, at.place, &text);
+        }
+        Some(ChannelSettings {
+            name: full.into(),
+            medium: medium?,
+            rules: ChannelRules {
+                on: Some(on),
+                least: raw.severity.map_or(Severity::Info, |at| severity(at.value)),
+                group_wait: group_wait?,
+                group_interval: group_interval?,
+                max_per_hour: Some(max_per_hour?),
+                quiet_hours: quiet_hours?,
+                bound: QueueBound::USUAL,
+                deadlines: Deadlines::USUAL,
+            },
+            style: Style {
+                language: language(raw.language).unwrap_or(self.common.language),
+                timezone: timezone?,
+            },
+            digest: digest?,
+        })
+    }
+}
+
+fn slack(name: &At<String>, raw: &RawSlack, reader: &mut Reader<'_>) -> Option<Medium> {
+    let allow_http = is_set(raw.allow_http.as_ref());
+    match (&raw.webhook, &raw.token) {
+        (Some(webhook), Some(token)) => {
+            let keys = [("webhook", webhook.place), ("token", token.place)];
+            reader.report(conflict(
+                format!("the channel `{}` has two ways to Slack", name.value),
+                &keys,
+                "keep one: a bot's `token` can edit what it has sent",
+            ));
+            None
+        }
+        (None, None) => {
+            let message = format!("the channel `{}` has no `webhook` and no `token`", name.value);
+            let help = "set webhook = \"env:SLACK_WEBHOOK\", or token = \"env:SLACK_BOT_TOKEN\" and channel = \"C…\"";
+            reader.report(absent(message, name.place, help));
+            None
+        }
+        (Some(webhook), None) => {
+            let url = address("webhook", webhook, allow_http, reader)?;
+            Some(Medium::SlackWebhook { url, allow_http })
+        }
+        (None, Some(token)) => {
+            let token = reader.secret("token", token);
+            let channel = given(name, "channel", raw.channel.as_ref(), "\"C0123456789\"", reader)?;
+            Some(Medium::SlackBot {
+                token: token?,
+                channel: channel.value.clone(),
+                api: raw.api.as_ref().map(|api| api.value.clone()),
+                allow_http,
+            })
+        }
+    }
+}
+
+fn email(name: &At<String>, raw: &RawEmail, reader: &mut Reader<'_>) -> Option<Medium> {
+    let smtp = given(name, "smtp", raw.smtp.as_ref(), "\"env:SMTP_URL\"", reader);
+    let from = given(
+        name,
+        "from",
+        raw.from.as_ref(),
+        "\"headroom@example.com\"",
+        reader,
+    );
+    let to = given(name, "to", raw.to.as_ref(), "\"ops@example.com\"", reader);
+    let smtp = smtp.and_then(|text| reader.secret("smtp", text));
+    let from = from.and_then(|text| addresses("from", text, reader));
+    let to = to.and_then(|text| addresses("to", text, reader));
+    let ca = optional("ca", raw.ca.as_ref(), reader);
+    let from = match from? {
+        Secret::Plain(PlainSecret(address)) => address,
+        Secret::Env(_) | Secret::File(_) => {
+            let place = raw.from.as_ref().map(|text| text.place).unwrap_or_default();
+            let finding = Finding::new(
+                ProblemKind::BadValue,
+                "`from` is an address, and not where one stands",
+            );
+            reader.report(finding.at(place).help("write from = \"headroom@example.com\""));
+            return None;
+        }
+    };
+    Some(Medium::Email {
+        smtp: smtp?,
+        from,
+        to: to?,
+        ca: ca?,
+        allow_plaintext: is_set(raw.allow_plaintext.as_ref()),
+    })
+}
+
+fn webhook(name: &At<String>, raw: &RawWebhook, reader: &mut Reader<'_>) -> Option<Medium> {
+    let allow_http = is_set(raw.allow_http.as_ref());
+    let url = |reader: &mut Reader<'_>| match &raw.url {
+        Some(text) => address("url", text, allow_http, reader).map(Some),
+        None => Some(None),
+    };
+    let needed = |reader: &mut Reader<'_>| {
+        given(name, "url", raw.url.as_ref(), "\"env:WEBHOOK_URL\"", reader)?;
+        url(reader)?
+    };
+    let unused = |key: &str, is_set: Option<Place>, form: &str, reader: &mut Reader<'_>| {
+        if let Some(place) = is_set {
+            let message = format!("`{key}` does nothing with form = \"{form}\"");
+            reader.report(
+                Finding::new(ProblemKind::Conflict, message)
+                    .at(place)
+                    .help("remove the line"),
+            );
+        }
+    };
+    let authorization = optional("authorization", raw.authorization.as_ref(), reader);
+    let ca = optional("ca", raw.ca.as_ref(), reader);
+    let authorization_at = raw.authorization.as_ref().map(|text| text.place);
+    let (secret_at, key_at) = (
+        raw.secret.as_ref().map(|text| text.place),
+        raw.routing_key.as_ref().map(|text| text.place),
+    );
+    match raw.form.as_ref().map(|form| form.value) {
+        Some(WebhookForm::Headroom) | None => {
+            unused("routing_key", key_at, "headroom", reader);
+            let secret = optional("secret", raw.secret.as_ref(), reader);
+            let url = needed(reader);
+            Some(Medium::Webhook {
+                url: url?,
+                secret: secret?,
+                authorization: authorization?,
+                ca: ca?,
+                allow_http,
+            })
+        }
+        Some(WebhookForm::Pagerduty) => {
+            unused("secret", secret_at, "pagerduty", reader);
+            unused("authorization", authorization_at, "pagerduty", reader);
+            let key = given(
+                name,
+                "routing_key",
+                raw.routing_key.as_ref(),
+                "\"env:PAGERDUTY_ROUTING_KEY\"",
+                reader,
+            );
+            let routing_key = key.and_then(|text| reader.secret("routing_key", text));
+            let url = url(reader)?;
+            Some(Medium::PagerDuty {
+                routing_key: routing_key?,
+                url,
+                ca: ca?,
+                allow_http,
+            })
+        }
+        Some(WebhookForm::Alertmanager) => {
+            unused("secret", secret_at, "alertmanager", reader);
+            unused("routing_key", key_at, "alertmanager", reader);
+            let url = needed(reader);
+            Some(Medium::Alertmanager {
+                url: url?,
+                authorization: authorization?,
+                ca: ca?,
+                allow_http,
+            })
+        }
+    }
+}
+
+fn listed<T>(named: Option<&Named<T>>) -> &[(At<String>, T)] {
     named.map_or(&[], |named| &named.0)
 }
 
-fn required(name: &At<String>, key: &str, value: Option<Place>, example: &str, reader: &mut Reader<'_>) {
+fn is_set(flag: Option<&At<bool>>) -> bool {
+    flag.is_some_and(|flag| flag.value)
+}
+
+/// A key that a channel has to have.
+fn given<'t, T>(
+    name: &At<String>,
+    key: &str,
+    value: Option<&'t At<T>>,
+    example: &str,
+    reader: &mut Reader<'_>,
+) -> Option<&'t At<T>> {
     if value.is_none() {
         let message = format!("the channel `{}` has no `{key}`", name.value);
         reader.report(absent(message, name.place, format!("set {key} = {example}")));
     }
+    value
 }
 
-fn nothing_told<T>(name: &At<String>, on: Option<&At<Vec<T>>>, reader: &mut Reader<'_>) {
-    if let Some(on) = on
-        && on.value.is_empty()
-    {
-        let text = format!("the channel `{}` is told of nothing", name.value);
-        reader.lint(Lint::ChannelToldOfNothing, on.place, &text);
+/// Where a secret stands that need not be given.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether it could be read, as elsewhere in here"
+)]
+fn optional(key: &str, text: Option<&At<SecretText>>, reader: &mut Reader<'_>) -> Option<Option<Secret>> {
+    match text {
+        Some(text) => reader.secret(key, text).map(Some),
+        None => Some(None),
     }
 }
 
-fn check_addresses(key: &str, text: &At<String>, reader: &mut Reader<'_>) {
-    let Some(Secret::Plain(_)) = reader.place_of_secret(key, &text.value, text.place) else {
-        return;
+/// Where a URL stands. One in plain text has to be a URL with TLS, unless others are allowed.
+fn address(key: &str, text: &At<SecretText>, allow_http: bool, reader: &mut Reader<'_>) -> Option<Secret> {
+    let secret = reader.secret(key, text)?;
+    if let Secret::Plain(PlainSecret(url)) = &secret
+        && !(url.starts_with("https://") || (allow_http && url.starts_with("http://")))
+    {
+        // Without the line itself, which is a secret.
+        let place = reader.sources.describe(text.place);
+        let message = format!("`{key}` is no URL that begins with https:// ({place})");
+        let help = if url.starts_with("http://") {
+            "write https://, or allow_http = true where nobody else can read along"
+        } else {
+            "write \"env:NAME\", \"file:PATH\", or \"https://…\""
+        };
+        reader.report(Finding::new(ProblemKind::BadValue, message).help(help));
+        return None;
+    }
+    Some(secret)
+}
+
+fn addresses(key: &str, text: &At<String>, reader: &mut Reader<'_>) -> Option<Secret> {
+    let secret = reader.place_of_secret(key, &text.value, text.place)?;
+    let Secret::Plain(_) = &secret else {
+        return Some(secret);
     };
-    let is_address = |address: &str| {
+    let is_address = |written: &str| {
+        // `Name <address>`, or the address alone.
+        let address = match written.split_once('<') {
+            Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
+            None => written,
+        };
         address.split_once('@').is_some_and(|(user, domain)| {
-            !user.is_empty() && !domain.is_empty() && !address.contains(|symbol: char| symbol.is_whitespace())
+            let is_plain = |part: &str| {
+                !part.is_empty()
+                    && !part.contains(|symbol: char| symbol.is_whitespace() || symbol.is_control())
+            };
+            is_plain(user) && is_plain(domain)
         })
     };
-    if let Some(bad) = text
+    let bad = text
         .value
         .split(',')
         .map(str::trim)
-        .find(|address| !is_address(address))
-    {
+        .find(|address| !is_address(address));
+    if let Some(bad) = bad {
         let finding = Finding::new(ProblemKind::BadValue, format!("`{bad}` is no mail address"));
         reader.report(
             finding
                 .at(text.place)
                 .help("write \"a@example.com, b@example.com\", or \"env:NAME\""),
         );
+        return None;
+    }
+    Some(secret)
+}
+
+/// Hours of each day, on the clocks of `zone`; a zone that is none was reported.
+fn hours(text: &At<HoursText>, zone: Option<TimeZone>, reader: &mut Reader<'_>) -> Option<QuietHours> {
+    let (from, until) = reader.word(words::hours(&text.value.0), text.place)?;
+    QuietHours::new(from, until, zone?).ok()
+}
+
+fn most(number: &At<i64>, reader: &mut Reader<'_>) -> Option<NonZeroU32> {
+    let most = u32::try_from(number.value)
+        .ok()
+        .filter(|number| *number <= 3600)
+        .and_then(NonZeroU32::new);
+    if most.is_none() {
+        let message = format!("`max_per_hour` must be from 1 to 3600, not {}", number.value);
+        let finding = Finding::new(ProblemKind::BadValue, message).at(number.place);
+        reader.report(finding.help(
+            "write max_per_hour = 20; to be told of nothing but what is critical: severity = \"critical\"",
+        ));
+    }
+    most
+}
+
+fn language(raw: Option<&At<raw::Language>>) -> Option<Language> {
+    Some(match raw?.value {
+        raw::Language::En => Language::En,
+        raw::Language::Ko => Language::Ko,
+    })
+}
+
+const fn severity(raw: raw::Severity) -> Severity {
+    match raw {
+        raw::Severity::Info => Severity::Info,
+        raw::Severity::Warning => Severity::Warning,
+        raw::Severity::Critical => Severity::Critical,
     }
 }
 
+const fn kind(raw: raw::Event) -> EventKind {
+    match raw {
+        raw::Event::Scaled => EventKind::Scaled,
+        raw::Event::AtMax => EventKind::AtMax,
+        raw::Event::AtMin => EventKind::AtMin,
+        raw::Event::Fallback => EventKind::Fallback,
+        raw::Event::Recovered => EventKind::Recovered,
+        raw::Event::Held => EventKind::Held,
+        raw::Event::ResetBy => EventKind::ResetBy,
+        raw::Event::Blind => EventKind::Blind,
+        raw::Event::Error => EventKind::Error,
+        raw::Event::Paused => EventKind::Paused,
+        raw::Event::Resumed => EventKind::Resumed,
+        raw::Event::Overridden => EventKind::Overridden,
+        raw::Event::PolicyChanged => EventKind::PolicyChanged,
+        raw::Event::Threshold => EventKind::Threshold,
+    }
+}
+
+/// Who is told of what is about no workload: whoever `[defaults]` names, and everybody where it names nobody.
+pub(super) fn general(defaults: Option<&Table>, channels: &[ChannelSettings]) -> Routes {
+    let named = |key: &str| {
+        let list = defaults.and_then(|defaults| defaults.get(key));
+        let read: Option<Vec<String>> = list.and_then(|entry| entry.node.clone().read().ok());
+        let names = read.unwrap_or_default();
+        names
+            .iter()
+            .map(|name| ChannelName::from(name.as_str()))
+            .collect::<Vec<_>>()
+    };
+    let mut routes = Routes {
+        channels: named("notify"),
+        critical: named("notify_critical"),
+        ..Routes::default()
+    };
+    if routes.channels.is_empty() && routes.critical.is_empty() {
+        routes.channels = channels.iter().map(|channel| channel.name.clone()).collect();
+    }
+    routes
+}
+
+/// Who is told of a workload; `None` after reporting what is wrong.
+pub(super) fn routes(raw: &RawWorkload, known: &[String], reader: &mut Reader<'_>) -> Option<Routes> {
+    let mut named = |channels: Option<&At<Vec<At<String>>>>| {
+        let channels = channels.map_or(&[][..], |channels| &channels.value);
+        check_channels(channels, known, reader);
+        channels
+            .iter()
+            .map(|channel| ChannelName::from(channel.value.as_str()))
+            .collect()
+    };
+    let (channels, critical) = (named(raw.notify.as_ref()), named(raw.notify_critical.as_ref()));
+    let runbook = link("runbook", raw.runbook.as_ref(), reader);
+    let dashboard = link("dashboard", raw.dashboard.as_ref(), reader);
+    Some(Routes {
+        channels,
+        critical,
+        runbook: runbook?,
+        dashboard: dashboard?,
+        thresholds: Vec::new(),
+        effective: Vec::new(),
+    })
+}
+
+/// Keeps what is in effect for the workloads of which some channel is told when that changes.
+pub(super) fn keep_effective(configuration: &mut Configuration, origins: &Origins) {
+    let Configuration {
+        settings, workloads, ..
+    } = configuration;
+    let is_told = |name: &ChannelName| {
+        let channel = settings
+            .notify
+            .channels
+            .iter()
+            .find(|channel| channel.name == *name);
+        let on = channel.and_then(|channel| channel.rules.on.as_ref());
+        on.is_some_and(|on| on.contains(&EventKind::PolicyChanged))
+    };
+    for workload in workloads {
+        if workload.routes.channels.iter().any(is_told) {
+            let keys = origins.effective(&workload.id).into_iter();
+            workload.routes.effective = keys.map(|key| (key.key.into(), key.value.into())).collect();
+        }
+    }
+}
+
+/// A URL that people follow.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether it could be read, as elsewhere in here"
+)]
+fn link(key: &str, text: Option<&At<String>>, reader: &mut Reader<'_>) -> Option<Option<Arc<str>>> {
+    let Some(text) = text else {
+        return Some(None);
+    };
+    let url = text.value.as_str();
+    let is_url = url.starts_with("https://") || url.starts_with("http://");
+    if !is_url
+        || url.contains(|symbol: char| {
+            symbol.is_whitespace() || symbol.is_control() || "<>\"|".contains(symbol)
+        })
+    {
+        let finding = Finding::new(ProblemKind::BadValue, format!("`{key}` is no URL")).at(text.place);
+        reader.report(finding.help("write \"https://…\", with %20 for a blank"));
+        return None;
+    }
+    Some(Some(url.into()))
+}
+
 /// Reports a channel that nothing defines.
-pub(super) fn check_channels(wanted: &[At<String>], known: &[String], reader: &mut Reader<'_>) {
+fn check_channels(wanted: &[At<String>], known: &[String], reader: &mut Reader<'_>) {
     for channel in wanted.iter().filter(|channel| !known.contains(&channel.value)) {
         let message = format!("there is no channel `{}`", channel.value);
         let names = known.iter().map(String::as_str);
         let table = match channel.value.split_once('.') {
-            Some(("slack" | "email", _)) => format!("[notify.{}]", channel.value),
+            Some(("slack" | "email" | "webhook", _)) => format!("[notify.{}]", channel.value),
             Some(_) | None => format!(
                 "[notify.slack.{}], and call it `slack.{}`",
                 channel.value, channel.value

@@ -48,6 +48,12 @@ const THRESHOLDS: [(&str, &str, &str); 4] = [
     ("REQUEST_RATE_THRESHOLD", "request_rate", "per_replica"),
 ];
 
+/// Where the script sent what it had to say: the variable, the kind of channel it goes to, and the key.
+const CHANNELS: [(&str, &str, &str); 2] = [
+    ("SLACK_WEBHOOK", "slack", "webhook"),
+    ("EMAIL_RECIPIENTS", "email", "to"),
+];
+
 /// Whether a file says `script_environment = true`.
 pub(super) fn is_asked_for(file: &Table) -> bool {
     file.get("script_environment")
@@ -70,6 +76,48 @@ impl Script<'_> {
         self.apply_server(file, source);
         for (variable, metric, key) in THRESHOLDS {
             self.apply_threshold(file, source, variable, metric, key);
+        }
+        for (variable, kind, key) in CHANNELS {
+            self.apply_channel(file, source, variable, kind, key);
+        }
+    }
+
+    /// Lets the only channel of `kind` read what it needs from `variable`, whose value is shown to nobody.
+    fn apply_channel(&mut self, file: &mut Table, source: SourceId, variable: &str, kind: &str, key: &str) {
+        if self.environment.said(variable).is_none() {
+            return;
+        }
+        let channels = file.table_mut("notify").and_then(|notify| notify.table_mut(kind));
+        match channels.map_or(&mut [][..], |channels| &mut channels.entries) {
+            [] => self.not_taken(variable, source, &format!("it has no [notify.{kind}.NAME]")),
+            [channel] => {
+                if let Value::Table(table) = &mut channel.node.value
+                    && !table.has("token")
+                {
+                    set(
+                        table,
+                        key,
+                        Value::Text(format!("env:{variable}")),
+                        channel.key_place,
+                    );
+                }
+                let what = format!("notify.{kind}.{}.{key}", channel.key);
+                self.remarks.push(Remark {
+                    kind: RemarkKind::FromEnvironment,
+                    code: None,
+                    place: None,
+                    text: format!("{variable} from the environment: {what}"),
+                });
+            }
+            [first, second, ..] => {
+                let message =
+                    format!("{variable} is set, and it is not plain which [notify.{kind}.NAME] it means");
+                let finding = Finding::new(ProblemKind::Conflict, message)
+                    .at(first.key_place)
+                    .at(second.key_place);
+                self.findings
+                    .push(finding.help(format!("unset {variable}, or keep one such channel in this file")));
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use super::{
 pub struct Imported {
     /// The policy as a file, with comments.
     pub toml: String,
-    /// What the environment says that this version does not carry out, or not through the file.
+    /// What the environment says that stays out of the file.
     pub not_carried: Vec<String>,
 }
 
@@ -112,12 +112,12 @@ fn not_carried(environment: &Environment) -> Vec<String> {
     let notes = [
         (
             "SLACK_WEBHOOK",
-            "[notify.slack.ops] reads it from the environment; this version checks it and sends nothing",
+            "stays a variable, since it is a secret: [notify.slack.ops] reads it from the environment",
         ),
         (
             "EMAIL_RECIPIENTS",
-            "[notify.email.oncall] reads it from the environment, and the mail server from SMTP_URL; this version checks it and \
-             sends nothing",
+            "stays a variable: [notify.email.oncall] reads it from the environment, and the mail server from SMTP_URL, which the \
+             script had set up on the machine: SMTP_URL=smtp://USER:PASSWORD@HOST:587",
         ),
         (
             "DEBUG",

@@ -73,6 +73,12 @@ const SCHEDULE: &[Way] = &[
     Way::new(&["from", "until"], &[]),
 ];
 
+/// How Slack is reached: one of these.
+const SLACK: &[Way] = &[
+    Way::new(&["webhook"], &[]),
+    Way::new(&["token"], &["channel", "api"]),
+];
+
 const fn groups(kind: TableKind) -> &'static [&'static [Way]] {
     match kind {
         TableKind::Workload => &[TARGETS],
@@ -81,6 +87,7 @@ const fn groups(kind: TableKind) -> &'static [&'static [Way]] {
         TableKind::Ready => &[READY],
         TableKind::Fallback => &[FALLBACK],
         TableKind::Schedule => &[SCHEDULE],
+        TableKind::Slack => &[SLACK],
         TableKind::Other => &[],
     }
 }
@@ -168,12 +175,13 @@ impl Merged {
             merge(&mut defaults, layer, &shape::FILE);
         }
         let mut merged = Self { file: defaults, each };
-        if let Some(mut servers) = merged.file.table("prometheus").cloned() {
-            for server in &mut servers.entries {
-                merged.fill(&mut server.node.value, "prometheus");
-            }
-            if let Some(slot) = merged.file.table_mut("prometheus") {
-                *slot = servers;
+        let Self { file, each } = &mut merged;
+        if let Some(servers) = file.table_mut("prometheus") {
+            fill_all(servers, each, &["prometheus"]);
+        }
+        for kind in ["slack", "email", "webhook"] {
+            if let Some(channels) = file.table_mut("notify").and_then(|notify| notify.table_mut(kind)) {
+                fill_all(channels, each, &[kind, "channel"]);
             }
         }
         merged
@@ -181,13 +189,7 @@ impl Merged {
 
     /// Adds to a table of `kind` what the built-in defaults say of each such table, under what it says itself.
     fn fill(&self, value: &mut Value, kind: &str) {
-        if let (Value::Table(table), Some(defaults)) = (value, self.each.table(kind)) {
-            for entry in &defaults.entries {
-                if !table.has(&entry.key) {
-                    table.entries.push(entry.clone());
-                }
-            }
-        }
+        fill(value, self.each.table(kind));
     }
 
     /// Everything that holds for one workload: defaults, its templates, itself. `None` when a template is wrong.
@@ -201,12 +203,26 @@ impl Merged {
         if let Some(template) = named {
             self.collect_templates(template, &mut chain, findings)?;
         }
+        if let Some(channels) = self.channels_of_namespace(&own.key) {
+            effective.remove("notify");
+            effective.entries.push(channels);
+        }
         for template in chain.iter().rev() {
             merge(&mut effective, template, shape);
         }
         merge(&mut effective, own_table, shape);
         self.complete(&mut effective);
         Some(effective)
+    }
+
+    /// `notify` of the namespace that the workload `id` is in, where the configuration gives it one.
+    fn channels_of_namespace(&self, id: &str) -> Option<Entry> {
+        let (namespace, _) = id.split_once('/')?;
+        let channels = self.file.table("notify")?.table("namespaces")?.get(namespace)?;
+        Some(Entry {
+            key: "notify".to_owned(),
+            ..channels.clone()
+        })
     }
 
     /// Follows `reference` and the templates that templates name, nearest first.
@@ -286,6 +302,26 @@ impl Merged {
         for kind in ["process", "fallback"] {
             if let Some(table) = workload.get_mut(kind) {
                 self.fill(&mut table.node.value, kind);
+            }
+        }
+    }
+}
+
+/// Adds to each table in `tables` what the built-in defaults say of its kinds.
+fn fill_all(tables: &mut Table, each: &Table, kinds: &[&str]) {
+    for entry in &mut tables.entries {
+        for kind in kinds {
+            fill(&mut entry.node.value, each.table(kind));
+        }
+    }
+}
+
+/// Adds `defaults` to a table, under what it says itself.
+fn fill(value: &mut Value, defaults: Option<&Table>) {
+    if let (Value::Table(table), Some(defaults)) = (value, defaults) {
+        for entry in &defaults.entries {
+            if !table.has(&entry.key) {
+                table.entries.push(entry.clone());
             }
         }
     }

@@ -23,7 +23,7 @@ use super::{
     words::PromqlText,
     zero,
 };
-use crate::{MetricOrigin, MetricSettings, ScrapeAddress, settings};
+use crate::{MetricOrigin, MetricSettings, ScrapeAddress, Threshold, settings};
 
 /// What a metric needs to know of its workload.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ pub(super) struct Metric {
     pub(super) policy: MetricPolicy,
     pub(super) settings: MetricSettings,
     pub(super) queries: Queries,
+    pub(super) threshold: Threshold,
 }
 
 /// The expressions of a metric that asks a Prometheus. Parsed once, for all that look into them.
@@ -87,6 +88,11 @@ pub(super) fn metric(
         Some(text) => rules::tolerance(text, reader).and_then(|band| Tolerance::new(band, band).ok()),
     };
     let max_age = reader.span("max_age", raw.max_age.as_ref());
+    let warn_above = match &raw.warn_above {
+        Some(text) => reader.amount(text).map(Some),
+        None => Some(None),
+    };
+    let warn_for = reader.duration(raw.warn_for.as_ref());
     let votes = match raw.scale_down.as_ref().map(|flag| flag.value) {
         Some(false) => Votes::UpOnly,
         Some(true) | None => Votes::UpAndDown,
@@ -133,6 +139,10 @@ pub(super) fn metric(
         policy,
         settings,
         queries,
+        threshold: Threshold {
+            above: warn_above?,
+            lasting: warn_for?.value,
+        },
     })
 }
 

@@ -129,7 +129,18 @@ fn is_plain_secret(key: &str, text: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or_default();
     let secret = matches!(
         last,
-        "bearer_token" | "password" | "webhook" | "smtp" | "client_key" | "client_certificate"
-    ) || (key.contains(".headers.") && super::servers::carries_secret(last));
+        "bearer_token"
+            | "password"
+            | "webhook"
+            | "token"
+            | "secret"
+            | "routing_key"
+            | "authorization"
+            | "heartbeat"
+            | "smtp"
+            | "client_key"
+            | "client_certificate"
+    ) || (key.starts_with("notify.webhook.") && last == "url")
+        || (key.contains(".headers.") && super::servers::carries_secret(last));
     secret && !text.starts_with("env:") && !text.starts_with("file:")
 }

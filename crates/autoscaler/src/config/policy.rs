@@ -24,7 +24,7 @@ use super::{
     servers::Servers,
     targets, words, zero,
 };
-use crate::{Mode, ScrapeAddress, WorkloadSettings};
+use crate::{Mode, Routes, ScrapeAddress, WorkloadSettings};
 
 /// What holds for all workloads.
 #[derive(Debug)]
@@ -66,9 +66,6 @@ pub(super) fn workload(
     if let Some(source) = &raw.source {
         common.servers.check_known(source, reader);
     }
-    if let Some(channels) = &raw.notify {
-        channels::check_channels(&channels.value, common.channels, reader);
-    }
     let settings = policy(id, named_at, raw, target.as_ref(), common, reader);
     Read { settings, target }
 }
@@ -108,6 +105,7 @@ fn policy(
     let schedules = schedules::schedules(raw, bounds, reader);
     let guards = guards(raw.guards.as_ref(), reader);
     let holding = holding::hold_query(raw, common.servers, reader);
+    let routes = channels::routes(raw, common.channels, reader);
     let around = Surroundings {
         servers: common.servers,
         source: raw.source.as_ref(),
@@ -128,10 +126,12 @@ fn policy(
         .map(|(name, raw)| metrics::metric(name, raw, &around, reader))
         .collect();
     let (mut metric_policies, mut metric_settings, mut queries) = (Vec::new(), Vec::new(), Vec::new());
+    let mut thresholds = Vec::new();
     for metric in read.into_iter().collect::<Option<Vec<_>>>()? {
         metric_policies.push(metric.policy);
         metric_settings.push(metric.settings);
         queries.push(metric.queries);
+        thresholds.push(metric.threshold);
     }
     tolerance?;
     let kinds = metrics::kinds(&metric_settings);
@@ -172,6 +172,10 @@ fn policy(
         schedules: schedules?,
         hold_query,
         target: target?.value.clone(),
+        routes: Routes {
+            thresholds,
+            ..routes?
+        },
     };
     Some((
         settings,

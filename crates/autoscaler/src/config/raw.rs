@@ -6,6 +6,7 @@
 
 mod fallback;
 mod metric;
+mod notify;
 mod schedule;
 
 use schemars::JsonSchema;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 pub(super) use self::{
     fallback::{FallbackAction, FallbackWhen, RawFallback},
     metric::{AcrossReplicas, ComparedValue, RawMetric, WhenMissing},
+    notify::{Event, Language, RawChannel, RawEmail, RawNotify, RawSlack, RawWebhook, Severity, WebhookForm},
     schedule::RawSchedule,
 };
 use super::{
@@ -54,7 +56,7 @@ pub(super) struct RawFile {
     pub(super) hpa: Option<RawHpa>,
     /// Prometheus servers (also Mimir, Thanos, VictoriaMetrics), by a name of your choice.
     pub(super) prometheus: Option<Named<RawPrometheus>>,
-    /// Who is told. Read and checked; this version sends nothing.
+    /// Who is told.
     pub(super) notify: Option<RawNotify>,
     /// What holds for every workload that does not say otherwise. The keys are those of a workload.
     pub(super) defaults: Option<RawWorkload>,
@@ -155,54 +157,6 @@ pub(super) struct RawPrometheus {
     pub(super) scrape_interval: Option<At<DurationText>>,
 }
 
-/// Who is told.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RawNotify {
-    /// Slack channels, by a name of your choice; `notify` calls one `slack.NAME`.
-    pub(super) slack: Option<Named<RawSlack>>,
-    /// Mail, by a name of your choice; `notify` calls one `email.NAME`.
-    pub(super) email: Option<Named<RawEmail>>,
-}
-
-/// A Slack channel.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RawSlack {
-    /// Its incoming webhook.
-    #[schemars(example = "env:SLACK_WEBHOOK")]
-    pub(super) webhook: Option<At<SecretText>>,
-    /// What it is told of.
-    pub(super) on: Option<At<Vec<At<Event>>>>,
-}
-
-/// Mail.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RawEmail {
-    /// The mail server, as a URL with its user and password.
-    #[schemars(example = "env:SMTP_URL")]
-    pub(super) smtp: Option<At<SecretText>>,
-    /// The address it comes from.
-    #[schemars(example = "headroom@example.com")]
-    pub(super) from: Option<At<String>>,
-    /// The addresses it goes to, separated by commas; or `env:NAME`, where they stand.
-    #[schemars(example = "env:EMAIL_RECIPIENTS")]
-    pub(super) to: Option<At<String>>,
-    /// What it is told of.
-    pub(super) on: Option<At<Vec<At<Event>>>>,
-}
-
-/// What people can be told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Event {
-    Scaled,
-    AtMax,
-    Fallback,
-    Error,
-}
-
 /// The rules for one workload.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -222,8 +176,18 @@ pub(super) struct RawWorkload {
     /// Lints that are no danger here, by their codes, each with the reason. The book's page of lints says what each finds.
     #[schemars(extend("x-example" = "min_equals_max = \"the autoscaler only watches\""))]
     pub(super) lints: Option<Named<At<String>>>,
-    /// The channels that are told, such as `["slack.ops"]`. Read and checked; this version sends nothing.
+    /// The channels that are told, such as `["slack.ops"]`.
     pub(super) notify: Option<At<Vec<At<String>>>>,
+    /// The channels that are also told of what is critical.
+    #[schemars(extend("x-example" = "[\"webhook.pagerduty\"]"))]
+    pub(super) notify_critical: Option<At<Vec<At<String>>>>,
+    /// What to do when something is wrong with it: a URL that every notice has.
+    #[schemars(example = "https://wiki.example.com/api#scaling")]
+    pub(super) runbook: Option<At<String>>,
+    /// Its dashboard: a URL that every notice has. `{from}` and `{to}` stand for the time around what happened, in milliseconds
+    /// since 1970, as Grafana takes them.
+    #[schemars(example = "https://grafana.example.com/d/api?from={from}&to={to}")]
+    pub(super) dashboard: Option<At<String>>,
     /// An object in a Kubernetes cluster that has a scale subresource, as kubectl writes it: `KIND[.GROUP]/NAME`, or
     /// `KIND.VERSION.GROUP/NAME`. Its namespace is the workload's.
     #[schemars(example = "deployment/api")]

@@ -66,15 +66,28 @@ every workload in it, `METRICS_SERVER` the url of its only Prometheus (`http://`
 pub(super) type TableOfPage = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// The tables of the page.
-const TABLES: [TableOfPage; 19] = [
+const TABLES: [TableOfPage; 20] = [
     ("The file", &[], &[""]),
     ("`[history]`", &["history"], &["history"]),
     ("`[brake]`", &["brake"], &["brake"]),
     ("`[hpa]`", &["hpa"], &["hpa"]),
     ("`[prometheus.NAME]`", &["prometheus", "*"], &["each.prometheus"]),
-    ("`[notify]`", &["notify"], &[]),
-    ("`[notify.slack.NAME]`", &["notify", "slack", "*"], &[]),
-    ("`[notify.email.NAME]`", &["notify", "email", "*"], &[]),
+    ("`[notify]`", &["notify"], &["notify"]),
+    (
+        "`[notify.slack.NAME]`",
+        &["notify", "slack", "*"],
+        &["each.slack", "each.channel"],
+    ),
+    (
+        "`[notify.email.NAME]`",
+        &["notify", "email", "*"],
+        &["each.email", "each.channel"],
+    ),
+    (
+        "`[notify.webhook.NAME]`",
+        &["notify", "webhook", "*"],
+        &["each.webhook", "each.channel"],
+    ),
     (
         "`[workload.\"NAMESPACE/NAME\"]`",
         &["workload", "*"],

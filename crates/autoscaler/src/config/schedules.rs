@@ -226,7 +226,7 @@ fn recurring(
     })
 }
 
-fn expression(text: &At<CronText>, reader: &mut Reader<'_>) -> Option<CronExpression> {
+pub(super) fn expression(text: &At<CronText>, reader: &mut Reader<'_>) -> Option<CronExpression> {
     let parsed: Result<CronExpression, CronSyntaxError> = text.value.0.parse();
     parsed
         .map_err(|error| {
@@ -316,7 +316,7 @@ fn needed_zone(
     self::zone(text, reader)
 }
 
-fn zone(text: &At<ZoneText>, reader: &mut Reader<'_>) -> Option<TimeZone> {
+pub(super) fn zone(text: &At<ZoneText>, reader: &mut Reader<'_>) -> Option<TimeZone> {
     let name = text.value.0.as_str();
     let found = TimeZone::get(name).ok().filter(|zone| !zone.is_unknown());
     if found.is_none() {

@@ -44,6 +44,7 @@ pub(super) enum TableKind {
     Ready,
     Fallback,
     Schedule,
+    Slack,
     Other,
 }
 
@@ -132,6 +133,7 @@ fn table_or_named(schema: &Json) -> Shape {
         Some("ready") => TableKind::Ready,
         Some("fallback") => TableKind::Fallback,
         Some("schedule") => TableKind::Schedule,
+        Some("slack") => TableKind::Slack,
         Some(_) | None => TableKind::Other,
     };
     let properties = schema.get("properties").and_then(Json::as_object);

@@ -55,6 +55,8 @@ texts! {
     CronText = "cron expression";
     /// A time zone, such as `"Europe/Berlin"`.
     ZoneText = "time zone";
+    /// Hours of each day, such as `"22:00-07:00"`.
+    HoursText = "hours";
     /// A date and time, such as `"2026-11-27T08:00"`.
     MomentText = "date and time";
     /// Where a secret stands, such as `"env:NAME"`.
@@ -151,6 +153,8 @@ pub(super) enum WordError {
     Target { text: String },
     #[error("`{part}` is not a DNS label")]
     Label { part: String },
+    #[error("`{text}` is no part of a day")]
+    Hours { text: String },
     #[error("`{text}` is not a port")]
     Port { text: String },
     #[error("`{text}` is not a URL of a server: {reason}")]
@@ -177,6 +181,7 @@ impl WordError {
             Self::Label { .. } => {
                 "a DNS label is 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends"
             }
+            Self::Hours { .. } => "write two times of a day, from and until: \"22:00-07:00\"",
             Self::Port { .. } => {
                 "write a number from 1 to 65535, or the name that a container gives its port: \"metrics\""
             }
@@ -398,6 +403,26 @@ pub(super) fn target(text: &str) -> Result<TargetWords, WordError> {
             group: group.map(str::to_owned),
             name: name.to_owned(),
         },
+    })
+}
+
+/// From one time of a day until another, which may be on the next day.
+pub(super) fn hours(text: &str) -> Result<(jiff::civil::Time, jiff::civil::Time), WordError> {
+    let time = |part: &str| {
+        let (hour, minute) = part.trim().split_once(':')?;
+        let number = |digits: &str| {
+            let is_plain = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_plain.then(|| digits.parse().ok()).flatten()
+        };
+        jiff::civil::Time::new(number(hour)?, number(minute)?, 0, 0).ok()
+    };
+    let read = || {
+        let (from, until) = text.split_once('-')?;
+        let (from, until) = (time(from)?, time(until)?);
+        (from != until).then_some((from, until))
+    };
+    read().ok_or_else(|| WordError::Hours {
+        text: text.to_owned(),
     })
 }
 

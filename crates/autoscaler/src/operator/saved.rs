@@ -5,6 +5,7 @@
 
 use std::{io, sync::Arc};
 
+use headroom_notifier::delivery::Silence;
 use headroom_policy_engine::{Operator, Replicas, Timestamp, WorkloadId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -15,6 +16,8 @@ use super::{OperatorActs, Override, OverrideAsks, OverrideError, Pause, ScaleDow
 const PAUSES: u32 = 1;
 /// The version with overrides.
 const OVERRIDES: u32 = 2;
+/// The version with silences.
+const SILENCES: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +26,23 @@ struct Saved {
     pauses: Vec<SavedPause>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     overrides: Vec<SavedOverride>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    silences: Vec<SavedSilence>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedSilence {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workload: Option<WorkloadId>,
+    from: String,
+    until: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    critical: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Arc<str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,9 +91,9 @@ enum EntryError {
 /// Why that is nothing headroom wrote, in words.
 pub(super) fn read(bytes: &[u8]) -> Result<OperatorActs, String> {
     let saved: Saved = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if !(PAUSES..=OVERRIDES).contains(&saved.version) {
+    if !(PAUSES..=SILENCES).contains(&saved.version) {
         return Err(format!(
-            "it has version {}, and this headroom knows versions {PAUSES} to {OVERRIDES}",
+            "it has version {}, and this headroom knows versions {PAUSES} to {SILENCES}",
             saved.version
         ));
     }
@@ -89,6 +109,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<OperatorActs, String> {
                 .into_iter()
                 .map(Override::try_from)
                 .collect::<Result<_, _>>()?,
+            silences: saved
+                .silences
+                .into_iter()
+                .map(silence)
+                .collect::<Result<_, _>>()?,
         })
     };
     acts().map_err(|error| error.to_string())
@@ -97,13 +122,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<OperatorActs, String> {
 /// What stands in the file for `acts`.
 pub(super) fn written(acts: OperatorActs) -> io::Result<Vec<u8>> {
     let saved = Saved {
-        version: if acts.overrides.is_empty() {
-            PAUSES
-        } else {
-            OVERRIDES
+        version: match (&*acts.overrides, &*acts.silences) {
+            ([], []) => PAUSES,
+            ([_, ..], []) => OVERRIDES,
+            (_, [_, ..]) => SILENCES,
         },
         pauses: acts.pauses.into_iter().map(SavedPause::from).collect(),
         overrides: acts.overrides.into_iter().map(SavedOverride::from).collect(),
+        silences: acts.silences.into_iter().map(SavedSilence::from).collect(),
     };
     let mut text = serde_json::to_vec_pretty(&saved)?;
     text.push(b'\n');
@@ -175,6 +201,32 @@ impl TryFrom<SavedOverride> for Override {
             )?,
         })
     }
+}
+
+impl From<Silence> for SavedSilence {
+    fn from(one: Silence) -> Self {
+        Self {
+            workload: one.workload,
+            from: moment_text(one.from),
+            until: moment_text(one.until),
+            critical: one.silences_critical,
+            reason: one.operator.reason,
+            by: one.operator.by,
+        }
+    }
+}
+
+fn silence(saved: SavedSilence) -> Result<Silence, EntryError> {
+    Ok(Silence {
+        workload: saved.workload,
+        from: moment(&saved.from)?,
+        until: moment(&saved.until)?,
+        operator: Operator {
+            by: saved.by,
+            reason: saved.reason,
+        },
+        silences_critical: saved.critical,
+    })
 }
 
 /// A moment as people write it. One beyond what can be written is the last one that can, which nobody will see.

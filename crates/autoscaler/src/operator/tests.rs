@@ -191,7 +191,9 @@ fn a_file_that_cannot_be_read_is_no_empty_one_and_is_left_alone() {
     let texts = [
         "",
         "{",
-        r#"{"version":3,"pauses":[]}"#,
+        r#"{"version":4,"pauses":[]}"#,
+        r#"{"version":3,"pauses":[],"silences":[{"workload":"web","from":"2026-01-01T00:00:00Z"}]}"#,
+        r#"{"version":3,"pauses":[],"silences":[{"from":"2026-01-01T00:00:00Z","until":"soon"}]}"#,
         r#"{"version":1,"pauses":[{"workload":"NOT A NAME","since":"2026-01-01T00:00:00Z"}]}"#,
         r#"{"version":1,"pauses":[{"workload":"web","since":"yesterday"}]}"#,
         r#"{"version":2,"pauses":[],"overrides":[{"workload":"web","since":"2026-01-01T00:00:00Z","min_replicas":5}]}"#,
@@ -231,4 +233,37 @@ fn what_is_asked_for_at_once_is_all_kept() {
     });
     let acts = OperatorFile::new(dir.path()).acts().unwrap();
     assert_eq!((acts.pauses.len(), acts.overrides.len()), (8, 8));
+}
+
+#[test]
+fn silences_stand_beside_pauses_and_are_known_for_a_day_after_their_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = OperatorFile::new(dir.path());
+    let silence = |workload: Option<&str>, until: i64| Silence {
+        workload: workload.map(id),
+        from: at(0),
+        until: at(until),
+        operator: Operator {
+            by: Some("ada".into()),
+            reason: Some("load test".into()),
+        },
+        silences_critical: workload.is_none(),
+    };
+    file.pause(pause("web", None)).unwrap();
+    let of_web = silence(Some("web"), 100);
+    let of_all = silence(None, 200);
+    file.silence(of_web.clone()).unwrap();
+    file.silence(of_all.clone()).unwrap();
+    let acts = file.acts().unwrap();
+    assert_eq!(acts.silences, [of_all.clone(), of_web.clone()]);
+    assert_eq!(acts.pauses.len(), 1);
+    assert_eq!(file.end_silence(Some(&id("web")), at(50)).unwrap(), Some(of_web));
+    assert_eq!(file.end_silence(Some(&id("web")), at(60)).unwrap(), None);
+    assert_eq!(file.end_silence(Some(&id("other")), at(60)).unwrap(), None);
+    let known = |now| file.acts().unwrap().at(at(now)).silences.len();
+    let day = 24 * 3600;
+    assert_eq!(
+        [known(50 + day - 1), known(50 + day), known(200 + day)],
+        [2, 1, 0]
+    );
 }

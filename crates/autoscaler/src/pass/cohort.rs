@@ -17,10 +17,12 @@ use super::{
     report::in_one_line,
     states::Taken,
     targets::{patience, read_one},
+    telling::told,
 };
 use crate::{
     DecisionRecord, Notice, StoreError, Tripped, Verdict,
-    store::{Decided, Finished, OpenIntent, Told},
+    notify::Incidents,
+    store::{Decided, Finished, OpenIntent},
 };
 
 /// What came of a cohort.
@@ -48,13 +50,15 @@ pub(super) struct Item {
     pub(super) record: DecisionRecord,
     /// What the decision was based on.
     seen: Observations,
-    settled: Option<(OpenIntent, Outcome)>,
+    pub(super) settled: Option<(OpenIntent, Outcome)>,
     /// The change to write; `None` where there is none, or none that may be written.
     change: Option<Decision>,
     /// Whether it is known what became of the change.
     is_settled: bool,
     /// Whether it was decided about once before in this pass. A second conflict is left to the next one.
     is_anew: bool,
+    /// What goes on with it that people are told of, where the state is to have that anew.
+    incidents: Option<String>,
 }
 
 impl Autoscaler {
@@ -200,7 +204,11 @@ impl Autoscaler {
         let now = pass.now;
         let scrape = self.scrape.clone();
         let store = Arc::clone(&self.store);
-        blocking(items, move |items| {
+        let mut items = items;
+        let tellings = self.learn(pass, &mut items, |item| item.change.is_none());
+        let tellings = Arc::new(tellings);
+        let to_keep = Arc::clone(&tellings);
+        let (items, recorded) = blocking(items, move |items| {
             let readings = scrape
                 .map(|scrape| postcard::to_stdvec(&scrape.readings()))
                 .transpose();
@@ -209,13 +217,15 @@ impl Autoscaler {
                 reason: error.to_string(),
             })?;
             let decided: Vec<_> = items.iter_mut().map(Item::decided).collect();
-            let rows = store.record_decided(&decided, readings.as_deref(), tripped, &Told::default(), now)?;
+            let rows = store.record_decided(&decided, readings.as_deref(), tripped, &told(&to_keep), now)?;
             for (item, row) in items.iter_mut().zip(rows) {
                 item.taken.remembered_mut().last = Some(row);
             }
             Ok(())
         })
-        .await
+        .await;
+        self.hand_over(&tellings, &recorded);
+        (items, recorded)
     }
 
     /// Writes the changes, and records what became of them: those that are quick together, the others as they come. Those
@@ -252,11 +262,15 @@ impl Autoscaler {
             return items;
         }
         let (store, now) = (Arc::clone(&self.store), pass.now);
+        let mut items = items;
+        let tellings = Arc::new(self.learn(pass, &mut items, |item| item.is_anew || !item.is_conflict()));
+        let to_keep = Arc::clone(&tellings);
         let (items, recorded) = blocking(items, move |items| {
-            let finished: Vec<_> = items.iter().filter_map(Item::finished).collect();
-            store.record_finished(&finished, &Told::default(), now)
+            let finished: Vec<_> = items.iter_mut().filter_map(Item::finished).collect();
+            store.record_finished(&finished, &told(&to_keep), now)
         })
         .await;
+        self.hand_over(&tellings, &recorded);
         if let Err(error) = &recorded {
             cohort.notices.push(not_written(error));
         }
@@ -277,6 +291,11 @@ impl Item {
     /// Its place in the configuration.
     pub(super) fn index(&self) -> usize {
         self.taken.index
+    }
+
+    /// The decision, and what is known to go on with the workload.
+    pub(super) fn lesson(&mut self) -> (&DecisionRecord, &mut Incidents) {
+        (&self.record, &mut self.taken.remembered_mut().incidents)
     }
 
     /// Decides again about what was to be changed, with one more hold.
@@ -324,6 +343,7 @@ impl Item {
 
     fn decided(&mut self) -> Decided<'_> {
         let settled = self.settled.take();
+        self.incidents = self.taken.remembered_mut().incidents.take_change();
         let remembered = self.taken.remembered();
         let is_decided =
             matches!(self.record.verdict, Verdict::Decided { .. }) || self.record.round.is_some();
@@ -331,19 +351,20 @@ impl Item {
             record: &self.record,
             memory: is_decided.then_some(&remembered.memory),
             target: remembered.target.as_deref(),
-            incidents: None,
+            incidents: self.incidents.as_deref(),
             last: remembered.last.as_ref(),
             is_intent: self.change.is_some(),
             settled,
         }
     }
 
-    fn finished(&self) -> Option<Finished<'_>> {
+    fn finished(&mut self) -> Option<Finished<'_>> {
+        self.incidents = self.taken.remembered_mut().incidents.take_change();
         let remembered = self.taken.remembered();
         Some(Finished {
             record: &self.record,
             memory: &remembered.memory,
-            incidents: None,
+            incidents: self.incidents.as_deref(),
             row: remembered.last.as_ref()?.id,
             is_settled: self.is_settled,
         })
@@ -413,6 +434,7 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: Vec<Answer>, ho
         settled,
         is_settled: true,
         is_anew: false,
+        incidents: None,
     };
     item.look_for_change(managed, pass.now);
     item

@@ -11,7 +11,7 @@ use jiff::{
 const CHANGES_LOOKED_AT: usize = 8;
 
 /// The moment of a decision; `None` beyond the calendar.
-pub(super) fn on_the_calendar(at: Moment) -> Option<Timestamp> {
+pub(crate) fn on_the_calendar(at: Moment) -> Option<Timestamp> {
     Timestamp::from_millisecond(at.unix_millis()).ok()
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn first_moment(zone: &TimeZone, time: DateTime) -> Option<Timestamp>
 /// The latest time on the wall whose first moment is not after `now`. `None` beyond the calendar.
 ///
 /// That is what the clocks show, but for the second time an hour happens: by then all of that hour has been.
-pub(super) fn latest_begun(zone: &TimeZone, now: Timestamp) -> Option<DateTime> {
+pub(crate) fn latest_begun(zone: &TimeZone, now: Timestamp) -> Option<DateTime> {
     let here = zone.to_offset(now);
     let shown = here.to_datetime(now);
     match zone.to_ambiguous_timestamp(shown).offset() {

@@ -84,6 +84,11 @@ impl Store {
         latest(&self.connection(), workload)
     }
 
+    /// The decision in one row; `None` where there is none that can be read.
+    pub(crate) fn decided(&self, row: RowId) -> Result<Option<DecisionRecord>, StoreError> {
+        record(&self.connection(), row)
+    }
+
     /// What the state knows of each workload, by identity.
     ///
     /// # Errors

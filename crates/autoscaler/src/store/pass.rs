@@ -12,7 +12,7 @@ use rusqlite::{
 use super::{
     Store, StoreError, Told, brake, history, intents, intents::OpenIntent, millis, outbox, retention,
 };
-use crate::{DecisionRecord, Notice, Tripped, Verdict};
+use crate::{DecisionRecord, Notice, Tripped, Verdict, notify::Incidents};
 
 /// The bytes that most memories and most records fit into, so that writing one takes one allocation.
 const USUAL_MEMORY: usize = 1024;
@@ -36,7 +36,7 @@ pub(crate) struct Remembered {
     /// What identifies the target that the memory is of, where something does.
     pub(crate) target: Option<Arc<str>>,
     /// What goes on with it that people are told of, as it was last recorded.
-    pub(crate) incidents: Option<Arc<str>>,
+    pub(crate) incidents: Incidents,
     pub(crate) last: Option<LastRow>,
     pub(crate) intent: Option<OpenIntent>,
 }
@@ -85,7 +85,7 @@ impl Store {
                 let last: Option<i64> = row.get(0)?;
                 let key: Option<Vec<u8>> = row.get(1)?;
                 let target: Option<Arc<str>> = row.get(2)?;
-                let incidents: Option<Arc<str>> = row.get(3)?;
+                let incidents = Incidents::read(row.get_ref(3)?.as_str_or_null().ok().flatten());
                 let memory = decode(row.get_ref(4)?.as_blob().unwrap_or_default());
                 Ok((last, key, target, incidents, memory))
             })

@@ -22,6 +22,7 @@ mod past;
 mod processes;
 mod restart;
 mod state_files;
+mod telling;
 mod upgrade;
 mod world;
 mod zero;

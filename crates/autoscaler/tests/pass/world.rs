@@ -3,13 +3,17 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use headroom_actuator::{Access, Actuator, CommandTarget, ScaleTarget, testing::ScriptedActuator};
 use headroom_autoscaler::{
-    Autoscaler, BrakeSettings, DecisionRecord, HistoryQuery, HistoryRow, HistorySettings, Managed,
-    MetricOrigin, MetricSettings, Mode, Opened, OperatorFile, Parts, PassRecord, SourceId, Sources, Store,
-    Verdict, Which, WorkloadSettings,
+    Autoscaler, BrakeSettings, Channels, DecisionRecord, FollowingClock, HistoryQuery, HistoryRow,
+    HistorySettings, Managed, MetricOrigin, MetricSettings, Mode, Notifications, NotifySettings, Opened,
+    OperatorFile, Parts, PassRecord, SourceId, Sources, Store, Verdict, Which, WorkloadSettings,
 };
 use headroom_metrics_source::{
     MetricQuery, PromqlQuery,
     testing::{ScriptedSource, promql},
+};
+use headroom_notifier::{
+    Notifier,
+    delivery::{Channel, ChannelName},
 };
 use headroom_policy_engine::*;
 use tempfile::TempDir;
@@ -48,6 +52,10 @@ pub(crate) struct World {
     pub(crate) workloads: Vec<WorkloadSettings>,
     pub(crate) history: HistorySettings,
     pub(crate) brake: BrakeSettings,
+    /// Who can be told.
+    pub(crate) notify: NotifySettings,
+    /// What hands messages over, by the names of channels.
+    pub(crate) notifiers: Vec<(ChannelName, Arc<dyn Notifier>)>,
 }
 
 impl World {
@@ -70,6 +78,8 @@ impl World {
                 least: 5,
                 hold: seconds(600),
             },
+            notify: NotifySettings::default(),
+            notifiers: Vec::new(),
         };
         for name in names {
             world.actuator.put(&id(name), replicas(2));
@@ -136,18 +146,35 @@ impl World {
                 Mode::Preview | Mode::Shadow => Access::ReadOnly(Arc::clone(&self.actuator) as _),
             },
         };
+        let store = Arc::new(opened.store);
         Parts {
+            notifications: self.notifications(&store),
             workloads: self.workloads.iter().map(manage).collect(),
             sources,
             scrape: None,
             processes: None,
-            store: Arc::new(opened.store),
+            store,
             notices: opened.notices,
             brake: self.brake,
             command: "a test".to_owned(),
             deadline: DEADLINE,
             pass_deadline: seconds(90),
         }
+    }
+
+    fn notifications(&self, store: &Arc<Store>) -> Notifications {
+        let usable = self.notifiers.iter().map(|(name, notifier)| Channel {
+            name: name.clone(),
+            notifier: Arc::clone(notifier),
+            rules: headroom_notifier::testing::rules(),
+            alternates: Vec::new(),
+        });
+        let channels = Channels {
+            usable: usable.collect(),
+            ..Channels::default()
+        };
+        let clock = Arc::new(FollowingClock::starting_at(at(0)));
+        Notifications::new(Some("prod-eu"), &self.notify, channels, store, clock).unwrap()
     }
 
     /// The count of `name` now.
@@ -257,6 +284,7 @@ pub(crate) fn settings(name: &str) -> WorkloadSettings {
         }],
         schedules: Vec::new(),
         hold_query: None,
+        routes: headroom_autoscaler::Routes::default(),
         target: command(name),
     }
 }

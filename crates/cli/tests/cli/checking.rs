@@ -67,7 +67,7 @@ fn remarks_go_to_stderr_one_line_each() {
     );
     assert_said!("check_remarks", world.headroom(&["check"]).expect(0));
     let json = world.headroom(&["check", "--format", "json"]).expect(0).json();
-    assert_eq!(json["remarks"].as_array().unwrap().len(), 2, "{json}");
+    assert_eq!(json["remarks"].as_array().unwrap().len(), 1, "{json}");
 }
 
 #[test]

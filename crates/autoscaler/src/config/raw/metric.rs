@@ -87,6 +87,12 @@ pub(in crate::config) struct RawMetric {
     #[serde(rename = "for")]
     #[schemars(example = "1m")]
     pub(in crate::config) lasting: Option<At<DurationText>>,
+    /// Channels that are told of `threshold` are told when the metric has been above this for `warn_for`, whether or not the
+    /// count changes; where the metric is a total, of the share of each replica. When it is not set: above its own target.
+    #[schemars(example = "85%")]
+    pub(in crate::config) warn_above: Option<At<AmountText>>,
+    /// For how long, for `threshold`.
+    pub(in crate::config) warn_for: Option<At<DurationText>>,
     /// `false`: the metric may raise the count and never lower it.
     pub(in crate::config) scale_down: Option<At<bool>>,
     /// `true`: any value above zero starts a workload that stands at zero, at once. For metrics that are known without

@@ -1,0 +1,141 @@
+//! The same about many workloads at once: a Prometheus that is down is one thing to be told of, and not one for each
+//! workload that asks it.
+//!
+//! Channel by channel, because teams have their own: what goes on with several workloads that a channel is told of becomes
+//! one notice there, and is closed when it goes on with none of them any more.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use headroom_notifier::{
+    Notice, Stage,
+    delivery::{Addressed, ChannelName},
+};
+use headroom_policy_engine::{Timestamp, WorkloadId};
+use serde::{Deserialize, Serialize};
+
+use super::router::id;
+
+/// From so many workloads on, of which a channel would be told the same in one pass, it is told once of all.
+const MANY: usize = 4;
+
+/// What goes on with many workloads at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Collectives(Vec<Collective>);
+
+/// The same about several workloads, as one channel is told of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Collective {
+    channel: ChannelName,
+    /// What goes on, as [`Event::subject`](headroom_notifier::Event::subject) has it.
+    subject: Arc<str>,
+    since: Timestamp,
+    /// With whom it still does.
+    affected: BTreeSet<WorkloadId>,
+    /// What was told: about the first of them, with the number of the others.
+    told: Notice,
+}
+
+impl Collectives {
+    /// Puts together what `told`, of one pass, tells a channel of many workloads. Whether anything was put together, or what
+    /// was put together before has changed.
+    pub(super) fn fold(&mut self, told: &mut Vec<Addressed>) -> bool {
+        let mut has_changed = false;
+        let mut begun: Vec<Collective> = Vec::new();
+        for one in told.iter_mut() {
+            let Some(workload) = one.notice.workload.clone() else {
+                continue;
+            };
+            let subject = one.notice.event.subject();
+            let notice = &one.notice;
+            match notice.stage {
+                Stage::Once => {}
+                Stage::Opened => one.to.retain(|channel| {
+                    if let Some(collective) = self.of(channel, &subject) {
+                        has_changed |= collective.affected.insert(workload.clone());
+                        return false;
+                    }
+                    match begun.iter_mut().find(|one| one.is(channel, &subject)) {
+                        Some(collective) => {
+                            collective.affected.insert(workload.clone());
+                        }
+                        None => begun.push(Collective {
+                            channel: channel.clone(),
+                            subject: subject.as_str().into(),
+                            since: notice.at,
+                            affected: BTreeSet::from([workload.clone()]),
+                            told: notice.clone(),
+                        }),
+                    }
+                    true
+                }),
+                Stage::Closed { .. } => one.to.retain(|channel| {
+                    let Some(collective) = self.of(channel, &subject) else {
+                        return true;
+                    };
+                    let was_in = collective.affected.remove(&workload);
+                    has_changed |= was_in;
+                    if was_in && collective.affected.is_empty() {
+                        // What it says when it ends is what the last one says.
+                        collective.told.event = notice.event.clone();
+                        collective.told.at = notice.at;
+                    }
+                    !was_in
+                }),
+            }
+        }
+        begun.retain(|collective| collective.affected.len() >= MANY);
+        has_changed |= !begun.is_empty();
+        self.begin(begun, told);
+        self.end(told);
+        told.retain(|one| !one.to.is_empty());
+        has_changed
+    }
+
+    fn of(&mut self, channel: &ChannelName, subject: &str) -> Option<&mut Collective> {
+        self.0.iter_mut().find(|one| one.is(channel, subject))
+    }
+
+    /// Tells once of each of `begun` instead of once for each workload.
+    fn begin(&mut self, begun: Vec<Collective>, told: &mut Vec<Addressed>) {
+        for mut collective in begun {
+            for one in told.iter_mut() {
+                let is_in = one.notice.stage == Stage::Opened
+                    && one.notice.event.subject() == *collective.subject
+                    && one
+                        .notice
+                        .workload
+                        .as_ref()
+                        .is_some_and(|id| collective.affected.contains(id));
+                if is_in {
+                    one.to.retain(|channel| *channel != collective.channel);
+                }
+            }
+            collective.told.also = u32::try_from(collective.affected.len() - 1).unwrap_or(u32::MAX);
+            collective.told.id = id(&collective.told);
+            told.push(Addressed::new(
+                collective.told.clone(),
+                vec![collective.channel.clone()],
+            ));
+            self.0.push(collective);
+        }
+    }
+
+    /// Closes what goes on with nobody any more.
+    fn end(&mut self, told: &mut Vec<Addressed>) {
+        for collective in self.0.extract_if(.., |one| one.affected.is_empty()) {
+            let mut notice = collective.told;
+            notice.stage = Stage::Closed {
+                after: notice.at.since(collective.since),
+            };
+            notice.id = id(&notice);
+            told.push(Addressed::new(notice, vec![collective.channel]));
+        }
+    }
+}
+
+impl Collective {
+    fn is(&self, channel: &ChannelName, subject: &str) -> bool {
+        self.channel == *channel && *self.subject == *subject
+    }
+}

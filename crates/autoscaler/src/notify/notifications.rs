@@ -1,0 +1,202 @@
+//! All that telling people takes, in one process: who is told of what, and who hands it over.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use headroom_notifier::{
+    Heartbeat,
+    delivery::{Addressed, Dispatcher, Flushed, Parts, Silence},
+};
+use headroom_policy_engine::Timestamp;
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tracing::{error, warn};
+
+use super::{Channels, NotifySettings, Teller};
+use crate::{Clock, DeliveryLock, Store, StoreError, pass::in_one_line};
+
+/// How often a loop tries to become the one who hands notices over, because a one-shot does so for a while.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// All that telling people takes. By default nobody is told of anything.
+#[derive(Default)]
+pub struct Notifications {
+    pub(crate) teller: Teller,
+    dispatcher: Option<Dispatcher>,
+    heartbeat: Option<Beating>,
+    /// Those that the dispatcher knows.
+    silences: Mutex<Vec<Silence>>,
+}
+
+/// A heartbeat of which one is under way at a time.
+struct Beating {
+    heartbeat: Arc<Heartbeat>,
+    under_way: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Notifications {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifications")
+            .field("teller", &self.teller)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Notifications {
+    /// Tells whom `settings` name, by `channels`, of what `store` keeps.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn new(
+        cluster: Option<&str>,
+        settings: &NotifySettings,
+        channels: Channels,
+        store: &Arc<Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let fleet = store.fleet_incidents()?;
+        let outbox = Arc::clone(store);
+        let Channels {
+            usable: channels,
+            heartbeat,
+            ..
+        } = channels;
+        let dispatcher = (!channels.is_empty()).then(|| {
+            Dispatcher::new(Parts {
+                channels,
+                outbox,
+                now: Arc::new(move || clock.now()),
+                cluster: cluster.map(Arc::from),
+            })
+        });
+        Ok(Self {
+            teller: Teller::new(cluster, settings, fleet.as_deref()),
+            dispatcher,
+            heartbeat: heartbeat.map(|heartbeat| Beating {
+                heartbeat: Arc::new(heartbeat),
+                under_way: Arc::new(Semaphore::new(1)),
+            }),
+            silences: Mutex::default(),
+        })
+    }
+
+    /// Says that there is something to hand over. Waits for nothing.
+    pub(crate) fn wake(&self) {
+        if let Some(dispatcher) = &self.dispatcher {
+            dispatcher.wake();
+        }
+    }
+
+    /// Keeps in memory what the state could not.
+    pub(crate) fn keep(&self, told: &[Addressed]) {
+        let Some(dispatcher) = self.dispatcher.as_ref().filter(|_| !told.is_empty()) else {
+            return;
+        };
+        if let Err(error) = dispatcher.keep(told) {
+            error!(
+                error = in_one_line(&error),
+                notices = told.len(),
+                "what people should be told is lost"
+            );
+        }
+        dispatcher.wake();
+    }
+
+    /// Says when people do not want to be told.
+    pub(crate) fn set_silences(&self, silences: Vec<Silence>) {
+        let mut known = self.silences.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dispatcher) = self.dispatcher.as_ref().filter(|_| *known != silences) {
+            known.clone_from(&silences);
+            dispatcher.set_silences(silences);
+        }
+    }
+
+    /// Hands over what is due, again and again until `shutdown` is done.
+    pub(crate) async fn run(
+        &self,
+        store: &Store,
+        command: &str,
+        clock: &dyn Clock,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let Some(dispatcher) = &self.dispatcher else {
+            return;
+        };
+        let mut shutdown = pin!(shutdown);
+        let lock = async {
+            loop {
+                match DeliveryLock::try_acquire(store.state_dir(), command, clock.now()) {
+                    Ok(Ok(lock)) => return lock,
+                    Ok(Err(_)) => {}
+                    Err(error) => warn!(
+                        error = in_one_line(&error),
+                        "nobody can hand over what people are told"
+                    ),
+                }
+                sleep(RETRY).await;
+            }
+        };
+        let _lock = tokio::select! {
+            biased;
+            () = &mut shutdown => return,
+            lock = lock => lock,
+        };
+        dispatcher.run(shutdown).await;
+    }
+
+    /// Hands over what is due within `deadline`, and leaves the rest to the next run. Nothing where somebody else does so.
+    pub(crate) async fn flush(&self, store: &Store, command: &str, now: Timestamp, deadline: Duration) {
+        let Some(dispatcher) = &self.dispatcher else {
+            return;
+        };
+        match DeliveryLock::try_acquire(store.state_dir(), command, now) {
+            Ok(Ok(_lock)) => say(dispatcher.flush(deadline).await),
+            Ok(Err(_)) => {}
+            Err(error) => warn!(
+                error = in_one_line(&error),
+                "what people are told is left to the next run"
+            ),
+        }
+    }
+
+    /// Tells whoever listens for it that a pass could see everything. Waits for nothing, and one at a time.
+    pub(crate) fn beat(&self) {
+        let Some(Beating { heartbeat, under_way }) = &self.heartbeat else {
+            return;
+        };
+        let Ok(permit) = Arc::clone(under_way).try_acquire_owned() else {
+            return;
+        };
+        let heartbeat = Arc::clone(heartbeat);
+        tokio::spawn(async move {
+            if let Err(error) = heartbeat.beat().await {
+                warn!(error = in_one_line(&error), "the heartbeat did not arrive");
+            }
+            drop(permit);
+        });
+    }
+
+    /// Waits until a heartbeat that is under way has arrived, at most for `deadline`.
+    pub(crate) async fn beaten(&self, deadline: Duration) {
+        if let Some(Beating { under_way, .. }) = &self.heartbeat {
+            // One that does not arrive has its own deadline, and says so by itself.
+            let _ = timeout(deadline, under_way.acquire()).await;
+        }
+    }
+}
+
+fn say(flushed: Flushed) {
+    if flushed.lost > 0 {
+        error!(
+            notices = flushed.lost,
+            "could neither be kept nor handed over, so nobody is told of them"
+        );
+    }
+}

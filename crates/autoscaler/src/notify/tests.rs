@@ -1,0 +1,430 @@
+use std::time::Duration;
+
+use headroom_notifier::{
+    Event, EventKind, Failure, Severity, Stage, Unknown,
+    delivery::{Addressed, ChannelName, ChannelRules},
+};
+use headroom_policy_engine::{
+    Decision, Explanation, Outcome, RaisedCondition, Reason, ReplicaBounds, Replicas, Step, Timestamp,
+    Workload, testing,
+};
+
+use super::{
+    Incidents, News, NotifySettings, Routes,
+    collective::Collectives,
+    router::{About, Router},
+};
+use crate::{DecisionRecord, Mode, Pause, Verdict};
+
+fn at(seconds: u64) -> Timestamp {
+    testing::DECIDED_AT.plus(Duration::from_secs(seconds))
+}
+
+fn record(seconds: u64, steps: Vec<Step>) -> DecisionRecord {
+    let (from, to) = (Replicas::new(4), Replicas::new(6));
+    DecisionRecord {
+        at: at(seconds),
+        workload: "shop/api".parse().unwrap(),
+        mode: Mode::Apply,
+        metrics: Vec::new(),
+        hold_query: None,
+        in_force: Vec::new(),
+        bounds: None,
+        verdict: Verdict::Decided {
+            target: Workload::running(from),
+            decision: Decision::Scale {
+                from,
+                to,
+                reason: Reason::AboveTarget,
+            },
+            explanation: Explanation(steps),
+            outcome: Outcome::NotAttempted,
+            error: None,
+        },
+        round: None,
+        conditions: Vec::new(),
+        beside: Vec::new(),
+        rebuilt: None,
+    }
+}
+
+/// The load asks for 13, and 10 are allowed.
+fn at_max(seconds: u64) -> DecisionRecord {
+    let bounds = ReplicaBounds::new(Replicas::new(2), Replicas::new(10)).unwrap();
+    let (wanted, bounded) = (Replicas::new(13), bounds.max());
+    record(
+        seconds,
+        vec![Step::Bounded {
+            wanted,
+            bounded,
+            bounds,
+            by: None,
+        }],
+    )
+}
+
+fn unreadable(seconds: u64) -> DecisionRecord {
+    let error = "connection refused".to_owned();
+    DecisionRecord {
+        verdict: Verdict::Unreadable { error },
+        ..record(seconds, Vec::new())
+    }
+}
+
+fn with_outcome(mut record: DecisionRecord, is: Outcome) -> DecisionRecord {
+    if let Verdict::Decided { outcome, .. } = &mut record.verdict {
+        *outcome = is;
+    }
+    record
+}
+
+fn learn(incidents: &mut Incidents, record: &DecisionRecord) -> Vec<(EventKind, Stage)> {
+    let news = incidents.learn(record, None, &Routes::default(), |_| true);
+    news.iter().map(|one| (one.event.kind(), one.stage)).collect()
+}
+
+fn closed(seconds: u64) -> Stage {
+    Stage::Closed {
+        after: Duration::from_secs(seconds),
+    }
+}
+
+#[test]
+fn what_lasts_is_told_once_when_it_has_lasted_and_once_when_it_has_ended() {
+    let mut incidents = Incidents::default();
+    assert_eq!(learn(&mut incidents, &at_max(0)), [], "not yet");
+    assert_eq!(
+        learn(&mut incidents, &at_max(60)),
+        [(EventKind::AtMax, Stage::Opened)]
+    );
+    assert_eq!(learn(&mut incidents, &at_max(90)), [], "it is known");
+    let mut incidents = Incidents::read(incidents.take_change().as_deref());
+    assert_eq!(
+        learn(&mut incidents, &record(120, Vec::new())),
+        [],
+        "it may come again"
+    );
+    assert_eq!(learn(&mut incidents, &at_max(150)), [], "as it does");
+    assert_eq!(learn(&mut incidents, &record(180, Vec::new())), []);
+    assert_eq!(
+        learn(&mut incidents, &record(240, Vec::new())),
+        [(EventKind::AtMax, closed(180))]
+    );
+    assert_eq!(learn(&mut incidents, &record(270, Vec::new())), []);
+}
+
+#[test]
+fn what_ends_before_it_has_lasted_is_not_told_of() {
+    let mut incidents = Incidents::default();
+    learn(&mut incidents, &at_max(0));
+    assert_eq!(learn(&mut incidents, &record(30, Vec::new())), []);
+    assert_eq!(learn(&mut incidents, &at_max(60)), [], "it begins anew");
+    assert_eq!(learn(&mut incidents, &at_max(119)), []);
+    assert_eq!(
+        learn(&mut incidents, &at_max(120)),
+        [(EventKind::AtMax, Stage::Opened)]
+    );
+}
+
+#[test]
+fn of_a_target_that_cannot_be_read_nobody_says_that_something_has_ended() {
+    let mut incidents = Incidents::default();
+    learn(&mut incidents, &at_max(0));
+    learn(&mut incidents, &at_max(60));
+    assert_eq!(
+        learn(&mut incidents, &unreadable(90)),
+        [(EventKind::Error, Stage::Opened)]
+    );
+    assert_eq!(learn(&mut incidents, &unreadable(900)), []);
+    let told = learn(&mut incidents, &at_max(930));
+    assert_eq!(told, [(EventKind::Error, closed(840))]);
+}
+
+#[test]
+fn a_change_is_told_once_it_is_written_and_a_failure_until_one_is() {
+    let mut incidents = Incidents::default();
+    let pass = |seconds, outcome| with_outcome(record(seconds, Vec::new()), outcome);
+    assert_eq!(learn(&mut incidents, &pass(0, Outcome::NotAttempted)), []);
+    let failed = learn(&mut incidents, &pass(30, Outcome::Failed));
+    assert_eq!(failed, [(EventKind::Error, Stage::Opened)]);
+    assert_eq!(learn(&mut incidents, &pass(60, Outcome::Failed)), []);
+    let written = learn(&mut incidents, &pass(90, Outcome::Written));
+    assert_eq!(
+        written,
+        [(EventKind::Scaled, Stage::Once), (EventKind::Error, closed(60))]
+    );
+}
+
+#[test]
+fn nothing_is_kept_of_what_nobody_wants_to_know() {
+    let mut incidents = Incidents::default();
+    for record in [at_max(0), at_max(60), unreadable(90)] {
+        let news = incidents.learn(&record, None, &Routes::default(), |_| false);
+        assert_eq!(news, []);
+        assert_eq!(incidents.take_change(), None);
+    }
+}
+
+#[test]
+fn the_state_is_given_a_text_only_where_it_is_another_one() {
+    let mut incidents = Incidents::default();
+    let mut is_changed = |record: &DecisionRecord| {
+        learn(&mut incidents, record);
+        incidents.take_change().is_some()
+    };
+    let seen = [
+        at_max(0),
+        at_max(30),
+        at_max(60),
+        at_max(90),
+        record(120, Vec::new()),
+        record(121, Vec::new()),
+    ];
+    let changed = seen.map(|record| is_changed(&record));
+    assert_eq!(changed, [true, false, true, false, true, false]);
+}
+
+#[test]
+fn a_pause_is_told_with_who_and_why_and_ends_as_resumed() {
+    let mut incidents = Incidents::default();
+    let pause = Pause {
+        workload: "shop/api".parse().unwrap(),
+        since: at(0),
+        until: None,
+        reason: Some("load test".to_owned()),
+        by: Some("min".to_owned()),
+    };
+    let told = incidents.learn(&record(0, Vec::new()), Some(&pause), &Routes::default(), |_| true);
+    let [
+        News {
+            event: Event::Paused { operator, .. },
+            ..
+        },
+    ] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!(operator.by.as_deref(), Some("min"));
+    let told = incidents.learn(&record(60, Vec::new()), None, &Routes::default(), |_| true);
+    assert_eq!(
+        told.iter().map(|one| &one.event).collect::<Vec<_>>(),
+        [&Event::Resumed]
+    );
+}
+
+#[test]
+fn a_fallback_and_blindness_end_as_recovered() {
+    let mut incidents = Incidents::default();
+    let step = testing::steps()
+        .into_iter()
+        .find(|step| step.code() == "fell_back")
+        .unwrap();
+    assert_eq!(
+        learn(&mut incidents, &record(0, vec![step])),
+        [(EventKind::Fallback, Stage::Opened)]
+    );
+    let told = incidents.learn(&record(30, Vec::new()), None, &Routes::default(), |_| true);
+    let expected = Event::Recovered {
+        from: Unknown::Fallback,
+    };
+    assert_eq!(told.iter().map(|one| &one.event).collect::<Vec<_>>(), [&expected]);
+}
+
+#[test]
+fn a_policy_that_changes_is_told_key_by_key_and_not_when_it_is_seen_first() {
+    let mut incidents = Incidents::default();
+    let policy = |keys: &[(&str, &str)]| Routes {
+        effective: keys
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()))
+            .collect(),
+        ..Routes::default()
+    };
+    let mut learn = |seconds, keys: &[(&str, &str)]| {
+        let told = incidents.learn(&record(seconds, Vec::new()), None, &policy(keys), |_| true);
+        let changes = told.into_iter().map(|news| match news.event {
+            Event::PolicyChanged { changes } => changes,
+            other => panic!("{other:?}"),
+        });
+        let mut texts = Vec::new();
+        for change in changes.flatten() {
+            texts.push(format!("{} {:?} {:?}", change.key, change.before, change.after));
+        }
+        texts
+    };
+    let none: [String; 0] = [];
+    assert_eq!(learn(0, &[("max_replicas", "10"), ("tolerance", "5%")]), none);
+    let told = learn(30, &[("max_replicas", "14"), ("metrics.rps.value", "3")]);
+    assert_eq!(
+        told,
+        [
+            "max_replicas Some(\"10\") Some(\"14\")",
+            "tolerance Some(\"5%\") None",
+            "metrics.rps.value None Some(\"3\")",
+        ]
+    );
+    assert_eq!(
+        learn(60, &[("max_replicas", "14"), ("metrics.rps.value", "3")]),
+        none
+    );
+}
+
+/// A router with the channels `ops` for everything and `pager` for what is critical and else nothing.
+fn router() -> (Router, Routes) {
+    let channel = |name: &str, on: Option<Vec<EventKind>>, least| crate::ChannelSettings {
+        name: name.into(),
+        medium: crate::Medium::SlackWebhook {
+            url: crate::Secret::Env("URL".to_owned()),
+            allow_http: false,
+        },
+        rules: ChannelRules {
+            on: on.map(|on| on.into_iter().collect()),
+            least,
+            ..headroom_notifier::testing::rules()
+        },
+        style: headroom_notifier::Style {
+            language: headroom_notifier::Language::En,
+            timezone: jiff::tz::TimeZone::UTC,
+        },
+        digest: None,
+    };
+    let settings = NotifySettings {
+        channels: vec![
+            channel("ops", None, Severity::Info),
+            channel("pager", Some(Vec::new()), Severity::Info),
+            channel("other", None, Severity::Info),
+        ],
+        ..NotifySettings::default()
+    };
+    let routes = Routes {
+        channels: vec!["ops".into(), "pager".into()],
+        critical: vec!["pager".into()],
+        dashboard: Some("https://grafana.example.com/d/api?from={from}&to={to}".into()),
+        ..Routes::default()
+    };
+    (Router::new(Some("prod-eu"), &settings), routes)
+}
+
+fn told_to(addressed: &Addressed) -> Vec<&str> {
+    addressed.to.iter().map(ChannelName::as_str).collect()
+}
+
+#[test]
+fn what_is_critical_also_goes_to_those_who_are_told_of_nothing_else() {
+    let (router, routes) = router();
+    let workload = "shop/api".parse().unwrap();
+    let about = About {
+        workload: Some(&workload),
+        routes: &routes,
+    };
+    let news = |severity, event| News {
+        at: at(0),
+        severity,
+        stage: Stage::Opened,
+        event,
+    };
+    let failed = Event::Error {
+        failure: Failure::Unreadable { error: "no".into() },
+    };
+    let told = router.address(about, news(Severity::Critical, failed)).unwrap();
+    assert_eq!(told_to(&told), ["ops", "pager"]);
+    let braked = Event::of_condition(RaisedCondition::FleetBrake);
+    let told = router.address(about, news(Severity::Warning, braked)).unwrap();
+    assert_eq!(told_to(&told), ["ops"]);
+    let links = &told.notice.links;
+    let from = at(0).unix_millis() - 3_600_000;
+    let to = at(0).unix_millis() + 600_000;
+    let expected = format!("https://grafana.example.com/d/api?from={from}&to={to}");
+    assert_eq!(links.dashboard.as_deref(), Some(expected.as_str()));
+    assert!(router.is_wanted(&routes, EventKind::AtMin));
+    let critical = Routes {
+        channels: Vec::new(),
+        ..routes
+    };
+    assert!(router.is_wanted(&critical, EventKind::Error));
+    assert!(!router.is_wanted(&critical, EventKind::AtMin));
+}
+
+/// What `ops` is told of the workloads `names`, in this stage.
+fn of_all(names: &[&str], seconds: u64, stage: Stage) -> Vec<Addressed> {
+    let (router, routes) = router();
+    let told = names.iter().map(|name| {
+        let workload = format!("shop/{name}").parse().unwrap();
+        let event = match stage {
+            Stage::Closed { .. } => Event::Recovered { from: Unknown::Blind },
+            Stage::Once | Stage::Opened => Event::Blind { metrics: Vec::new() },
+        };
+        let about = About {
+            workload: Some(&workload),
+            routes: &routes,
+        };
+        let news = News {
+            at: at(seconds),
+            severity: Severity::Warning,
+            stage,
+            event,
+        };
+        router.address(about, news).unwrap()
+    });
+    told.collect()
+}
+
+fn folded(collectives: &mut Collectives, mut told: Vec<Addressed>) -> Vec<(String, u32, Stage)> {
+    collectives.fold(&mut told);
+    for one in &told {
+        assert_eq!(told_to(one), ["ops"]);
+    }
+    let notices = told.iter().map(|one| &one.notice);
+    notices.map(|one| (one.incident(), one.also, one.stage)).collect()
+}
+
+#[test]
+fn the_same_about_many_workloads_is_told_once_and_closed_with_the_last_of_them() {
+    let all = "prod-eu/*/blind".to_owned();
+    let mut collectives = Collectives::default();
+    let told = folded(
+        &mut collectives,
+        of_all(&["a", "b", "c", "d", "e"], 0, Stage::Opened),
+    );
+    assert_eq!(told, [(all.clone(), 4, Stage::Opened)]);
+    assert_eq!(
+        folded(&mut collectives, of_all(&["f"], 30, Stage::Opened)),
+        [],
+        "it joins them"
+    );
+    let text = serde_json::to_string(&collectives).unwrap();
+    let mut collectives: Collectives = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        folded(
+            &mut collectives,
+            of_all(&["a", "b", "c", "d", "e"], 60, closed(60))
+        ),
+        []
+    );
+    let told = folded(&mut collectives, of_all(&["f"], 90, closed(60)));
+    assert_eq!(told, [(all, 4, closed(90))]);
+    assert_eq!(collectives, Collectives::default());
+}
+
+#[test]
+fn the_same_about_few_workloads_is_told_of_each() {
+    let mut collectives = Collectives::default();
+    let each = |stage| {
+        ["a", "b", "c"]
+            .map(|name| (format!("prod-eu/shop/{name}/blind"), 0, stage))
+            .to_vec()
+    };
+    let told = folded(&mut collectives, of_all(&["a", "b", "c"], 0, Stage::Opened));
+    assert_eq!(told, each(Stage::Opened));
+    let told = folded(&mut collectives, of_all(&["a", "b", "c"], 60, closed(60)));
+    assert_eq!(told, each(closed(60)));
+}
+
+#[test]
+fn what_was_told_of_one_before_many_followed_is_closed_by_itself() {
+    let mut collectives = Collectives::default();
+    folded(&mut collectives, of_all(&["z"], 0, Stage::Opened));
+    folded(&mut collectives, of_all(&["a", "b", "c", "d"], 30, Stage::Opened));
+    let told = folded(&mut collectives, of_all(&["z"], 60, closed(60)));
+    assert_eq!(told, [("prod-eu/shop/z/blind".to_owned(), 0, closed(60))]);
+}
