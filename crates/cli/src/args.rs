@@ -11,8 +11,8 @@ pub(crate) use common::{ClusterArgs, CommonArgs, ConfigArgs, OutputArgs, SelectA
 
 use crate::{
     commands::{
-        check, completions, config, demo, explain, history, import, overriding, pause, plan, rbac, reference,
-        run, status, test,
+        check, completions, config, demo, explain, history, import, notify, overriding, pause, plan, rbac,
+        reference, run, status, test,
     },
     output::{ColorChoice, Format},
 };
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Override(overriding::OverrideArgs),
+    Notify(notify::NotifyCommandArgs),
     Config(config::ConfigCommandArgs),
     Import(import::ImportArgs),
     Rbac(rbac::RbacArgs),
@@ -137,6 +138,7 @@ impl Cli {
             Command::Pause(args) => &args.common.output,
             Command::Resume(args) => &args.common.output,
             Command::Override(args) => &args.common.output,
+            Command::Notify(args) => args.output(),
             Command::Config(args) => args.output(),
             Command::Import(args) => args.output(),
             Command::Rbac(args) => &args.output,

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod import;
+pub(crate) mod notify;
 pub(crate) mod overriding;
 pub(crate) mod pass;
 pub(crate) mod pause;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, CliError> {
         Command::Pause(args) => pause::pause(args, &before.with(&args.common), output),
         Command::Resume(args) => pause::resume(args, &before.with(&args.common), output),
         Command::Override(args) => overriding::run(args, &before.with(&args.common), output),
+        Command::Notify(args) => notify::run(args, before, output),
         Command::Config(args) => config::run(args, before, output),
         Command::Import(args) => import::run(args, (&before.config.cluster, &before.select), output),
         Command::Rbac(args) => rbac::run(args, (&before.config, &before.select), output),

@@ -7,6 +7,7 @@ use headroom_autoscaler::{
     AssemblyError, ClusterError, LockError, NeedsError, OperatorError, OverrideError, PassError, StoreError,
     config::{MigrationError, Problems},
 };
+use headroom_notifier::delivery::OutboxError;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 use thiserror::Error;
@@ -106,6 +107,24 @@ pub(crate) enum CliError {
     /// A command that changes something was not told what.
     #[error("nothing says which workloads to {command}")]
     NothingChosen { command: &'static str },
+    /// A name fits no channel.
+    #[error("there is no channel `{name}`")]
+    UnknownChannel { name: String, known: Vec<String> },
+    /// Nobody can be told.
+    #[error("the configuration has no channels")]
+    NoChannels,
+    /// What waits for channels cannot be read.
+    #[error("what people are to be told cannot be read")]
+    Outbox(#[source] OutboxError),
+    /// What node_exporter is to read cannot be written.
+    #[error("{} could not be written", path.display())]
+    Textfile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The parts could not be put together.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
@@ -174,6 +193,8 @@ impl CliError {
             | Self::AmbiguousWorkload { .. }
             | Self::EmptyNamespace { .. }
             | Self::NothingChosen { .. }
+            | Self::UnknownChannel { .. }
+            | Self::NoChannels
             | Self::Override(_)
             | Self::Needs(NeedsError::NoCluster { .. }) => ExitCode::Refused,
             Self::Assembly(
@@ -193,6 +214,8 @@ impl CliError {
             | Self::Needs(NeedsError::Kind { .. })
             | Self::NoDecision { .. }
             | Self::Junit { .. }
+            | Self::Outbox(_)
+            | Self::Textfile { .. }
             | Self::Pass(_)
             | Self::Store(_)
             | Self::Lock(_)
@@ -225,6 +248,10 @@ impl CliError {
             Self::AmbiguousWorkload { .. } => "ambiguous_workload",
             Self::EmptyNamespace { .. } => "empty_namespace",
             Self::NothingChosen { .. } => "nothing_chosen",
+            Self::UnknownChannel { .. } => "unknown_channel",
+            Self::NoChannels => "no_channels",
+            Self::Outbox(_) => "outbox",
+            Self::Textfile { .. } => "textfile",
             Self::Assembly(_) => "assembly",
             Self::Needs(_) => "needs",
             Self::NoDecision { .. } => "no_decision",
@@ -286,6 +313,12 @@ impl CliError {
             Self::NothingChosen { .. } => {
                 Some("name workloads, or say -n NAMESPACE, or -A for all of them".to_owned())
             }
+            Self::UnknownChannel { known, .. } if !known.is_empty() => Some(format!("the channels are {}", listed(known))),
+            Self::UnknownChannel { .. } | Self::NoChannels => Some(
+                "add one: [notify.slack.NAME] with webhook = \"env:SLACK_WEBHOOK\", and notify = [\"slack.NAME\"] under \
+                 [defaults]"
+                    .to_owned(),
+            ),
             Self::Override(_) => Some("say --min, --max or --hold-down; --min at most as much as --max".to_owned()),
             Self::Assembly(error) => Some(error.help().to_owned()),
             Self::Needs(_) => Some("name the cluster that serves the kind with --kubeconfig or --context".to_owned()),
@@ -300,12 +333,16 @@ impl CliError {
                 Some("the state directory has to be readable and writable, on a disk with room; --state-dir names another".to_owned())
             }
             Self::Store(_) => None,
+            Self::Textfile { .. } => {
+                Some("its directory has to be there, and writable for the user that runs headroom".to_owned())
+            }
             Self::Lock(LockError::Stuck { .. }) | Self::Pass(PassError::Lock(LockError::Stuck { .. })) => {
                 Some("end that process if it hangs; the lock ends with it".to_owned())
             }
             Self::Lock(LockError::Io { .. })
             | Self::Pass(PassError::Lock(LockError::Io { .. }) | PassError::State(_))
             | Self::Pauses(_)
+            | Self::Outbox(_)
             | Self::Processes(_) => None,
         }
     }

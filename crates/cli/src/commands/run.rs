@@ -1,8 +1,9 @@
 //! `headroom run`: passes for real, one or again and again.
 
 mod looping;
+mod textfile;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use headroom_autoscaler::{Once, Purpose, config::SecretCheck};
@@ -43,6 +44,7 @@ Examples:
   headroom run --once
   headroom run --once shop/api
   headroom run -c /etc/headroom --state-dir /var/lib/headroom
+  headroom run --once --textfile /var/lib/node_exporter/headroom.prom
   headroom run --format json >> decisions.jsonl
 
 From cron:
@@ -54,6 +56,10 @@ pub(crate) struct RunArgs {
     /// Makes one pass and ends.
     #[arg(long)]
     once: bool,
+    /// Writes when the last run was and how it ended to this file, for the textfile collector of node_exporter: `*.prom` in
+    /// its directory.
+    #[arg(long, value_name = "PATH", requires = "once")]
+    textfile: Option<PathBuf>,
     /// Stops the processes of process targets when the loop ends, instead of leaving them running.
     #[arg(long, conflicts_with = "once")]
     stop_processes_on_exit: bool,
@@ -62,6 +68,16 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) fn run(args: &RunArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
+    if let Some(path) = &args.textfile {
+        let ended = run_as_asked(args, common, output);
+        let code = ended.as_ref().map_or_else(CliError::exit_code, |code| *code);
+        textfile::write(path, code)?;
+        return ended;
+    }
+    run_as_asked(args, common, output)
+}
+
+fn run_as_asked(args: &RunArgs, common: &CommonArgs, output: &Output) -> Result<ExitCode, CliError> {
     let chosen = Chosen::load(common, &args.workloads, SecretCheck::Sources)?;
     configuration::say(&chosen.loaded.configuration.remarks, output);
     if args.once {

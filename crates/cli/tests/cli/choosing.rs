@@ -193,7 +193,7 @@ fn proxy() -> (String, mpsc::Receiver<String>) {
 #[test]
 fn the_environment_names_a_proxy_and_the_servers_that_are_reached_without_as_for_kubectl() {
     let world = World::empty();
-    world.write("headroom.toml", &format!("deadline = \"500ms\"\n{IN_CLUSTER}"));
+    world.write("headroom.toml", &format!("deadline = \"2s\"\n{IN_CLUSTER}"));
     world.set_load("load.csv", 100);
     let server = "https://api.example.invalid:6443";
     world.write("kubeconfig", &KUBECONFIG.replace("https://127.0.0.1:1", server));

@@ -35,6 +35,7 @@ fn every_command_has_help() {
             "pause",
             "resume",
             "override",
+            "notify",
             "config",
             "import",
             "rbac",
@@ -46,6 +47,10 @@ fn every_command_has_help() {
         assert_said!(format!("help_{command}"), world.headroom(&[command, "--help"]));
     }
     assert_said!("help_config_show", world.headroom(&["config", "show", "--help"]));
+    for command in ["test", "status", "silence", "unsilence"] {
+        let help = world.headroom(&["notify", command, "--help"]);
+        assert_said!(format!("help_notify_{command}"), help);
+    }
     assert_said!("help_import_env", world.headroom(&["import", "env", "--help"]));
     assert_said!("help_import_hpa", world.headroom(&["import", "hpa", "--help"]));
     assert_said!("help_import_keda", world.headroom(&["import", "keda", "--help"]));
