@@ -195,3 +195,90 @@ fn after(open: Option<Severity>, notice: &Notice) -> Option<Severity> {
         Stage::Closed { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        delivery::{
+            ChannelName, Next, Plan, plan,
+            testing::{Row, after},
+        },
+        testing::{rules, scaled},
+    };
+
+    /// How the channel is after the answer to a first message that counts, and the changes.
+    fn answered(rows: &str, answer: &Result<Receipt, SendError>) -> (Standing, Vec<Change>) {
+        let (rules, channel) = (rules(), ChannelName::from("slack"));
+        let terms = Terms {
+            channel: &channel,
+            cluster: None,
+            rules: &rules,
+            can_edit: false,
+            alternates: &["email".into()],
+            silences: &[],
+        };
+        let view = View {
+            waiting: Row::parse(rows),
+            ..View::default()
+        };
+        let Plan { standing, next, .. } = plan(&terms, &view, after(10));
+        let Next::Send(draft) = next else {
+            panic!("it is due");
+        };
+        let message = Message::of(scaled());
+        let changes = settle(&terms, &view, &standing, (&draft, &message), answer, after(11));
+        let mut after = view;
+        after.standing = standing;
+        for change in &changes {
+            after.apply(change);
+        }
+        (after.standing, changes)
+    }
+
+    fn reason() -> String {
+        "as it says".to_owned()
+    }
+
+    #[test]
+    fn what_may_have_arrived_counts_against_the_limit_and_what_has_not_does_not() {
+        let counted = |answer| answered("e", &answer).0.sent.len();
+        assert_eq!(counted(Ok(Receipt::default())), 1);
+        assert_eq!(counted(Err(SendError::Unanswered { reason: reason() })), 1);
+        assert_eq!(counted(Err(SendError::Refused { reason: reason() })), 0);
+        let busy = SendError::Busy {
+            after: None,
+            reason: reason(),
+        };
+        assert_eq!(counted(Err(busy)), 0);
+    }
+
+    #[test]
+    fn what_has_not_arrived_may_go_with_something_else_next_time() {
+        let releases = |answer| {
+            let (_, changes) = answered("e", &answer);
+            changes
+                .iter()
+                .any(|change| matches!(change, Change::Release { .. }))
+        };
+        let busy = SendError::Busy {
+            after: None,
+            reason: reason(),
+        };
+        assert!(releases(Err(busy)));
+        assert!(!releases(Err(SendError::Unanswered { reason: reason() })));
+    }
+
+    #[test]
+    fn another_side_is_left_alone_for_as_long_as_it_asks_but_not_for_ever() {
+        let until = |wait| {
+            let busy = SendError::Busy {
+                after: Some(Duration::from_secs(wait)),
+                reason: reason(),
+            };
+            answered("e!", &Err(busy)).0.busy_until
+        };
+        assert_eq!(until(30), Some(after(41)));
+        assert_eq!(until(100_000), Some(after(11).plus(MOST_BUSY)));
+    }
+}
