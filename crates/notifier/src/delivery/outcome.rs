@@ -124,7 +124,14 @@ impl<'a> Settling<'a> {
     }
 
     fn retry_later(&mut self, urgency: Urgency) {
-        let attempts = self.rows().iter().map(|one| one.attempts).max().unwrap_or(0) + 1;
+        // The one that failed is among them.
+        let attempts = self
+            .rows()
+            .iter()
+            .map(|one| one.attempts)
+            .max()
+            .unwrap_or(1)
+            .max(1);
         let wait = backoff::retry_after(attempts, &self.draft.key, urgency);
         self.changes.push(Change::Retry {
             rows: self.draft.rows.clone(),
