@@ -71,8 +71,15 @@ pub(crate) fn run(args: &RunArgs, common: &CommonArgs, output: &Output) -> Resul
     if let Some(path) = &args.textfile {
         let ended = run_as_asked(args, common, output);
         let code = ended.as_ref().map_or_else(CliError::exit_code, |code| *code);
-        textfile::write(path, code)?;
-        return ended;
+        let Err(unwritten) = textfile::write(path, code) else {
+            return ended;
+        };
+        // Why the run failed comes first, and one error is reported.
+        if ended.is_err() {
+            output.warn(unwritten);
+            return ended;
+        }
+        return Err(unwritten);
     }
     run_as_asked(args, common, output)
 }

@@ -128,6 +128,7 @@ fn completions_and_schema_are_whole() {
     for shell in ["bash", "fish", "zsh", "elvish", "powershell"] {
         let ran = world.headroom(&["completions", shell]).expect(0);
         assert!(ran.stdout.contains("detailed-exitcode"), "{shell}");
+        assert!(ran.stdout.contains("unsilence"), "{shell}");
     }
     let schema = world.headroom(&["schema"]).expect(0).json();
     assert!(schema.pointer("/properties/workload").is_some(), "{schema}");

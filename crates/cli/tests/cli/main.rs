@@ -1,6 +1,6 @@
 //! The command line as a user meets it: help, output, exit codes, signals. Needs nothing but this program and a shell.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -12,6 +12,7 @@ mod dry_runs;
 mod ends;
 mod explaining;
 mod help;
+mod notifying;
 mod pausing;
 mod planning;
 mod plugin;
