@@ -99,6 +99,24 @@ impl Condition<'_> {
         }
     }
 
+    /// Whether `subject` is its own. Makes no text.
+    pub(super) fn is_about(&self, subject: &str) -> bool {
+        match self {
+            Self::Overridden { by, .. } => {
+                subject.strip_prefix("overridden/") == Some(by.by.as_deref().unwrap_or_default())
+            }
+            Self::Above { metric, .. } => subject.strip_prefix("threshold/") == Some(metric.as_str()),
+            Self::AtMax { .. }
+            | Self::AtMin { .. }
+            | Self::Fallback { .. }
+            | Self::Blind
+            | Self::Raised(_)
+            | Self::Unreadable { .. }
+            | Self::NotWritten { .. }
+            | Self::Paused(_) => *self.subject() == *subject,
+        }
+    }
+
     /// How soon somebody has to look.
     pub(super) fn severity(&self) -> Severity {
         match self {

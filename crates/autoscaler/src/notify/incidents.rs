@@ -99,18 +99,17 @@ impl Incidents {
 
     /// Notes that `condition` holds, and tells of it once it has held for long enough.
     fn note(&mut self, condition: &Condition<'_>, record: &DecisionRecord, news: &mut Vec<News>) {
-        let subject = condition.subject();
         let now = record.at;
         let index = match self
             .open
             .iter()
-            .position(|incident| *incident.subject == *subject)
+            .position(|incident| condition.is_about(&incident.subject))
         {
             Some(index) => index,
             None => {
                 self.has_changed = true;
                 self.open.push(Incident {
-                    subject: subject.into(),
+                    subject: condition.subject().into(),
                     since: now,
                     told: None,
                 });
@@ -150,7 +149,7 @@ impl Incidents {
     ) {
         let mut has_changed = false;
         self.open.retain_mut(|incident| {
-            if goes_on().any(|condition| *condition.subject() == *incident.subject) {
+            if goes_on().any(|condition| condition.is_about(&incident.subject)) {
                 return true;
             }
             has_changed |= incident

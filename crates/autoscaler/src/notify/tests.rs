@@ -1,3 +1,5 @@
+mod allocations;
+
 use std::time::Duration;
 
 use headroom_notifier::{
