@@ -25,21 +25,13 @@ pub(super) fn write(path: &Path, code: ExitCode) -> Result<(), CliError> {
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().filter(|parent| *parent != Path::new(""));
-    let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).map_err(without_its_path)?;
+    let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
+        // Without the name of a file that nobody asked for.
+        .map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(Permissions::from_mode(FOR_ALL))?;
     file.persist(path)?;
     Ok(())
-}
-
-/// `error` without the name of the file that was to be there for a moment only.
-fn without_its_path(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|about_path| about_path.source());
-    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
-    }
 }
 
 fn text(code: ExitCode, now: Timestamp) -> String {
