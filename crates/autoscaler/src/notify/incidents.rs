@@ -92,7 +92,7 @@ impl Incidents {
         }
         // Of a target that cannot be read nobody knows what has ended.
         if !self.open.is_empty() && record.decision().is_some() {
-            self.close(goes_on, now, &mut news);
+            self.close(goes_on, record, &mut news);
         }
         news
     }
@@ -144,12 +144,17 @@ impl Incidents {
     fn close<'r, I: Iterator<Item = Condition<'r>>>(
         &mut self,
         goes_on: impl Fn() -> I,
-        now: Timestamp,
+        record: &DecisionRecord,
         news: &mut Vec<News>,
     ) {
+        let now = record.at;
         let mut has_changed = false;
         self.open.retain_mut(|incident| {
             if goes_on().any(|condition| condition.is_about(&incident.subject)) {
+                return true;
+            }
+            // A fallback is in the steps only where it raises the count; what it raised is kept while nothing is known.
+            if incident.is_fallback() && record.is_blind() {
                 return true;
             }
             has_changed |= incident
@@ -194,6 +199,12 @@ impl Incidents {
             let changes = changes(&before, &self.policy);
             news.push(News::once(now, Event::PolicyChanged { changes }));
         }
+    }
+}
+
+impl Incident {
+    fn is_fallback(&self) -> bool {
+        *self.subject == *EventKind::Fallback.code()
     }
 }
 

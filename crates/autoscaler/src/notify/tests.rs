@@ -233,6 +233,26 @@ fn a_fallback_and_blindness_end_as_recovered() {
 }
 
 #[test]
+fn a_fallback_goes_on_while_nothing_is_known_also_once_it_has_raised_the_count() {
+    let mut incidents = Incidents::default();
+    let fell_back = testing::steps()
+        .into_iter()
+        .find(|step| step.code() == "fell_back");
+    let fell_back = record(0, fell_back.into_iter().collect());
+    assert_eq!(
+        learn(&mut incidents, &fell_back),
+        [(EventKind::Fallback, Stage::Opened)]
+    );
+    let is_blind = |step: &Step| step.code() != "fell_back" && record(0, vec![step.clone()]).is_blind();
+    let blind = testing::steps().into_iter().find(is_blind).unwrap();
+    assert_eq!(learn(&mut incidents, &record(30, vec![blind])), []);
+    assert_eq!(
+        learn(&mut incidents, &record(60, Vec::new())),
+        [(EventKind::Recovered, closed(60))]
+    );
+}
+
+#[test]
 fn a_policy_that_changes_is_told_key_by_key_and_not_when_it_is_seen_first() {
     let mut incidents = Incidents::default();
     let policy = |keys: &[(&str, &str)]| Routes {
