@@ -345,15 +345,17 @@ fn address(key: &str, text: &At<SecretText>, allow_http: bool, reader: &mut Read
     if let Secret::Plain(PlainSecret(url)) = &secret
         && !(url.starts_with("https://") || (allow_http && url.starts_with("http://")))
     {
-        // Without the line itself, which is a secret.
-        let place = reader.sources.describe(text.place);
-        let message = format!("`{key}` is no URL that begins with https:// ({place})");
+        let message = format!("`{key}` is no URL that begins with https://");
         let help = if url.starts_with("http://") {
             "write https://, or allow_http = true where nobody else can read along"
         } else {
             "write \"env:NAME\", \"file:PATH\", or \"https://…\""
         };
-        reader.report(Finding::new(ProblemKind::BadValue, message).help(help));
+        reader.report(
+            Finding::new(ProblemKind::BadValue, message)
+                .at(text.place)
+                .help(help),
+        );
         return None;
     }
     Some(secret)
