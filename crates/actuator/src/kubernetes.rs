@@ -12,9 +12,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::future::{join_all, join4};
+use futures::future::{join_all, join5};
 use headroom_cluster::{
-    ClusterError, ClusterView, Connection, FIELD_MANAGER, Need, Rollout, Scalable, ScaleProbe, ScaleWriter,
+    ClusterError, ClusterView, Connection, FIELD_MANAGER, Need, Objects, Rollout, Scalable, ScaleProbe,
+    ScaleWriter, Vpa,
 };
 use headroom_policy_engine::{RaisedCondition, Replicas, Timestamp};
 use tracing::warn;
@@ -28,6 +29,7 @@ const ATTEMPTS: usize = 5;
 
 const NOT_READY: &str = "the guard against replicas that do not become ready";
 const SECOND_SCALER: &str = "the guard against a second scaler";
+const REQUESTS: &str = "the guard against requests that change";
 const RESET: &str = "the guard against a count that a deploy sets back";
 const ROLLOUT: &str = "the guard against scaling down in a rollout";
 
@@ -70,11 +72,12 @@ impl KubernetesReader {
     async fn read_one(&self, target: &ScaleTarget, now: Timestamp) -> Result<TargetState, TargetError> {
         let target = kubernetes(target)?;
         let (object, namespace) = (&target.object, &target.object.namespace);
-        let (scalable, pods, hpas, scaled_objects) = join4(
+        let (scalable, pods, hpas, scaled_objects, vpas) = join5(
             self.view.scalable(object, now),
             self.view.pods(namespace, now),
             self.view.hpas(namespace, now),
             self.view.scaled_objects(namespace, now),
+            self.vpas(target, now),
         )
         .await;
         let scalable = scalable?;
@@ -87,6 +90,7 @@ impl KubernetesReader {
         let pods = allowed.or_off(pods, NOT_READY, &Need::Pods)?;
         let hpas = allowed.or_off(hpas, SECOND_SCALER, &Need::Hpas)?;
         let scaled_objects = allowed.or_off(scaled_objects, SECOND_SCALER, &Need::ScaledObjects)?;
+        let vpas = allowed.or_off(vpas, REQUESTS, &Need::Vpas)?;
         if scalable.rollout == Rollout::Unknown {
             off.push(RaisedCondition::GuardOff {
                 guard: ROLLOUT.into(),
@@ -109,9 +113,23 @@ impl KubernetesReader {
                 hpas.as_deref(),
                 scaled_objects.as_deref(),
             ),
+            vertical: guards::Vertical::of(target, &resource, vpas.as_ref().and_then(Option::as_deref)),
             off,
         };
         Ok(state(seen, now)?)
+    }
+
+    /// What may change the requests that the count follows; `None` where it follows none, so that nothing has to be
+    /// known of them.
+    async fn vpas(
+        &self,
+        target: &KubernetesTarget,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Objects<Vpa>>>, ClusterError> {
+        if target.requests.is_empty() {
+            return Ok(None);
+        }
+        self.view.vpas(&target.object.namespace, now).await.map(Some)
     }
 
     /// Warns once of a guard that is off.

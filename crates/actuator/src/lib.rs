@@ -23,4 +23,4 @@ pub use error::{BoxError, TargetError};
 pub use kubernetes::{KubernetesActuator, KubernetesProbe, KubernetesReader};
 pub use port::{Actuator, ReplicaAddress, ReplicaEndpoint, TargetReader, TargetState};
 pub use process::{ProcessActuator, ProcessReader, ProcessRecords, ProcessTable};
-pub use target::{CommandTarget, KubernetesTarget, ProcessTarget, ReadyCheck, ScaleTarget};
+pub use target::{CommandTarget, FollowedRequest, KubernetesTarget, ProcessTarget, ReadyCheck, ScaleTarget};

@@ -35,6 +35,17 @@ pub struct KubernetesTarget {
     pub workload: WorkloadId,
     /// Which object.
     pub object: ObjectName,
+    /// The requests of its pods that its count follows. Who changes one of these changes the count.
+    pub requests: Vec<FollowedRequest>,
+}
+
+/// A request of pods that a count follows: what they use is measured as a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowedRequest {
+    /// `cpu` or `memory`.
+    pub resource: String,
+    /// Of which container; `None`: of all together.
+    pub container: Option<String>,
 }
 
 /// Copies of a command on this machine, each in a session of its own with its `PORT`.

@@ -98,6 +98,7 @@ impl Needs {
         });
         if asks_usage {
             self.insert(object, Need::Usage);
+            self.insert(object, Need::Vpas);
         }
         match workload.mode {
             Mode::Apply => {

@@ -70,6 +70,12 @@ fn a_single_service_means_what_it_says() {
             namespace: "devtrip".to_owned(),
             name: "api".to_owned(),
         },
+        requests: ["cpu", "memory"]
+            .map(|resource| headroom_actuator::FollowedRequest {
+                resource: resource.to_owned(),
+                container: None,
+            })
+            .to_vec(),
     };
     assert_eq!(workload.target, ScaleTarget::Kubernetes(target.into()));
     let names: Vec<&str> = workload

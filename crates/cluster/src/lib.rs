@@ -23,6 +23,7 @@ mod scalable;
 mod scaled_object;
 mod usage;
 mod view;
+mod vpa;
 mod write;
 
 pub use connection::{Connection, ConnectionOptions};
@@ -38,4 +39,5 @@ pub use scalable::Scalable;
 pub use scaled_object::ScaledObject;
 pub use usage::{ContainerUsage, PodMetrics};
 pub use view::{ClusterView, Filling, Objects};
+pub use vpa::{ContainerPolicy, UpdateMode, Vpa};
 pub use write::{FIELD_MANAGER, REASON, ScaleProbe, ScaleWriter};

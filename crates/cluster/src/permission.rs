@@ -64,6 +64,8 @@ pub enum Need {
     Hpas,
     /// To read ScaledObjects, where KEDA is installed.
     ScaledObjects,
+    /// To read VerticalPodAutoscalers, where they are installed.
+    Vpas,
     /// To read what pods use.
     Usage,
 }
@@ -95,6 +97,7 @@ impl Need {
             Self::Pods => on(&Resource::pods(), FOLLOW),
             Self::Hpas => on(&Resource::hpas(), FOLLOW),
             Self::ScaledObjects => on(&Resource::scaled_objects(), FOLLOW),
+            Self::Vpas => on(&Resource::vpas(), FOLLOW),
             // metrics.k8s.io cannot be watched.
             Self::Usage => on(&Resource::pod_metrics(), &[Verb::List]),
         }
@@ -111,7 +114,26 @@ impl Need {
             Self::Pods => "how many replicas are ready, and what keeps others from starting",
             Self::Hpas => "the guard against a second scaler",
             Self::ScaledObjects => "the guard against a second scaler, where KEDA is installed",
+            Self::Vpas => {
+                "the guard against requests that change, where VerticalPodAutoscalers are installed"
+            }
             Self::Usage => "cpu and memory of pods",
+        }
+    }
+
+    /// The kind whose definition decides whether it is needed at all; `None`: it is needed in every cluster.
+    #[must_use]
+    pub fn only_where_served(&self) -> Option<Resource> {
+        match self {
+            Self::ScaledObjects => Some(Resource::scaled_objects()),
+            Self::Vpas => Some(Resource::vpas()),
+            Self::Targets(_)
+            | Self::ReadCount { .. }
+            | Self::SetCount { .. }
+            | Self::Annotate { .. }
+            | Self::Pods
+            | Self::Hpas
+            | Self::Usage => None,
         }
     }
 }

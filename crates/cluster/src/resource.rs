@@ -86,6 +86,17 @@ impl Resource {
         Self::new("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
     }
 
+    /// VerticalPodAutoscalers.
+    #[must_use]
+    pub fn vpas() -> Self {
+        Self::new(
+            "autoscaling.k8s.io",
+            "v1",
+            "verticalpodautoscalers",
+            "VerticalPodAutoscaler",
+        )
+    }
+
     pub(crate) fn pod_metrics() -> Self {
         Self::new("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
     }

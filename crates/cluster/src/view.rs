@@ -20,7 +20,7 @@ pub(crate) use self::list::whole;
 use self::{listed::Listed, watched::Watched};
 use crate::{
     ClusterError, Connection, Hpa, KindName, Need, ObjectName, Pod, PodMetrics, Resource, Scalable,
-    ScaledObject,
+    ScaledObject, Vpa,
     discovery::{self, Reading, ScalableKind},
     index::LabelIndex,
     meta::Identified,
@@ -204,7 +204,9 @@ pub struct ClusterView {
     pods: Feeds<Pod>,
     hpas: Feeds<Hpa>,
     scaled_objects: Feeds<ScaledObject>,
-    keda: tokio::sync::Mutex<Option<(Timestamp, bool)>>,
+    vpas: Feeds<Vpa>,
+    /// Which groups are served, and when that was asked.
+    served: tokio::sync::Mutex<HashMap<String, (Timestamp, bool)>>,
     usage: Feeds<PodMetrics>,
     /// Objects as our own writes left them, or as they were fetched past the view, until it has caught up with that.
     newer: Mutex<HashMap<ObjectName, Arc<Scalable>>>,
@@ -231,7 +233,8 @@ impl ClusterView {
             pods: Feeds::default(),
             hpas: Feeds::default(),
             scaled_objects: Feeds::default(),
-            keda: tokio::sync::Mutex::default(),
+            vpas: Feeds::default(),
+            served: tokio::sync::Mutex::default(),
             usage: Feeds::default(),
             newer: Mutex::default(),
         }
@@ -295,31 +298,51 @@ impl ClusterView {
         namespace: &str,
         now: Timestamp,
     ) -> Result<Arc<Objects<ScaledObject>>, ClusterError> {
-        let resource = Resource::scaled_objects();
-        match self
-            .all(&self.scaled_objects, resource.clone(), namespace, now)
+        self.where_served(&self.scaled_objects, &Resource::scaled_objects(), namespace, now)
             .await
-        {
+    }
+
+    /// The VerticalPodAutoscalers of `namespace`: none where they are not installed. A permission for what is not there
+    /// is not missed.
+    ///
+    /// # Errors
+    /// As [`Self::pods`].
+    pub async fn vpas(&self, namespace: &str, now: Timestamp) -> Result<Arc<Objects<Vpa>>, ClusterError> {
+        self.where_served(&self.vpas, &Resource::vpas(), namespace, now)
+            .await
+    }
+
+    async fn where_served<K: Kept<How = ()>>(
+        &self,
+        feeds: &Feeds<K>,
+        resource: &Resource,
+        namespace: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Objects<K>>, ClusterError> {
+        match self.all(feeds, resource.clone(), namespace, now).await {
             Err(ClusterError::NotFound { .. }) => Ok(Arc::new(Objects::none())),
-            Err(error) if error.is_forbidden() && !self.has_keda(now).await? => Ok(Arc::new(Objects::none())),
+            Err(error) if error.is_forbidden() && !self.is_served(resource, now).await? => {
+                Ok(Arc::new(Objects::none()))
+            }
             other => other,
         }
     }
 
-    /// Whether KEDA's kinds are served, asked once a pass.
+    /// Whether the group of `resource` is served, asked once a pass.
     ///
     /// # Errors
     /// When it cannot be asked.
-    pub async fn has_keda(&self, now: Timestamp) -> Result<bool, ClusterError> {
-        let mut keda = self.keda.lock().await;
-        if let Some((_, has)) = keda.filter(|(at, _)| *at == now) {
-            return Ok(has);
+    pub async fn is_served(&self, resource: &Resource, now: Timestamp) -> Result<bool, ClusterError> {
+        let mut served = self.served.lock().await;
+        let known = served.get(&resource.group);
+        if let Some((_, is_served)) = known.filter(|(at, _)| *at == now) {
+            return Ok(*is_served);
         }
-        let group = Resource::scaled_objects().group;
-        let has = discovery::has_group(&self.connection, &group, self.connection.until()).await?;
-        *keda = Some((now, has));
-        drop(keda);
-        Ok(has)
+        let until = self.connection.until();
+        let is_served = discovery::has_group(&self.connection, &resource.group, until).await?;
+        served.insert(resource.group.clone(), (now, is_served));
+        drop(served);
+        Ok(is_served)
     }
 
     /// The kind that `name` means, as the API server serves it.

@@ -84,6 +84,7 @@ fn condition() -> impl Strategy<Value = RaisedCondition> {
         (count(), text())
             .prop_map(|(replicas, because)| RaisedCondition::ReplicasNotStarting { replicas, because }),
         text().prop_map(|because| RaisedCondition::ReplicasRefused { because }),
+        (text(), text()).prop_map(|(by, resources)| RaisedCondition::RequestsRecommended { by, resources }),
         (text(), text()).prop_map(|(guard, because)| RaisedCondition::GuardOff { guard, because }),
         (count(), span())
             .prop_map(|(ready, starting_for)| RaisedCondition::NotBecomingReady { ready, starting_for }),

@@ -318,6 +318,7 @@ impl Event {
             | RaisedCondition::FleetBrake
             | RaisedCondition::ReplicasNotStarting { .. }
             | RaisedCondition::ReplicasRefused { .. }
+            | RaisedCondition::RequestsRecommended { .. }
             | RaisedCondition::GuardOff { .. } => Self::Held { condition },
         }
     }

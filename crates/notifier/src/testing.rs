@@ -205,6 +205,10 @@ pub fn conditions() -> Vec<RaisedCondition> {
         RaisedCondition::ReplicasRefused {
             because: "exceeded quota: pods".into(),
         },
+        RaisedCondition::RequestsRecommended {
+            by: "VerticalPodAutoscaler/api".into(),
+            resources: "cpu".into(),
+        },
         RaisedCondition::GuardOff {
             guard: "the guard against a second scaler".into(),
             because: "listing horizontalpodautoscalers is forbidden".into(),

@@ -70,6 +70,13 @@ pub enum RaisedCondition {
         /// What is missing, with the way out where there is one.
         because: Arc<str>,
     },
+    /// Something recommends other requests for the replicas than they have, and sets none.
+    RequestsRecommended {
+        /// What it is, as its users call it.
+        by: Arc<str>,
+        /// Of which resources.
+        resources: Arc<str>,
+    },
 }
 
 /// How soon somebody has to look at a condition.
@@ -128,7 +135,7 @@ impl RaisedCondition {
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Contested { .. } => Severity::Critical,
-            Self::GuardOff { .. } => Severity::Notice,
+            Self::RequestsRecommended { .. } | Self::GuardOff { .. } => Severity::Notice,
             Self::NotBecomingReady { .. }
             | Self::FailingToStart { .. }
             | Self::Flapping { .. }
@@ -153,6 +160,7 @@ impl RaisedCondition {
             Self::FleetBrake => "fleet_brake",
             Self::ReplicasNotStarting { .. } => "replicas_not_starting",
             Self::ReplicasRefused { .. } => "replicas_refused",
+            Self::RequestsRecommended { .. } => "requests_recommended",
             Self::GuardOff { .. } => "guard_off",
         }
     }
@@ -196,6 +204,11 @@ impl fmt::Display for RaisedCondition {
                 write!(f, "{} replicas do not come up: {because}", replicas.get())
             }
             Self::ReplicasRefused { because } => write!(f, "no further replica is let in: {because}"),
+            Self::RequestsRecommended { by, resources } => write!(
+                f,
+                "{by} recommends requests of {resources} and sets none; if it set them, nothing would be written, because \
+                 the count follows what is used of them"
+            ),
             Self::GuardOff { guard, because } => write!(f, "{guard} is off: {because}"),
         }
     }

@@ -27,6 +27,7 @@ mod rollouts;
 mod scraped_load;
 mod set_up;
 mod user;
+mod vpas;
 mod watched;
 mod workload;
 

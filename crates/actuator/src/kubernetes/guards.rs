@@ -3,10 +3,17 @@
 //! A permission that is missing switches the guard off that needs it, and that is said. Whatever else keeps a question
 //! from being answered is an error of the workload: unknown is never none.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use headroom_cluster::{Hpa, Need, ObjectName, Objects, Pod, PodTrouble, Resource, ScaledObject};
+use headroom_cluster::{
+    Hpa, Need, ObjectName, Objects, Pod, PodTrouble, Resource, ScaledObject, UpdateMode, Vpa,
+};
 use headroom_policy_engine::{Hold, RaisedCondition, Replicas};
+
+use crate::{FollowedRequest, KubernetesTarget};
 
 /// That `guard` is off, because what it needs may not be read in `namespace`, with the rule that allows it.
 pub(super) fn off(guard: &str, need: &Need, namespace: &str) -> RaisedCondition {
@@ -55,6 +62,90 @@ pub(super) fn second_scalers(
         wants: wants.map(Replicas::new),
     });
     holds.collect()
+}
+
+/// The VerticalPodAutoscalers that are for what the count of a target follows.
+#[derive(Debug, Default)]
+pub(super) struct Vertical<'a> {
+    vpas: Vec<&'a Vpa>,
+    requests: &'a [FollowedRequest],
+}
+
+impl<'a> Vertical<'a> {
+    /// Those among `vpas` that name the object of `target`, which is a `resource`.
+    pub(super) fn of(
+        target: &'a KubernetesTarget,
+        resource: &Resource,
+        vpas: Option<&'a Objects<Vpa>>,
+    ) -> Self {
+        let vpas = vpas.into_iter().flat_map(Objects::all).map(|vpa| &**vpa);
+        let vpas = vpas.filter(|vpa| {
+            *vpa.target_group == *resource.group
+                && *vpa.target_kind == *resource.kind
+                && *vpa.target_name == *target.object.name
+        });
+        Self {
+            vpas: vpas.collect(),
+            requests: &target.requests,
+        }
+    }
+
+    /// What those that set requests hold: the count and the requests that it follows would chase each other.
+    pub(super) fn holds(&self, pods: &[&Arc<Pod>]) -> Vec<Hold> {
+        let sets = self.told(pods, |mode| match mode {
+            UpdateMode::Off => None,
+            UpdateMode::Sets(mode) => Some(mode),
+        });
+        let holds = sets.map(|(vpa, resources, mode)| Hold::SecondScaler {
+            name: format!(
+                "VerticalPodAutoscaler/{} ({resources}, updateMode {mode})",
+                vpa.name
+            )
+            .into(),
+            wants: None,
+        });
+        holds.collect()
+    }
+
+    /// That some recommend requests, and set none.
+    pub(super) fn remarks(&self, pods: &[&Arc<Pod>]) -> Vec<RaisedCondition> {
+        let recommends = self.told(pods, |mode| match mode {
+            UpdateMode::Off => Some(()),
+            UpdateMode::Sets(_) => None,
+        });
+        let remarks = recommends.map(|(vpa, resources, ())| RaisedCondition::RequestsRecommended {
+            by: format!("VerticalPodAutoscaler/{}", vpa.name).into(),
+            resources: resources.into(),
+        });
+        remarks.collect()
+    }
+
+    /// Those in a mode of `wanted` that are for a request that the count follows, with the resources.
+    fn told<T>(
+        &self,
+        pods: &[&Arc<Pod>],
+        wanted: impl Fn(&'a UpdateMode) -> Option<T>,
+    ) -> impl Iterator<Item = (&'a Vpa, String, T)> {
+        self.vpas.iter().filter_map(move |vpa| {
+            let mode = wanted(&vpa.mode)?;
+            let followed = self.requests.iter().filter(|one| controls(vpa, one, pods));
+            let resources: BTreeSet<&str> = followed.map(|one| &*one.resource).collect();
+            let resources = resources.into_iter().collect::<Vec<_>>().join(" and ");
+            (!resources.is_empty()).then_some((*vpa, resources, mode))
+        })
+    }
+}
+
+fn controls(vpa: &Vpa, followed: &FollowedRequest, pods: &[&Arc<Pod>]) -> bool {
+    let resource = &followed.resource;
+    if let Some(container) = &followed.container {
+        return vpa.controls(resource, container);
+    }
+    if pods.is_empty() {
+        return vpa.may_control(resource);
+    }
+    let mut containers = pods.iter().flat_map(|pod| &pod.containers);
+    containers.any(|container| vpa.controls(resource, &container.name))
 }
 
 /// That some of `pods` do not come up, with the words of the first that tells why.

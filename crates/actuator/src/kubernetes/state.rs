@@ -19,6 +19,8 @@ pub(super) struct Seen<'a> {
     pub(super) pods: Option<&'a Objects<Pod>>,
     /// What else scales it.
     pub(super) second_scalers: Vec<Hold>,
+    /// What is for the requests that its count follows.
+    pub(super) vertical: guards::Vertical<'a>,
     /// The guards that are off.
     pub(super) off: Vec<RaisedCondition>,
 }
@@ -29,6 +31,7 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
         object,
         pods,
         second_scalers,
+        vertical,
         off,
     } = seen;
     let current = object.wanted()?;
@@ -36,7 +39,8 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
         Ok(selector) => (SelectorState::Usable, pods.map(|pods| pods.selected(&selector))),
         Err(state) => (state, None),
     };
-    let not_starting = guards::not_starting(pods.iter().flatten().map(|pod| &***pod));
+    let selected = pods.as_deref().unwrap_or_default();
+    let not_starting = guards::not_starting(selected.iter().map(|pod| &***pod));
     let refused = object
         .refused
         .as_deref()
@@ -51,8 +55,17 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
         readiness: pods
             .as_deref()
             .map_or(Readiness::Unknown, |pods| readiness(current, pods, now)),
-        holds: second_scalers.into_iter().chain(holds(object, current)).collect(),
-        raised: not_starting.into_iter().chain(refused).chain(off).collect(),
+        holds: second_scalers
+            .into_iter()
+            .chain(vertical.holds(selected))
+            .chain(holds(object, current))
+            .collect(),
+        raised: not_starting
+            .into_iter()
+            .chain(refused)
+            .chain(vertical.remarks(selected))
+            .chain(off)
+            .collect(),
         ..Workload::running(current)
     };
     Ok(TargetState {

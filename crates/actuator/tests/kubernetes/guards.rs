@@ -3,7 +3,7 @@
 use headroom_cluster::Filling;
 use headroom_policy_engine::{Held, Hold, Replicas};
 use headroom_test_support::{
-    cluster::{Cluster, Kind, Namespace, Workload},
+    cluster::{Cluster, Kind, Namespace, Workload, rule},
     wait_until,
 };
 use k8s_openapi::{
@@ -198,6 +198,103 @@ async fn a_scaled_object_holds_all_writing_where_keda_is_and_no_permission_is_mi
         world.scalers("good").await == ["ScaledObject/scaled"]
     })
     .await;
+}
+
+/// What follows the CPU of all containers, that of one, and memory.
+const CPU: &[(&str, Option<&str>)] = &[("cpu", None)];
+const CPU_OF_PROXY: &[(&str, Option<&str>)] = &[("cpu", Some("proxy"))];
+const MEMORY: &[(&str, Option<&str>)] = &[("memory", None)];
+
+impl World<'_> {
+    /// What holds all writing of `good`, and what is told of beside, where its count follows `requests`.
+    async fn beside(&self, requests: &[(&str, Option<&str>)]) -> (Vec<String>, Vec<String>) {
+        let workload = self.read_following("good", requests).await.unwrap().workload;
+        let holds = workload.holds.iter().filter(|hold| hold.held() == Held::Writing);
+        let holds = holds.map(ToString::to_string).collect();
+        (holds, workload.raised.iter().map(ToString::to_string).collect())
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_vpa_that_sets_what_the_count_follows_holds_all_writing_and_one_that_is_off_is_told_of() {
+    let namespace = Cluster::shared().await.namespace("vpa").await;
+    let workload = Workload::deployment("good")
+        .replicas(2)
+        .container("app", "100m", "64Mi")
+        .container("proxy", "10m", "16Mi");
+    namespace.create_workload(&workload).await;
+    namespace.wait_for_ready_pods("good", 2).await;
+    let few = rules(Kind::Deployment, &["good"]);
+    let user = namespace.user("headroom", &few).await;
+    let world = World::of(namespace, Kind::Deployment, Filling::Lists, &user);
+    let is_off = async |requests| {
+        let (_, raised) = world.beside(requests).await;
+        raised.contains(&format!(
+            "the guard against requests that change is off: verticalpodautoscalers.autoscaling.k8s.io in namespace {} \
+             may not be read; allow it with the rule {{apiGroups: [\"autoscaling.k8s.io\"], resources: \
+             [verticalpodautoscalers], verbs: [get, list, watch]}}",
+            world.namespace.name()
+        ))
+    };
+    assert!(!is_off(CPU).await, "there are no VPAs");
+    world.namespace.install_vpas().await;
+    wait_until(MINUTE, "the guard is off", async || is_off(CPU).await).await;
+    assert!(!is_off(&[]).await, "no request is followed");
+
+    let read = rule(
+        &["autoscaling.k8s.io"],
+        &["verticalpodautoscalers"],
+        &["get", "list", "watch"],
+    );
+    world.namespace.grant(&user, &[few, vec![read]].concat()).await;
+    wait_until(MINUTE, "the guard is on", async || !is_off(CPU).await).await;
+    assert_eq!(world.beside(CPU).await, (vec![], vec![]));
+
+    let vpa = async |mode: &str, policies: Value| {
+        let namespace = &world.namespace;
+        namespace
+            .create_vpa(Kind::Deployment, "good", mode, &policies)
+            .await;
+    };
+    let held = |what: &str| {
+        let said = format!("VerticalPodAutoscaler/good ({what}) scales it too, and two scalers would fight");
+        (vec![said], Vec::<String>::new())
+    };
+    vpa("Initial", json!([])).await;
+    assert_eq!(world.beside(CPU).await, held("cpu, updateMode Initial"));
+    assert_eq!(world.beside(MEMORY).await, held("memory, updateMode Initial"));
+    assert_eq!(
+        world.beside(&[]).await,
+        (vec![], vec![]),
+        "no request is followed"
+    );
+    vpa(
+        "Recreate",
+        json!([{ "containerName": "*", "controlledResources": ["memory"] }]),
+    )
+    .await;
+    assert_eq!(world.beside(CPU).await, (vec![], vec![]), "memory alone");
+    assert_eq!(world.beside(MEMORY).await, held("memory, updateMode Recreate"));
+    vpa("Recreate", json!([{ "containerName": "proxy", "mode": "Off" }])).await;
+    assert_eq!(world.beside(CPU).await, held("cpu, updateMode Recreate"));
+    assert_eq!(
+        world.beside(CPU_OF_PROXY).await,
+        (vec![], vec![]),
+        "not the proxy"
+    );
+    let both =
+        json!([{ "containerName": "proxy", "mode": "Off" }, { "containerName": "app", "mode": "Off" }]);
+    vpa("Recreate", both).await;
+    assert_eq!(
+        world.beside(CPU).await,
+        (vec![], vec![]),
+        "none of the pods' containers"
+    );
+    vpa("Off", json!([])).await;
+    let remark = "VerticalPodAutoscaler/good recommends requests of cpu and sets none; if it set them, nothing would be \
+                  written, because the count follows what is used of them";
+    assert_eq!(world.beside(CPU).await, (vec![], vec![remark.to_owned()]));
 }
 
 #[tokio::test]

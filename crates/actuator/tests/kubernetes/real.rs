@@ -3,8 +3,8 @@
 use std::{slice, sync::Arc, time::Duration};
 
 use headroom_actuator::{
-    Actuator, KubernetesActuator, KubernetesProbe, KubernetesReader, KubernetesTarget, ReplicaAddress,
-    ReplicaEndpoint, ScaleTarget, TargetError, TargetReader as _, TargetState,
+    Actuator, FollowedRequest, KubernetesActuator, KubernetesProbe, KubernetesReader, KubernetesTarget,
+    ReplicaAddress, ReplicaEndpoint, ScaleTarget, TargetError, TargetReader as _, TargetState,
     testing::contract::{self, check},
 };
 use headroom_cluster::{
@@ -61,6 +61,20 @@ pub(crate) fn connect(user: &User) -> Arc<Connection> {
 }
 
 pub(crate) fn target(namespace: &Namespace<'_>, kind: Kind, name: &str) -> ScaleTarget {
+    following(namespace, kind, name, &[])
+}
+
+/// A target whose count follows what its pods use of each of `requests`: a resource, of one container or of all.
+pub(crate) fn following(
+    namespace: &Namespace<'_>,
+    kind: Kind,
+    name: &str,
+    requests: &[(&str, Option<&str>)],
+) -> ScaleTarget {
+    let followed = |(resource, container): &(&str, Option<&str>)| FollowedRequest {
+        resource: (*resource).to_owned(),
+        container: container.map(str::to_owned),
+    };
     let (group, _) = kind.api_version().split_once('/').unwrap();
     ScaleTarget::Kubernetes(Arc::new(KubernetesTarget {
         workload: format!("{}/{name}", namespace.name()).parse().unwrap(),
@@ -73,6 +87,7 @@ pub(crate) fn target(namespace: &Namespace<'_>, kind: Kind, name: &str) -> Scale
             namespace: namespace.name().to_owned(),
             name: name.to_owned(),
         },
+        requests: requests.iter().map(followed).collect(),
     }))
 }
 
@@ -110,7 +125,16 @@ impl World<'_> {
     }
 
     pub(crate) async fn read(&self, name: &str) -> Result<TargetState, TargetError> {
-        let target = target(&self.namespace, self.kind, name);
+        self.read_following(name, &[]).await
+    }
+
+    /// Reads a target whose count follows what its pods use of each of `requests`.
+    pub(crate) async fn read_following(
+        &self,
+        name: &str,
+        requests: &[(&str, Option<&str>)],
+    ) -> Result<TargetState, TargetError> {
+        let target = following(&self.namespace, self.kind, name, requests);
         self.actuator
             .read(slice::from_ref(&target), now())
             .await

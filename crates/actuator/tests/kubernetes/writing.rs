@@ -64,6 +64,7 @@ async fn world(deadline: Duration) -> World {
     let target = KubernetesTarget {
         workload: "shop/api".parse().unwrap(),
         object,
+        requests: Vec::new(),
     };
     World {
         server,

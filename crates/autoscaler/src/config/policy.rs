@@ -152,6 +152,7 @@ fn policy(
     }
     let zero = zero::scale_to_zero(raw, idle, semantics, &metric_policies, reader);
     let (hold_query, hold) = holding?.unzip();
+    let target = target.map(|target| targets::following(target.value.clone(), &metric_settings));
     let settings = WorkloadSettings {
         id: id.clone(),
         mode: mode(raw),
@@ -171,7 +172,7 @@ fn policy(
         metrics: metric_settings,
         schedules: schedules?,
         hold_query,
-        target: target?.value.clone(),
+        target: target?,
         routes: Routes {
             thresholds,
             ..routes?

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use headroom_actuator::{CommandTarget, KubernetesTarget, ProcessTarget, ReadyCheck, ScaleTarget};
+use headroom_actuator::{
+    CommandTarget, FollowedRequest, KubernetesTarget, ProcessTarget, ReadyCheck, ScaleTarget,
+};
 use headroom_cluster::{KindName, ObjectName};
 use headroom_policy_engine::WorkloadId;
 
@@ -14,6 +16,7 @@ use super::{
     reader::{Reader, absent, conflict},
     words::{self, PathText, TargetText},
 };
+use crate::{MetricOrigin, MetricSettings};
 
 /// Reads the target with its place; `None` after reporting what is wrong with it.
 pub(super) fn target(
@@ -91,9 +94,27 @@ fn kubernetes(
                 namespace: namespace.to_owned(),
                 name: words.name,
             },
+            requests: Vec::new(),
         })),
         place: text.place,
     })
+}
+
+/// The target of a workload whose count follows `metrics`.
+pub(super) fn following(target: ScaleTarget, metrics: &[MetricSettings]) -> ScaleTarget {
+    let mut target = match target {
+        ScaleTarget::Kubernetes(target) => target,
+        ScaleTarget::Process(_) | ScaleTarget::Command(_) => return target,
+    };
+    let followed = metrics.iter().filter_map(|metric| match &metric.origin {
+        MetricOrigin::Resource { resource, container } => Some(FollowedRequest {
+            resource: resource.clone(),
+            container: container.clone(),
+        }),
+        MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => None,
+    });
+    Arc::make_mut(&mut target).requests = followed.collect();
+    ScaleTarget::Kubernetes(target)
 }
 
 fn process(

@@ -72,6 +72,7 @@ impl Condition<'_> {
                 | RaisedCondition::FleetBrake
                 | RaisedCondition::ReplicasNotStarting { .. }
                 | RaisedCondition::ReplicasRefused { .. }
+                | RaisedCondition::RequestsRecommended { .. }
                 | RaisedCondition::GuardOff { .. } => EventKind::Held,
             },
             Self::Unreadable { .. } | Self::NotWritten { .. } => EventKind::Error,

@@ -192,7 +192,8 @@ const fn condition_label(condition: &RaisedCondition) -> &'static str {
     match (condition, condition.severity()) {
         (RaisedCondition::GuardOff { .. }, _) => "off",
         (_, Severity::Critical) => "critical",
-        (_, Severity::Warning | Severity::Notice) => "problem",
+        (_, Severity::Warning) => "problem",
+        (_, Severity::Notice) => "remark",
     }
 }
 

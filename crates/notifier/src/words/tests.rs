@@ -130,6 +130,7 @@ const NOT_OURS: &[&str] = &[
     "black friday <sale> & more",
     "spring sale",
     "HorizontalPodAutoscaler/api",
+    "VerticalPodAutoscaler/api",
     "argocd-controller",
     "helm",
     "anna",

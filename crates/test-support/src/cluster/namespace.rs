@@ -375,7 +375,7 @@ impl<'c> Namespace<'c> {
         self.path(&format!("apis/{}", kind.api_version()), kind.plural())
     }
 
-    fn path(&self, api: &str, plural: &str) -> String {
+    pub(super) fn path(&self, api: &str, plural: &str) -> String {
         format!("/{api}/namespaces/{}/{plural}", self.name)
     }
 

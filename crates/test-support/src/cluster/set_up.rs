@@ -19,7 +19,7 @@ use super::{
 };
 use crate::wait_until;
 
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+pub(super) const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const STAGES: &str = "/apis/kwok.x-k8s.io/v1alpha1/stages";
 const METRICS: &str = "/apis/kwok.x-k8s.io/v1alpha1/metrics";
 const NODES: &str = "/api/v1/nodes";

@@ -64,6 +64,7 @@ fn seen(object: &Scalable, pods: Option<&Objects<Pod>>) -> Result<TargetState, C
         object,
         pods,
         second_scalers: Vec::new(),
+        vertical: guards::Vertical::default(),
         off: Vec::new(),
     };
     state(seen, NOW)

@@ -19,6 +19,9 @@ pub(super) fn what(condition: &RaisedCondition) -> String {
             format!("{replicas} replicas do not come up")
         }
         RaisedCondition::ReplicasRefused { .. } => "no further replica is let in".to_owned(),
+        RaisedCondition::RequestsRecommended { by, resources } => {
+            format!("{by} recommends requests of {resources}")
+        }
         RaisedCondition::GuardOff { guard, .. } => format!("{guard} is off"),
     }
 }
@@ -40,6 +43,7 @@ pub(super) const fn meanwhile(condition: &RaisedCondition) -> &'static str {
         RaisedCondition::ReplicasNotStarting { .. } | RaisedCondition::ReplicasRefused { .. } => {
             "decided about as before, and what is added may not come up"
         }
+        RaisedCondition::RequestsRecommended { .. } => "scaling goes on, as long as nothing sets them",
         RaisedCondition::GuardOff { .. } => "scaling goes on without this guard",
     }
 }

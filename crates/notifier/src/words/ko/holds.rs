@@ -83,6 +83,9 @@ pub(super) fn headline(condition: &RaisedCondition) -> String {
             format!("레플리카 {replicas}개가 올라오지 않음")
         }
         RaisedCondition::ReplicasRefused { .. } => "레플리카를 더 만들 수 없음".to_owned(),
+        RaisedCondition::RequestsRecommended { by, resources } => {
+            format!("{by}: {resources} 요청량 추천만 함")
+        }
         RaisedCondition::GuardOff { guard, .. } => format!("보호 장치 꺼짐: {guard}"),
     }
 }
@@ -113,6 +116,9 @@ pub(super) fn sentence(condition: &RaisedCondition) -> Option<String> {
         RaisedCondition::ReplicasRefused { because } => {
             format!("레플리카를 더 만들 수 없습니다: {because}")
         }
+        RaisedCondition::RequestsRecommended { by, resources } => format!(
+            "{by} 항목이 {resources} 요청량을 추천하지만 설정하지는 않습니다. 설정하게 되면 레플리카 수를 변경하지 않습니다."
+        ),
         RaisedCondition::GuardOff { guard, because } => {
             format!("다음 보호 장치가 꺼져 있습니다: {guard}({because})")
         }
@@ -136,6 +142,7 @@ pub(super) const fn meanwhile(condition: &RaisedCondition) -> &'static str {
         RaisedCondition::ReplicasNotStarting { .. } | RaisedCondition::ReplicasRefused { .. } => {
             "결정은 그대로 계속되며, 늘린 레플리카가 올라오지 않을 수 있습니다."
         }
+        RaisedCondition::RequestsRecommended { .. } => "요청량이 바뀌지 않는 한 스케일링을 계속합니다.",
         RaisedCondition::GuardOff { .. } => "이 보호 장치 없이 스케일링을 계속합니다.",
     }
 }

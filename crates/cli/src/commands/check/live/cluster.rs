@@ -74,9 +74,7 @@ async fn permission(probe: &ClusterProbe, namespace: &str, need: &Need, now: Tim
     let permission = need.permission(namespace);
     let (answer, text) = match probe.inquiry.missing(&permission).await {
         Ok(missing) if missing.is_empty() => (Answer::Ok, permission.to_string()),
-        Ok(_) if *need == Need::ScaledObjects && !probe.view.has_keda(now).await.unwrap_or(true) => {
-            return None;
-        }
+        Ok(_) if !is_missed(probe, need, now).await => return None,
         Ok(missing) => {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
             let text = format!(
@@ -91,10 +89,18 @@ async fn permission(probe: &ClusterProbe, namespace: &str, need: &Need, now: Tim
     Some(finding(answer, "cluster", "permission", text))
 }
 
+/// Whether there is anything that `need` is needed for. Where that cannot be asked, there may be.
+async fn is_missed(probe: &ClusterProbe, need: &Need, now: Timestamp) -> bool {
+    match need.only_where_served() {
+        Some(resource) => probe.view.is_served(&resource, now).await.unwrap_or(true),
+        None => true,
+    }
+}
+
 /// A guard can be off, and an annotation left out; everything else is needed.
 const fn if_missing(need: &Need) -> Answer {
     match need {
-        Need::Pods | Need::Hpas | Need::ScaledObjects | Need::Annotate { .. } => Answer::Look,
+        Need::Pods | Need::Hpas | Need::ScaledObjects | Need::Vpas | Need::Annotate { .. } => Answer::Look,
         Need::Targets(_) | Need::ReadCount { .. } | Need::SetCount { .. } | Need::Usage => Answer::Failed,
     }
 }
