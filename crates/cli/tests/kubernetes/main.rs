@@ -10,6 +10,7 @@ mod devtrip;
 mod faults;
 mod moving;
 mod permissions;
+mod plugin;
 mod resets;
 mod scaling;
 mod scraped;

@@ -99,6 +99,15 @@ impl<'c> World<'c> {
         self.kubeconfig = self.files.write("kubeconfig", &kubeconfig.to_string());
     }
 
+    /// From now on headroom is told that `plugin` gives the user's credentials.
+    pub(crate) fn use_plugin(&mut self, plugin: &Path) {
+        let mut kubeconfig = self.kubeconfig_of_user();
+        kubeconfig["users"][0]["user"] = json!({ "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never",
+        } });
+        self.kubeconfig = self.files.write("kubeconfig", &kubeconfig.to_string());
+    }
+
     fn kubeconfig_of_user(&self) -> Value {
         serde_json::from_str(&fs::read_to_string(self.user.kubeconfig()).unwrap()).unwrap()
     }
