@@ -27,6 +27,15 @@ pub enum ClusterError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What the environment says of servers that are reached without its proxy cannot be read.
+    #[error(
+        "NO_PROXY of the environment cannot be used: {reason}; write addresses, networks such as 10.0.0.0/8 and names with \
+         commas between and no empty entry, and `*` alone or not at all"
+    )]
+    ProxyExceptions {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The kubeconfig has no context of this name.
     #[error("the kubeconfig {file} has no context `{context}`; it has {}", list(known))]
     UnknownContext {
@@ -236,6 +245,7 @@ impl ClusterError {
             Self::Conflict { may_be_ours, .. } => *may_be_ours,
             Self::NoCluster { .. }
             | Self::Kubeconfig { .. }
+            | Self::ProxyExceptions { .. }
             | Self::UnknownContext { .. }
             | Self::NoContext { .. }
             | Self::AnotherServer { .. }

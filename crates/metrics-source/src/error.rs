@@ -212,6 +212,7 @@ fn of_cluster(error: &ClusterError) -> MissingCause {
         ClusterError::OutOfStep { cause: None, .. }
         | ClusterError::NoCluster { .. }
         | ClusterError::Kubeconfig { .. }
+        | ClusterError::ProxyExceptions { .. }
         | ClusterError::UnknownContext { .. }
         | ClusterError::NoContext { .. }
         | ClusterError::AnotherServer { .. }

@@ -217,6 +217,15 @@ fn the_environment_names_a_proxy_and_the_servers_that_are_reached_without_as_for
             .unwrap_or_else(|error| panic!("{variables:?}: {error}\n{ran}"));
         assert_eq!(line, "CONNECT api.example.invalid:6443 HTTP/1.1\r\n");
     }
+    for (unreadable, why) in [
+        ("other.example,,10.0.0.0/8", "comma-separated value is empty"),
+        ("other.example,", "comma-separated value is empty"),
+        ("*,other.example", "failed to find valid host in parsed uri \"*\""),
+    ] {
+        plan(&[("HTTPS_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", unreadable)])
+            .says(&format!("NO_PROXY of the environment cannot be used: {why}; write addresses"))
+            .says_nothing_of("the kubeconfig kubeconfig cannot be used");
+    }
     for exception in ["example.invalid", ".invalid:6443", "*"] {
         let (address, asked) = proxy();
         let through = format!("http://{address}");

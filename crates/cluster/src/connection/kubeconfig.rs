@@ -123,10 +123,10 @@ impl Origin {
         let config = match self {
             Self::Files { paths, context } => from_files(paths, context)?,
             Self::Pod(pod) => {
-                let config = configured(pod.kubeconfig()?);
-                config.map_err(|error| ClusterError::ServiceAccount {
-                    reason: of_file(&error),
-                })?
+                let unusable = |error: &KubeconfigError| ClusterError::ServiceAccount {
+                    reason: of_file(error),
+                };
+                configured(pod.kubeconfig()?, unusable)?
             }
         };
         Ok(ours(config))
@@ -167,17 +167,28 @@ fn from_files(paths: &[PathBuf], context: &str) -> Result<Config, ClusterError> 
     let mut merged = merged(paths)?;
     merged.current_context = Some(choose(&merged, Some(context), &written(paths))?);
     never_prompt_without_a_terminal(&mut merged);
-    configured(merged).map_err(|error| unusable(paths, &error))
+    configured(merged, |error| unusable(paths, error))
 }
 
-/// The configuration of the current context, with the proxy that kubectl would use.
-fn configured(kubeconfig: Kubeconfig) -> Result<Config, KubeconfigError> {
+/// The configuration of the current context, with the proxy that kubectl would use. `unusable` is the error where what
+/// describes it cannot be used.
+fn configured(
+    kubeconfig: Kubeconfig,
+    unusable: impl Fn(&KubeconfigError) -> ClusterError,
+) -> Result<Config, ClusterError> {
     let named = proxy_of_current(&kubeconfig);
-    let mut config = Config::try_from(kubeconfig)?;
+    let mut config = Config::try_from(kubeconfig).map_err(|error| {
+        // Not the kubeconfig is wrong then, but the environment.
+        if let KubeconfigError::ParseNoProxy(reason) = &error {
+            let reason = reason.to_string();
+            return ClusterError::ProxyExceptions { reason };
+        }
+        unusable(&error)
+    })?;
     // What is named in the kubeconfig goes before the environment, whose exceptions do not concern it.
     let proxy = named.or_else(|| ProxySettings::of_this_process().proxy(&config.cluster_url));
     let parsed = proxy.map(|proxy| proxy.parse()).transpose();
-    config.proxy_url = parsed.map_err(KubeconfigError::ParseProxyUrl)?;
+    config.proxy_url = parsed.map_err(|error| unusable(&KubeconfigError::ParseProxyUrl(error)))?;
     Ok(config)
 }
 
