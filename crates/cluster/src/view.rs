@@ -10,6 +10,7 @@ mod watched;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use headroom_policy_engine::{Timestamp, hpa::Selector};
@@ -27,6 +28,9 @@ use crate::{
     resource::Action,
     scalable::ScalePaths,
 };
+
+/// For so long it is known whether a group is served: what is installed meanwhile is seen that much later.
+const SERVED_FOR: Duration = Duration::from_secs(30);
 
 /// How a view is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -328,14 +332,14 @@ impl ClusterView {
         }
     }
 
-    /// Whether the group of `resource` is served, asked once a pass.
+    /// Whether the group of `resource` is served, asked again after [`SERVED_FOR`].
     ///
     /// # Errors
     /// When it cannot be asked.
     pub async fn is_served(&self, resource: &Resource, now: Timestamp) -> Result<bool, ClusterError> {
         let mut served = self.served.lock().await;
         let known = served.get(&resource.group);
-        if let Some((_, is_served)) = known.filter(|(at, _)| *at == now) {
+        if let Some((_, is_served)) = known.filter(|(at, _)| now.since(*at) < SERVED_FOR) {
             return Ok(*is_served);
         }
         let until = self.connection.until();

@@ -122,6 +122,25 @@ async fn without_keda_there_are_no_scaled_objects() {
     assert!(found.all().is_empty());
 }
 
+#[tokio::test]
+async fn whether_there_is_keda_is_asked_twice_a_minute_where_its_objects_may_not_be_listed() {
+    let world = World::new(DEADLINE).await;
+    let objects = "/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects";
+    world.answer(objects, status(403, "is forbidden")).await;
+    world
+        .answer(
+            "/apis/keda.sh",
+            wiremock::ResponseTemplate::new(404).set_body_string("404 page not found"),
+        )
+        .await;
+    let view = world.view(Filling::Lists);
+    for (second, asked) in [(0, 1), (1, 1), (29, 1), (30, 2), (59, 2), (60, 3)] {
+        let pass = NOW.plus(Duration::from_secs(second));
+        assert!(view.scaled_objects("shop", pass).await.unwrap().all().is_empty());
+        assert_eq!(world.asked("/apis/keda.sh").await, asked, "after {second} s");
+    }
+}
+
 const ROLLOUTS: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts";
 
 async fn with_rollouts(kinds: &[&str]) -> World {
