@@ -28,7 +28,7 @@ pub(crate) use self::report::in_one_line;
 use self::{
     brake::Brake,
     cohort::Cohort,
-    report::Outages,
+    report::{Outages, Unannotated},
     states::{States, Taken},
     targets::{Due, Reads},
 };
@@ -62,6 +62,7 @@ pub struct Autoscaler {
     deadline: Duration,
     pass_deadline: Duration,
     outages: Outages,
+    unannotated: Unannotated,
     listeners: broadcast::Sender<Arc<PassRecord>>,
     /// What was found out while the parts were put together, for the first pass to say.
     first_notices: std::sync::Mutex<Vec<Notice>>,
@@ -181,6 +182,7 @@ impl Autoscaler {
             deadline,
             pass_deadline,
             outages: Outages::default(),
+            unannotated: Unannotated::default(),
             listeners: broadcast::Sender::new(LISTENER_BACKLOG),
             first_notices: std::sync::Mutex::new(notices),
         }

@@ -7,7 +7,6 @@ use headroom_actuator::{Actuator, TargetError};
 use headroom_metrics_source::Answer;
 use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Pods, Timestamp, Workload};
 use tokio::time::{Instant, interval_at, timeout};
-use tracing::warn;
 
 use super::{
     Autoscaler, Due, Managed, Pass,
@@ -233,7 +232,7 @@ impl Autoscaler {
     async fn write_all(&self, pass: &Pass, items: Vec<Item>, cohort: &mut Cohort) -> Vec<Item> {
         let mut writes: FuturesUnordered<_> = items
             .into_iter()
-            .map(|item| write(&self.workloads[item.taken.index], item, self.deadline, pass))
+            .map(|item| self.write(&self.workloads[item.taken.index], item, pass))
             .collect();
         let every = self.deadline.max(Duration::from_millis(1));
         let mut late = interval_at(Instant::now() + every, every);
@@ -447,57 +446,58 @@ fn change(record: &DecisionRecord, managed: &Managed) -> Option<Decision> {
     decision.filter(|decision| decision.direction().is_some())
 }
 
-/// Writes the change of `item` to its target.
-async fn write(managed: &Managed, mut item: Item, deadline: Duration, pass: &Pass) -> Item {
-    let (Some(actuator), Some(change)) = (managed.access.writer(), item.change) else {
-        return item;
-    };
-    let patience = patience(&managed.target, deadline);
-    let set = actuator.set_replicas(&managed.target, change.current(), change.desired(), pass.now);
-    let written = timeout(patience, set)
-        .await
-        .unwrap_or(Err(TargetError::Unanswered { after: patience }));
-    let (outcome, error) = match written {
-        Ok(()) => (Outcome::Written, None),
-        Err(error @ TargetError::Conflict { .. }) => (Outcome::Conflict, Some(error)),
-        Err(error) => (Outcome::Failed, Some(error)),
-    };
-    if outcome == Outcome::Written && managed.settings.annotate {
-        annotate(managed, actuator, &item.record, patience).await;
+impl Autoscaler {
+    /// Writes the change of `item` to its target.
+    async fn write(&self, managed: &Managed, mut item: Item, pass: &Pass) -> Item {
+        let (Some(actuator), Some(change)) = (managed.access.writer(), item.change) else {
+            return item;
+        };
+        let patience = patience(&managed.target, self.deadline);
+        let set = actuator.set_replicas(&managed.target, change.current(), change.desired(), pass.now);
+        let written = timeout(patience, set)
+            .await
+            .unwrap_or(Err(TargetError::Unanswered { after: patience }));
+        let (outcome, error) = match written {
+            Ok(()) => (Outcome::Written, None),
+            Err(error @ TargetError::Conflict { .. }) => (Outcome::Conflict, Some(error)),
+            Err(error) => (Outcome::Failed, Some(error)),
+        };
+        if outcome == Outcome::Written && managed.settings.annotate {
+            let said = annotate(managed, actuator, &item.record, patience).await;
+            self.unannotated.note(&managed.settings.id, &said);
+        }
+        item.is_settled = !error.as_ref().is_some_and(TargetError::leaves_outcome_unknown);
+        item.record
+            .set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
+        if item.is_settled {
+            let memory = &mut item.taken.remembered_mut().memory;
+            conclude(&mut item.record, &managed.settings, memory, outcome, pass.now);
+        }
+        item
     }
-    item.is_settled = !error.as_ref().is_some_and(TargetError::leaves_outcome_unknown);
-    item.record
-        .set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
-    if item.is_settled {
-        let memory = &mut item.taken.remembered_mut().memory;
-        conclude(&mut item.record, &managed.settings, memory, outcome, pass.now);
-    }
-    item
 }
 
 /// Tells the target why its count was changed. It is changed either way.
-async fn annotate(managed: &Managed, actuator: &dyn Actuator, record: &DecisionRecord, patience: Duration) {
+async fn annotate(
+    managed: &Managed,
+    actuator: &dyn Actuator,
+    record: &DecisionRecord,
+    patience: Duration,
+) -> Result<(), TargetError> {
     let Verdict::Decided {
         decision,
         explanation,
         ..
     } = &record.verdict
     else {
-        return;
+        return Ok(());
     };
     let why = explanation
         .of_change()
         .unwrap_or_else(|| decision.reason().to_string());
     let reason = format!("{} to {}: {why}", decision.current(), decision.desired());
     let said = timeout(patience, actuator.annotate(&managed.target, &reason)).await;
-    let said = said.unwrap_or(Err(TargetError::NoAnswer { after: patience }));
-    if let Err(error) = said {
-        let workload = &managed.settings.id;
-        warn!(
-            "{workload} was scaled, and its annotation was not written: {}",
-            in_one_line(&error)
-        );
-    }
+    said.unwrap_or(Err(TargetError::NoAnswer { after: patience }))
 }
 
 /// Without a record of what is about to be done, nothing is.

@@ -6,7 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use headroom_policy_engine::Outcome;
+use headroom_actuator::TargetError;
+use headroom_policy_engine::{Outcome, WorkloadId};
 use tracing::{debug, info, warn};
 
 use super::observe::{Answers, SourceId};
@@ -28,6 +29,25 @@ impl Outages {
                 None if failing.remove(source) => info!(%source, "a source works again"),
                 Some(_) | None => {}
             }
+        }
+    }
+}
+
+/// The workloads whose targets cannot be told why their counts change.
+#[derive(Debug, Default)]
+pub(super) struct Unannotated(Mutex<BTreeSet<WorkloadId>>);
+
+impl Unannotated {
+    /// Takes note of what came of an annotation, and says what began and what ended.
+    pub(super) fn note(&self, workload: &WorkloadId, written: &Result<(), TargetError>) {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Err(error) if failing.insert(workload.clone()) => warn!(
+                "{workload} was scaled, and its annotation was not written: {}",
+                in_one_line(error)
+            ),
+            Ok(()) if failing.remove(workload) => info!("the annotation of {workload} is written again"),
+            Err(_) | Ok(()) => {}
         }
     }
 }

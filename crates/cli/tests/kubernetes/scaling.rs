@@ -241,17 +241,40 @@ async fn a_deployment_is_told_why_where_the_policy_asks_for_it_and_it_may_be() {
         (world.replicas("api").await, reason_at_api(&world).await),
         (7, None)
     );
+    let mut running = world.run();
+    for replicas in [8, 9] {
+        let asked = [
+            "override",
+            &world.id("api"),
+            "--min",
+            &replicas.to_string(),
+            "--for",
+            "1h",
+        ];
+        world.headroom(&asked).await.expect(0);
+        let api = (Kind::Deployment, "api");
+        world
+            .namespace
+            .wait_for_replicas(api.0, api.1, |found| found == replicas)
+            .await;
+    }
+    let said = ends(&mut running).await;
+    assert_eq!(
+        said.matches("annotation was not written").count(),
+        1,
+        "once an outage: {said}"
+    );
     world.grant_what_is_printed().await;
-    world.set_load(800);
+    world.set_load(1000);
     world
         .headroom(&["run", "--once"])
         .await
         .expect(0)
         .says_nothing_of("annotation");
-    assert_eq!(world.replicas("api").await, 8);
+    assert_eq!(world.replicas("api").await, 10);
     assert_eq!(
         reason_at_api(&world).await.as_deref(),
-        Some("7 to 8: load is 800, at 100 for each replica: asks for 8")
+        Some("9 to 10: load is 1000, at 100 for each replica: asks for 10")
     );
 }
 
