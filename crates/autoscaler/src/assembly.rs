@@ -177,6 +177,33 @@ impl Assembly<'_> {
         environment: &Environment,
         purpose: Purpose,
     ) -> Result<Autoscaler, AssemblyError> {
+        // Before the state is touched: what cannot be asked leaves no trace.
+        let cluster = Cluster::of(&configuration.settings, &configuration.workloads, purpose)?;
+        Self::build_in(cluster, configuration, environment, purpose)
+    }
+
+    /// An autoscaler that only looks ahead, as [`Self::build`] makes it, with what can be asked of the cluster that its
+    /// targets are in, over the same connection; `None` where none is in one.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn look_ahead(
+        configuration: Configuration,
+        environment: &Environment,
+    ) -> Result<(Autoscaler, Option<ClusterProbe>), AssemblyError> {
+        let purpose = Purpose::ReadOnly;
+        let cluster = Cluster::of(&configuration.settings, &configuration.workloads, purpose)?;
+        let probe = cluster.clone().map(Cluster::probe);
+        let autoscaler = Self::build_in(cluster, configuration, environment, purpose)?;
+        Ok((autoscaler, probe))
+    }
+
+    fn build_in(
+        cluster: Option<Cluster>,
+        configuration: Configuration,
+        environment: &Environment,
+        purpose: Purpose,
+    ) -> Result<Autoscaler, AssemblyError> {
         let Configuration {
             settings, workloads, ..
         } = configuration;
@@ -185,8 +212,6 @@ impl Assembly<'_> {
             environment,
             purpose,
         };
-        // Before the state is touched: what cannot be asked leaves no trace.
-        let cluster = Cluster::of(&settings, &workloads, purpose)?;
         let (sources, scrape) = assembly.sources(&workloads, cluster.as_ref())?;
         let Opened { store, notices } = assembly.open_store()?;
         let store = Arc::new(store);
@@ -211,24 +236,6 @@ impl Assembly<'_> {
             notifications,
             deadline: settings.deadline,
             pass_deadline: settings.pass_deadline,
-        }))
-    }
-
-    /// What can be asked of the cluster that targets of `configuration` are in, without changing anything; `None` where
-    /// none is in one.
-    ///
-    /// # Errors
-    /// When the cluster cannot be reached as it is configured.
-    pub fn probe(configuration: &Configuration) -> Result<Option<ClusterProbe>, AssemblyError> {
-        let cluster = Cluster::of(
-            &configuration.settings,
-            &configuration.workloads,
-            Purpose::ReadOnly,
-        )?;
-        Ok(cluster.map(|Cluster { connection, view }| ClusterProbe {
-            view: Arc::clone(&view),
-            inquiry: Inquiry::new(Arc::clone(&connection)),
-            writing: KubernetesProbe::new(connection, view),
         }))
     }
 
@@ -444,6 +451,7 @@ fn restore_readings(scrape: &ScrapeSource, store: &Store) -> Result<(), StoreErr
 }
 
 /// The cluster that targets are in.
+#[derive(Clone)]
 pub(crate) struct Cluster {
     pub(crate) connection: Arc<Connection>,
     pub(crate) view: Arc<ClusterView>,
@@ -478,6 +486,16 @@ impl Cluster {
             view: Arc::new(ClusterView::new(Arc::clone(&connection), filling)),
             connection,
         }))
+    }
+
+    /// What can be asked of it without changing anything.
+    fn probe(self) -> ClusterProbe {
+        let Self { connection, view } = self;
+        ClusterProbe {
+            view: Arc::clone(&view),
+            inquiry: Inquiry::new(Arc::clone(&connection)),
+            writing: KubernetesProbe::new(connection, view),
+        }
     }
 }
 

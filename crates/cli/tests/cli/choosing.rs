@@ -223,7 +223,9 @@ fn the_environment_names_a_proxy_and_the_servers_that_are_reached_without_as_for
         ("*,other.example", "failed to find valid host in parsed uri \"*\""),
     ] {
         plan(&[("HTTPS_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", unreadable)])
-            .says(&format!("NO_PROXY of the environment cannot be used: {why}; write addresses"))
+            .says(&format!(
+                "NO_PROXY of the environment cannot be used: {why}; write addresses"
+            ))
             .says_nothing_of("the kubeconfig kubeconfig cannot be used");
     }
     for exception in ["example.invalid", ".invalid:6443", "*"] {

@@ -8,12 +8,11 @@ mod findings;
 mod servers;
 mod workload;
 
-use headroom_autoscaler::{Assembly, Clock as _, Configuration, SystemClock};
-use headroom_policy_engine::WorkloadId;
+use headroom_autoscaler::{Assembly, Clock as _, Configuration, SystemClock, Which};
 
 pub(crate) use self::findings::Findings;
 use self::findings::{Answer, Finding};
-use crate::{commands::pass, error::CliError};
+use crate::{commands::pass, configuration::environment, error::CliError};
 
 /// Asks everything that a pass needs.
 ///
@@ -24,18 +23,13 @@ pub(super) async fn ask(configuration: &Configuration) -> Result<Findings, CliEr
 }
 
 async fn ask_all(configuration: &Configuration) -> Result<Findings, CliError> {
-    let ids: Vec<WorkloadId> = configuration
-        .workloads
-        .iter()
-        .map(|workload| workload.id.clone())
-        .collect();
-    let probe = Assembly::probe(configuration)?;
+    let (autoscaler, probe) = Assembly::look_ahead(configuration.clone(), &environment())?;
     let now = SystemClock.now();
     let mut findings = Vec::new();
     if let Some(probe) = &probe {
         findings.extend(cluster::of_cluster(probe, configuration, now).await);
     }
-    let record = pass::look_ahead(configuration, &ids).await?;
+    let record = autoscaler.locked_pass(&SystemClock, Which::All).await?;
     findings.extend(record.decisions.iter().flat_map(workload::of_workload));
     if let Some(probe) = &probe {
         findings.extend(cluster::of_targets(probe, configuration, &record.decisions, now).await);
