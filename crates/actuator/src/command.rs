@@ -100,6 +100,7 @@ async fn read(target: &CommandTarget) -> Result<TargetState, TargetError> {
     Ok(TargetState {
         workload,
         identity: None,
+        pods: None,
         replicas: Vec::new(),
     })
 }

@@ -107,6 +107,7 @@ impl KubernetesReader {
         let seen = Seen {
             object: &scalable,
             pods: pods.as_deref(),
+            tells_pods: target.tells_pods,
             second_scalers: guards::second_scalers(
                 object,
                 &resource,

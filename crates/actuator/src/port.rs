@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use headroom_cluster::NamedPort;
-use headroom_policy_engine::{Replicas, Timestamp, Workload};
+use headroom_policy_engine::{Pod, Replicas, Timestamp, Workload};
 
 use crate::{ScaleTarget, TargetError};
 
@@ -55,6 +55,8 @@ pub struct TargetState {
     pub workload: Workload,
     /// What identifies this target and no later one of its name; `None` where nothing does.
     pub identity: Option<Arc<str>>,
+    /// The pods that its selector matches, for a target that is to tell of them; `None` where it is not, or cannot.
+    pub pods: Option<Vec<Pod>>,
     /// Where its replicas can be asked for metrics, where the target knows. Draining replicas are not among them.
     pub replicas: Vec<ReplicaEndpoint>,
 }

@@ -255,6 +255,7 @@ impl ProcessReader {
             state: TargetState {
                 workload,
                 identity: None,
+                pods: None,
                 replicas: endpoints,
             },
             news: is_news.then_some(seen),
@@ -296,6 +297,7 @@ fn never_started() -> TargetState {
     TargetState {
         workload,
         identity: None,
+        pods: None,
         replicas: Vec::new(),
     }
 }

@@ -37,6 +37,8 @@ pub struct KubernetesTarget {
     pub object: ObjectName,
     /// The requests of its pods that its count follows. Who changes one of these changes the count.
     pub requests: Vec<FollowedRequest>,
+    /// Whether its pods are told of one by one: its count is worked out from them, and no source of a metric has them.
+    pub tells_pods: bool,
 }
 
 /// A request of pods that a count follows: what they use is measured as a part of it.

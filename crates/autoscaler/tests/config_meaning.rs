@@ -76,6 +76,7 @@ fn a_single_service_means_what_it_says() {
                 container: None,
             })
             .to_vec(),
+        tells_pods: false,
     };
     assert_eq!(workload.target, ScaleTarget::Kubernetes(target.into()));
     let names: Vec<&str> = workload

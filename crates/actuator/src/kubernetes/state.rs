@@ -17,6 +17,8 @@ pub(super) struct Seen<'a> {
     pub(super) object: &'a Scalable,
     /// All pods of its namespace; `None`: they may not be read.
     pub(super) pods: Option<&'a Objects<Pod>>,
+    /// Whether they are told of one by one.
+    pub(super) tells_pods: bool,
     /// What else scales it.
     pub(super) second_scalers: Vec<Hold>,
     /// What is for the requests that its count follows.
@@ -30,6 +32,7 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
     let Seen {
         object,
         pods,
+        tells_pods,
         second_scalers,
         vertical,
         off,
@@ -71,6 +74,10 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
     Ok(TargetState {
         workload,
         identity: (!object.uid.is_empty()).then(|| Arc::from(&*object.uid)),
+        pods: pods
+            .as_deref()
+            .filter(|_| tells_pods)
+            .map(|pods| pods.iter().map(|pod| told(pod)).collect()),
         replicas: pods.iter().flatten().filter_map(|pod| endpoint(pod)).collect(),
     })
 }
@@ -132,6 +139,19 @@ fn readiness(wanted: Replicas, pods: &[&Arc<Pod>], now: Timestamp) -> Readiness 
     Readiness::Known {
         ready: count(ready),
         longest_unready: waiting.max().max(missing),
+    }
+}
+
+/// A pod as a count is made from it. What it requests is told by who measures what it uses.
+fn told(pod: &Pod) -> headroom_policy_engine::Pod {
+    headroom_policy_engine::Pod {
+        phase: pod.phase,
+        deleted: pod.deleting,
+        ready: pod.ready,
+        started_at: pod.started_at,
+        containers: Vec::new(),
+        init_containers: Vec::new(),
+        pod_level: None,
     }
 }
 

@@ -67,6 +67,7 @@ impl ScriptedActuator {
             TargetState {
                 workload: ready(count),
                 identity: None,
+                pods: None,
                 replicas: Vec::new(),
             },
         );
@@ -85,6 +86,7 @@ impl ScriptedActuator {
             TargetState {
                 workload: ready(count),
                 identity: None,
+                pods: None,
                 replicas,
             },
         );
@@ -164,6 +166,7 @@ fn never_started() -> TargetState {
     TargetState {
         workload,
         identity: None,
+        pods: None,
         replicas: Vec::new(),
     }
 }

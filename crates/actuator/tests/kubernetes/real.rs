@@ -88,6 +88,7 @@ pub(crate) fn following(
             name: name.to_owned(),
         },
         requests: requests.iter().map(followed).collect(),
+        tells_pods: false,
     }))
 }
 

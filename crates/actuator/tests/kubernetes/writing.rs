@@ -65,6 +65,7 @@ async fn world(deadline: Duration) -> World {
         workload: "shop/api".parse().unwrap(),
         object,
         requests: Vec::new(),
+        tells_pods: false,
     };
     World {
         server,

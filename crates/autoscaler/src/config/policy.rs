@@ -152,7 +152,7 @@ fn policy(
     }
     let zero = zero::scale_to_zero(raw, idle, semantics, &metric_policies, reader);
     let (hold_query, hold) = holding?.unzip();
-    let target = target.map(|target| targets::following(target.value.clone(), &metric_settings));
+    let target = target.map(|target| targets::following(target.value.clone(), &metric_settings, semantics));
     let settings = WorkloadSettings {
         id: id.clone(),
         mode: mode(raw),

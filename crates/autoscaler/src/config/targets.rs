@@ -6,7 +6,7 @@ use headroom_actuator::{
     CommandTarget, FollowedRequest, KubernetesTarget, ProcessTarget, ReadyCheck, ScaleTarget,
 };
 use headroom_cluster::{KindName, ObjectName};
-use headroom_policy_engine::WorkloadId;
+use headroom_policy_engine::{Semantics, WorkloadId};
 
 use super::{
     at::At,
@@ -95,13 +95,18 @@ fn kubernetes(
                 name: words.name,
             },
             requests: Vec::new(),
+            tells_pods: false,
         })),
         place: text.place,
     })
 }
 
-/// The target of a workload whose count follows `metrics`.
-pub(super) fn following(target: ScaleTarget, metrics: &[MetricSettings]) -> ScaleTarget {
+/// The target of a workload whose count follows `metrics` by the rules of `semantics`.
+pub(super) fn following(
+    target: ScaleTarget,
+    metrics: &[MetricSettings],
+    semantics: Semantics,
+) -> ScaleTarget {
     let mut target = match target {
         ScaleTarget::Kubernetes(target) => target,
         ScaleTarget::Process(_) | ScaleTarget::Command(_) => return target,
@@ -113,7 +118,13 @@ pub(super) fn following(target: ScaleTarget, metrics: &[MetricSettings]) -> Scal
         }),
         MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => None,
     });
-    Arc::make_mut(&mut target).requests = followed.collect();
+    let following = Arc::make_mut(&mut target);
+    following.requests = followed.collect();
+    following.tells_pods = match semantics {
+        // The HPA counts the pods that are ready; where what they use is measured, they come with that.
+        Semantics::Hpa(_) => following.requests.is_empty(),
+        Semantics::Headroom => false,
+    };
     ScaleTarget::Kubernetes(target)
 }
 

@@ -5,7 +5,7 @@ use std::{mem, sync::Arc, time::Duration};
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use headroom_actuator::{Actuator, TargetError};
 use headroom_metrics_source::Answer;
-use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Pods, Timestamp, Workload};
+use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Pod, Pods, Timestamp, Workload};
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::{
@@ -390,15 +390,16 @@ async fn blocking(
     }
 }
 
-/// The pods, with what was measured of them for each metric; `None` where no source tells of pods.
-fn pods(answers: &[Answer]) -> Option<Pods> {
-    let measured = answers.iter().find_map(|answer| answer.pods.as_ref())?;
+/// The pods, with what was measured of them for each metric; `None` where neither a source nor the target tells of pods.
+fn pods(answers: &[Answer], of_target: Option<&[Pod]>) -> Option<Pods> {
+    let measured = answers.iter().find_map(|answer| answer.pods.as_ref());
+    let pods = measured.map(|measured| &*measured.pods).or(of_target)?;
     let samples = answers
         .iter()
         .map(|answer| answer.pods.as_ref().map(|measured| measured.samples.clone()));
     Some(Pods {
         samples: samples.collect(),
-        pods: measured.pods.clone(),
+        pods: pods.to_vec(),
     })
 }
 
@@ -411,10 +412,13 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: Vec<Answer>, ho
     } = due;
     let settings = &managed.settings;
     let settled = settled.or_else(|| settle(taken.remembered_mut(), read.as_ref().ok()?));
-    let read = read.map(|state| state.workload);
+    let (read, of_target) = match read {
+        Ok(state) => (Ok(state.workload), state.pods),
+        Err(error) => (Err(error), None),
+    };
     let found = Found {
         target: read.map_err(|error| in_one_line(&error)),
-        pods: pods(&answers),
+        pods: pods(&answers, of_target.as_deref()),
         answers: answers.into_iter(),
         hold,
         pause: pass.acts.pause(&settings.id),

@@ -26,6 +26,7 @@ impl World {
         let state = TargetState {
             workload,
             identity: None,
+            pods: None,
             replicas: Vec::new(),
         };
         self.actuator.put_state(&id("web"), state);

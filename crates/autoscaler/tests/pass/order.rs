@@ -415,6 +415,7 @@ async fn what_is_wrong_with_a_workload_is_recorded_for_as_long_as_it_lasts() {
             TargetState {
                 workload,
                 identity: None,
+                pods: None,
                 replicas: Vec::new(),
             },
         );

@@ -223,6 +223,7 @@ async fn after_a_window(identity: &str, is_one_process: bool) -> (u32, Vec<Notic
             TargetState {
                 workload: Workload::running(replicas(5)),
                 identity: Some(identity.into()),
+                pods: None,
                 replicas: Vec::new(),
             },
         );

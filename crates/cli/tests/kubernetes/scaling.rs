@@ -280,6 +280,21 @@ async fn a_deployment_is_told_why_where_the_policy_asks_for_it_and_it_may_be() {
 
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn under_the_hpas_semantics_a_value_multiplies_the_ready_pods_that_no_metric_tells_of() {
+    let world = World::new(Cluster::shared().await, "value", &[Workload::deployment("api")]).await;
+    world.write_policy(&format!(
+        "[workload.\"{}\"]\nscale_target = \"deployment/api\"\nsemantics = \"hpa\"\nmin_replicas = 1\nmax_replicas = 10\n\
+         metrics.load = {{ recorded = \"load.csv\", value = 100 }}\n",
+        world.id("api")
+    ));
+    world.grant_what_is_printed().await;
+    world.set_load(200);
+    let ran = world.headroom(&["run", "--once"]).await.expect(0);
+    assert_eq!(world.replicas("api").await, 4, "{ran}");
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn a_workload_in_preview_is_not_written() {
     let world = world("preview", &["api"]).await;
     add_to_policy(&world, "mode = \"preview\"");

@@ -63,6 +63,7 @@ fn seen(object: &Scalable, pods: Option<&Objects<Pod>>) -> Result<TargetState, C
     let seen = Seen {
         object,
         pods,
+        tells_pods: true,
         second_scalers: Vec::new(),
         vertical: guards::Vertical::default(),
         off: Vec::new(),
@@ -318,5 +319,38 @@ fn pods_that_do_not_come_up_are_told_with_their_words_and_hold_nothing() {
     assert_eq!(
         said(vec![stuck("b", crash), stuck("c", no_node)]).as_deref(),
         Some("2 replicas do not come up: container app: CrashLoopBackOff: back-off 10s")
+    );
+}
+
+#[test]
+fn pods_are_told_of_one_by_one_where_they_are_asked_for() {
+    let mut leaving = pod("b", ConditionStatus::False, 5);
+    leaving.deleting = true;
+    let of = |tells_pods| {
+        let all: Objects<Pod> = [ready("a"), leaving.clone()].into_iter().collect();
+        let seen = Seen {
+            object: &object(2),
+            pods: Some(&all),
+            tells_pods,
+            second_scalers: Vec::new(),
+            vertical: guards::Vertical::default(),
+            off: Vec::new(),
+        };
+        state(seen, NOW).unwrap().pods
+    };
+    assert_eq!(of(false), None);
+    let told = of(true).unwrap();
+    let ready: Vec<_> = told
+        .iter()
+        .map(|pod| pod.ready.map(|ready| ready.status))
+        .collect();
+    assert_eq!(ready, [Some(ConditionStatus::True), Some(ConditionStatus::False)]);
+    assert_eq!(
+        told.iter().map(|pod| pod.deleted).collect::<Vec<_>>(),
+        [false, true]
+    );
+    assert!(
+        told.iter()
+            .all(|pod| pod.phase == PodPhase::Running && pod.started_at == Some(before(999)))
     );
 }
