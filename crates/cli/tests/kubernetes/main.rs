@@ -8,6 +8,7 @@ mod common;
 
 mod devtrip;
 mod faults;
+mod midst;
 mod moving;
 mod permissions;
 mod plugin;
