@@ -264,9 +264,11 @@ fn a_policy_that_changes_is_told_key_by_key_and_not_when_it_is_seen_first() {
     };
     let mut learn = |seconds, keys: &[(&str, &str)]| {
         let told = incidents.learn(&record(seconds, Vec::new()), None, &policy(keys), |_| true);
-        let changes = told.into_iter().map(|news| match news.event {
-            Event::PolicyChanged { changes } => changes,
-            other => panic!("{other:?}"),
+        let changes = told.into_iter().map(|news| {
+            let Event::PolicyChanged { changes } = news.event else {
+                panic!("{news:?}")
+            };
+            changes
         });
         let mut texts = Vec::new();
         for change in changes.flatten() {

@@ -255,7 +255,7 @@ fn silences_stand_beside_pauses_and_are_known_for_a_day_after_their_end() {
     file.silence(of_web.clone()).unwrap();
     file.silence(of_all.clone()).unwrap();
     let acts = file.acts().unwrap();
-    assert_eq!(acts.silences, [of_all.clone(), of_web.clone()]);
+    assert_eq!(acts.silences, [of_all, of_web.clone()]);
     assert_eq!(acts.pauses.len(), 1);
     assert_eq!(file.end_silence(Some(&id("web")), at(50)).unwrap(), Some(of_web));
     assert_eq!(file.end_silence(Some(&id("web")), at(60)).unwrap(), None);

@@ -76,14 +76,15 @@ fn told(notice: &Notice) -> String {
         Stage::Opened => " opened".to_owned(),
         Stage::Closed { after } => format!(" closed after {} s", after.as_secs()),
     };
-    let what = match &notice.event {
-        Event::Scaled { from, to, .. } => format!(" {from} -> {to}"),
-        Event::Threshold { value, above, .. } => format!(" {value} > {above}"),
-        Event::Digest(digest) => format!(
-            " {} changes",
-            digest.workloads.iter().map(|one| one.changes).sum::<u32>()
-        ),
-        _ => String::new(),
+    let what = if let Event::Scaled { from, to, .. } = &notice.event {
+        format!(" {from} -> {to}")
+    } else if let Event::Threshold { value, above, .. } = &notice.event {
+        format!(" {value} > {above}")
+    } else if let Event::Digest(digest) = &notice.event {
+        let changes = digest.workloads.iter().map(|one| one.changes);
+        format!(" {} changes", changes.sum::<u32>())
+    } else {
+        String::new()
     };
     format!("{}{what}{stage} ({})", notice.incident(), notice.severity.code())
 }
