@@ -187,7 +187,8 @@ impl World {
             let body: Value = request.body_json().unwrap();
             for notice in body["notices"].as_array().unwrap() {
                 let text = |pointer: &str| notice.pointer(pointer).unwrap().as_str().unwrap().to_owned();
-                let title = without_numbers(&text("/text/title"));
+                // On its way to a count it may stop at others, of one replica or of several.
+                let title = without_numbers(&text("/text/title")).replace("replicas", "replica");
                 let line = format!("{} {}: {title}", text("/event/kind"), text("/stage"));
                 if told.last() != Some(&line) {
                     told.push(line);

@@ -3,22 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod demo_service;
+
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output, Stdio},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
     time::Duration,
 };
 
+use demo_service::{Load, ports};
 use headroom_test_support::{Job, LeftoverCheck, Prometheus, install_tls, temp_dir, wait_until};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 const WINDOW: Duration = Duration::from_secs(5);
 const SPACING: Duration = Duration::from_secs(2);
@@ -95,9 +91,7 @@ impl World {
 
     /// The ports of the replicas that are alive.
     fn ports(&self) -> Vec<u16> {
-        let mut ports: Vec<u16> = self.mark.pids().into_iter().filter_map(port_of).collect();
-        ports.sort_unstable();
-        ports
+        ports(&self.mark)
     }
 
     /// Whether a pass with several replicas held them because of what the window had asked for.
@@ -133,12 +127,6 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        self.load.stop();
-    }
-}
-
 fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!(
@@ -147,70 +135,6 @@ fn said(output: &Output) -> String {
         text(&output.stdout),
         text(&output.stderr)
     )
-}
-
-fn port_of(pid: u32) -> Option<u16> {
-    let environment = fs::read(Path::new("/proc").join(pid.to_string()).join("environ")).ok()?;
-    let port = environment
-        .split(|&byte| byte == 0)
-        .find_map(|entry| entry.strip_prefix(b"PORT="))?;
-    std::str::from_utf8(port).ok()?.parse().ok()
-}
-
-/// Requests at a rate that can be changed, to replicas that can be changed.
-struct Load {
-    per_second: Arc<AtomicU32>,
-    ports: Arc<Mutex<Vec<u16>>>,
-    sending: JoinHandle<()>,
-}
-
-impl Load {
-    fn start() -> Self {
-        let per_second = Arc::new(AtomicU32::new(0));
-        let ports = Arc::new(Mutex::new(Vec::new()));
-        let sending = tokio::spawn(send(Arc::clone(&per_second), Arc::clone(&ports)));
-        Self {
-            per_second,
-            ports,
-            sending,
-        }
-    }
-
-    fn rate(&self, per_second: u32) {
-        self.per_second.store(per_second, Ordering::Relaxed);
-    }
-
-    fn to(&self, ports: Vec<u16>) {
-        *self.ports.lock().unwrap() = ports;
-    }
-
-    fn stop(&self) {
-        self.sending.abort();
-    }
-}
-
-async fn send(per_second: Arc<AtomicU32>, ports: Arc<Mutex<Vec<u16>>>) {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(2))
-        .build()
-        .unwrap();
-    let mut beat = tokio::time::interval(Duration::from_millis(20));
-    let (mut due, mut turn) = (0.0, 0_usize);
-    loop {
-        beat.tick().await;
-        due += f64::from(per_second.load(Ordering::Relaxed)) / 50.0;
-        let ports = ports.lock().unwrap().clone();
-        while due >= 1.0 {
-            due -= 1.0;
-            turn += 1;
-            let Some(port) = turn.checked_rem(ports.len()).and_then(|index| ports.get(index)) else {
-                continue;
-            };
-            let request = client.get(format!("http://127.0.0.1:{port}/"));
-            tokio::spawn(async move { drop(request.send().await) });
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
