@@ -332,7 +332,7 @@ impl ClusterView {
         }
     }
 
-    /// Whether the group of `resource` is served, asked again after [`SERVED_FOR`].
+    /// Whether the group of `resource` is served, asked again after half a minute.
     ///
     /// # Errors
     /// When it cannot be asked.
