@@ -3,16 +3,14 @@
 //! What it was before was decided on by all of them, and the fight over a count must not end at the low one.
 
 use super::{Course, Evaluation};
-use crate::{Memory, Reason, Step, StepSink};
+use crate::{Memory, Reason, Replicas, Step, StepSink};
 
 pub(super) fn run(course: &mut Course, at: Evaluation<'_>, memory: &Memory, steps: &mut impl StepSink) {
     let Some(restore) = memory.resets.restore(at.now) else {
         return;
     };
-    // No further than what is allowed now: beyond it the bounds would decide, and the restore would stay open.
-    let raised = at.bounds().clamp(restore.from);
-    let (wanted, by) = (course.wanted, restore.by);
-    if wanted.max(course.current) >= raised {
+    let (wanted, raised, by) = (course.wanted, restore.from.min(Replicas::LIMIT), restore.by);
+    if wanted >= raised {
         return;
     }
     if restore.after.is_zero() {

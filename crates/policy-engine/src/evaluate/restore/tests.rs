@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     ChangeAmount, ChangeLimit, CountOrigin, Decision, Deploy, Hold, HpaPath, Outcome, RaisedCondition,
-    Reason, ReplicaBounds, Replicas, Semantics, Severity, Step,
+    Reason, Replicas, Semantics, Severity, Step,
     evaluate::world::{World, fresh, metric},
 };
 
@@ -70,20 +70,6 @@ fn it_is_as_before_also_where_the_load_would_do_with_less_and_then_falls_as_ever
     deploy(&mut world, 3);
     assert_eq!(pass(&mut world, 2), RESTORED);
     assert_eq!(pass(&mut world, 2).desired(), Replicas::new(2));
-}
-
-#[test]
-fn it_goes_no_further_than_the_maximum_of_now_and_then_the_load_decides() {
-    let mut world = world();
-    world.policy.bounds = ReplicaBounds::new(Replicas::new(5), Replicas::new(8)).unwrap();
-    deploy(&mut world, 3);
-    let restored = Decision::Scale {
-        from: Replicas::new(3),
-        to: Replicas::new(8),
-        reason: Reason::Restored,
-    };
-    assert_eq!(pass(&mut world, 6), restored);
-    assert_eq!(pass(&mut world, 6).desired(), Replicas::new(6));
 }
 
 #[test]
