@@ -345,15 +345,35 @@ impl Event {
         }
     }
 
+    /// The kind of event that began it: of what has ended under another name, that of what opened.
+    #[must_use]
+    pub const fn opened_as(&self) -> EventKind {
+        match self {
+            Self::Recovered {
+                from: Unknown::Fallback,
+            } => EventKind::Fallback,
+            Self::Recovered { from: Unknown::Blind } => EventKind::Blind,
+            Self::Resumed => EventKind::Paused,
+            Self::Scaled { .. }
+            | Self::AtMax { .. }
+            | Self::AtMin { .. }
+            | Self::Fallback { .. }
+            | Self::Held { .. }
+            | Self::ResetBy { .. }
+            | Self::Blind { .. }
+            | Self::Error { .. }
+            | Self::Paused { .. }
+            | Self::Overridden { .. }
+            | Self::PolicyChanged { .. }
+            | Self::Threshold { .. }
+            | Self::Digest(_) => self.kind(),
+        }
+    }
+
     /// What it is about, the same when it opens and when it closes.
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
-            Self::Recovered {
-                from: Unknown::Fallback,
-            } => EventKind::Fallback.code().to_owned(),
-            Self::Recovered { from: Unknown::Blind } => EventKind::Blind.code().to_owned(),
-            Self::Resumed => EventKind::Paused.code().to_owned(),
             Self::Held { condition } | Self::ResetBy { condition } => condition.code().to_owned(),
             Self::Threshold { metric, .. } => format!("threshold/{metric}"),
             Self::Error { failure } => format!("error/{}", failure.code()),
@@ -364,10 +384,12 @@ impl Event {
             | Self::AtMax { .. }
             | Self::AtMin { .. }
             | Self::Fallback { .. }
+            | Self::Recovered { .. }
             | Self::Blind { .. }
             | Self::Paused { .. }
+            | Self::Resumed
             | Self::PolicyChanged { .. }
-            | Self::Digest(_) => self.kind().code().to_owned(),
+            | Self::Digest(_) => self.opened_as().code().to_owned(),
         }
     }
 

@@ -112,6 +112,31 @@ pub enum MissingCause {
     },
 }
 
+impl MissingCause {
+    /// The cause as machines name it, as in JSON.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotAsked => "not_asked",
+            Self::NoData => "no_data",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::WrongType => "wrong_type",
+            Self::NotANumber => "not_a_number",
+            Self::Infinite => "infinite",
+            Self::Negative => "negative",
+            Self::TimedOut => "timed_out",
+            Self::Unreachable => "unreachable",
+            Self::Rejected { .. } => "rejected",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::ClockSkew => "clock_skew",
+            Self::NoRateYet => "no_rate_yet",
+            Self::NoReplicas => "no_replicas",
+            Self::Unusable { .. } => "unusable",
+        }
+    }
+}
+
 /// What is known about one metric of a workload at the moment of evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(

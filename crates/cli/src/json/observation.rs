@@ -65,30 +65,9 @@ impl ObservationObject {
             age_seconds: measured_at.map(|measured| seconds(at.since(measured))),
             replicas_covered: coverage.replicas.filter(|count| count.is_finite()),
             window_covered: coverage.window.filter(|share| share.is_finite()),
-            cause: cause.map(missing),
+            cause: cause.map(MissingCause::code),
             cause_text: cause.map(|cause| cause.to_string()),
         }
-    }
-}
-
-const fn missing(cause: MissingCause) -> &'static str {
-    match cause {
-        MissingCause::NotAsked => "not_asked",
-        MissingCause::NoData => "no_data",
-        MissingCause::Ambiguous { .. } => "ambiguous",
-        MissingCause::WrongType => "wrong_type",
-        MissingCause::NotANumber => "not_a_number",
-        MissingCause::Infinite => "infinite",
-        MissingCause::Negative => "negative",
-        MissingCause::TimedOut => "timed_out",
-        MissingCause::Unreachable => "unreachable",
-        MissingCause::Rejected { .. } => "rejected",
-        MissingCause::Malformed => "malformed",
-        MissingCause::TooLarge => "too_large",
-        MissingCause::ClockSkew => "clock_skew",
-        MissingCause::NoRateYet => "no_rate_yet",
-        MissingCause::NoReplicas => "no_replicas",
-        MissingCause::Unusable { .. } => "unusable",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
-use crate::{Event, EventKind, Notice, Severity, Stage, Unknown};
+use crate::{EventKind, Notice, Severity, Stage};
 
 use super::{QuietHours, Waiting};
 
@@ -90,7 +90,7 @@ impl ChannelRules {
         }
         let told = |kind| self.on.as_ref().is_none_or(|on| on.contains(&kind));
         let closes = matches!(notice.stage, Stage::Closed { .. });
-        let is_told = told(notice.kind()) || (closes && told(opening(&notice.event)));
+        let is_told = told(notice.kind()) || (closes && told(notice.event.opened_as()));
         is_told && (closes || notice.severity >= self.least)
     }
 
@@ -121,34 +121,13 @@ impl ChannelRules {
     }
 }
 
-/// The kind of what `event` closes.
-const fn opening(event: &Event) -> EventKind {
-    match event {
-        Event::Recovered {
-            from: Unknown::Fallback,
-        } => EventKind::Fallback,
-        Event::Recovered { from: Unknown::Blind } => EventKind::Blind,
-        Event::Resumed => EventKind::Paused,
-        Event::Scaled { .. }
-        | Event::AtMax { .. }
-        | Event::AtMin { .. }
-        | Event::Fallback { .. }
-        | Event::Held { .. }
-        | Event::ResetBy { .. }
-        | Event::Blind { .. }
-        | Event::Error { .. }
-        | Event::Paused { .. }
-        | Event::Overridden { .. }
-        | Event::PolicyChanged { .. }
-        | Event::Threshold { .. }
-        | Event::Digest(_) => event.kind(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{notice, rules, scaled};
+    use crate::{
+        Event, Unknown,
+        testing::{notice, rules, scaled},
+    };
 
     #[track_caller]
     fn check(on: &[EventKind], least: Severity, told: &Notice, expected: bool) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{page, rfc3339};
 use crate::{
-    Event, EventKind, Notice, Stage, Style, Text, Unknown,
+    Notice, Stage, Style, Text,
     words::{cut, one_line},
 };
 
@@ -76,7 +76,7 @@ fn labels(notice: &Notice, text: &Text) -> BTreeMap<&'static str, String> {
     let all = [
         ("alertname", Some(name(notice))),
         ("severity", Some(notice.severity.code().to_owned())),
-        ("event", Some(opened_as(&notice.event).code().to_owned())),
+        ("event", Some(notice.event.opened_as().code().to_owned())),
         ("incident", Some(notice.event.subject())),
         ("cluster", text.cluster.clone()),
         ("namespace", namespace.map(|(namespace, _)| namespace.to_owned())),
@@ -89,33 +89,9 @@ fn labels(notice: &Notice, text: &Text) -> BTreeMap<&'static str, String> {
         .collect()
 }
 
-/// The kind of event that began it, which its end has to name too.
-const fn opened_as(event: &Event) -> EventKind {
-    match event {
-        Event::Recovered {
-            from: Unknown::Fallback,
-        } => EventKind::Fallback,
-        Event::Recovered { from: Unknown::Blind } => EventKind::Blind,
-        Event::Resumed => EventKind::Paused,
-        Event::Scaled { .. }
-        | Event::AtMax { .. }
-        | Event::AtMin { .. }
-        | Event::Fallback { .. }
-        | Event::Held { .. }
-        | Event::ResetBy { .. }
-        | Event::Blind { .. }
-        | Event::Error { .. }
-        | Event::Paused { .. }
-        | Event::Overridden { .. }
-        | Event::PolicyChanged { .. }
-        | Event::Threshold { .. }
-        | Event::Digest(_) => event.kind(),
-    }
-}
-
 /// `HeadroomAtMax` and the like.
 fn name(notice: &Notice) -> String {
-    let words = opened_as(&notice.event).code().split('_').map(|word| {
+    let words = notice.event.opened_as().code().split('_').map(|word| {
         let mut chars = word.chars();
         let first = chars.next().map(|first| first.to_ascii_uppercase());
         first.into_iter().chain(chars).collect::<String>()

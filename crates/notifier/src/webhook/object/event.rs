@@ -456,30 +456,9 @@ impl MetricObject {
             state,
             value: value.and_then(finite),
             age: age.map(|age| age.as_secs_f64()),
-            cause: missing.map(cause),
+            cause: missing.map(MissingCause::code),
             error: metric.error.as_deref().map(shortened),
         }
-    }
-}
-
-const fn cause(cause: MissingCause) -> &'static str {
-    match cause {
-        MissingCause::NotAsked => "not_asked",
-        MissingCause::NoData => "no_data",
-        MissingCause::Ambiguous { .. } => "ambiguous",
-        MissingCause::WrongType => "wrong_type",
-        MissingCause::NotANumber => "not_a_number",
-        MissingCause::Infinite => "infinite",
-        MissingCause::Negative => "negative",
-        MissingCause::TimedOut => "timed_out",
-        MissingCause::Unreachable => "unreachable",
-        MissingCause::Rejected { .. } => "rejected",
-        MissingCause::Malformed => "malformed",
-        MissingCause::TooLarge => "too_large",
-        MissingCause::ClockSkew => "clock_skew",
-        MissingCause::NoRateYet => "no_rate_yet",
-        MissingCause::NoReplicas => "no_replicas",
-        MissingCause::Unusable { .. } => "unusable",
     }
 }
 
