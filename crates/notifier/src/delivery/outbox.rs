@@ -281,7 +281,7 @@ pub struct Thread {
 pub struct Sent {
     /// Its key.
     pub key: Arc<str>,
-    /// When it was sent, or may have been.
+    /// When it was answered, or began to be sent where no answer is known yet.
     pub at: Timestamp,
 }
 

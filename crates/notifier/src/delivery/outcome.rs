@@ -30,6 +30,7 @@ pub fn settle(
         changes: Vec::new(),
         now,
     };
+    settling.count_from_the_answer();
     match answer {
         Ok(receipt) => {
             settling.take(message, receipt);
@@ -178,6 +179,15 @@ impl<'a> Settling<'a> {
         self.standing.last_error = Some(reason.into());
     }
 
+    /// It has arrived by now if it has at all, so the hour in which it counts against the limit begins no earlier.
+    fn count_from_the_answer(&mut self) {
+        let (key, now) = (&self.draft.key, self.now);
+        let counted = self.standing.sent.iter_mut().find(|sent| sent.key == *key);
+        if let Some(sent) = counted {
+            sent.at = now;
+        }
+    }
+
     /// What has not arrived does not count against the limit.
     fn uncount(&mut self) {
         let key = &self.draft.key;
@@ -258,6 +268,12 @@ mod tests {
             reason: reason(),
         };
         assert_eq!(counted(Err(busy)), 0);
+    }
+
+    #[test]
+    fn the_hour_of_the_limit_begins_with_the_answer_and_not_with_the_attempt() {
+        let (standing, _) = answered("e", &Ok(Receipt::default()));
+        assert_eq!(standing.sent.first().map(|sent| sent.at), Some(after(11)));
     }
 
     #[test]
