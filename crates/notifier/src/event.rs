@@ -374,7 +374,7 @@ impl Event {
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
-            Self::Held { condition } | Self::ResetBy { condition } => condition.code().to_owned(),
+            Self::Held { condition } | Self::ResetBy { condition } => condition.subject().into_owned(),
             Self::Threshold { metric, .. } => format!("threshold/{metric}"),
             Self::Error { failure } => format!("error/{}", failure.code()),
             Self::Overridden { operator, .. } => {

@@ -3,7 +3,7 @@
 //! Told from what is known of the workload, and not from what it kept the count from: a condition does not come and go
 //! with the load.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::{Hold, Memory, Replicas, Timestamp, Workload, WorkloadPolicy, hold::FLEET_BRAKE, step::Span};
 
@@ -162,6 +162,45 @@ impl RaisedCondition {
             Self::ReplicasRefused { .. } => "replicas_refused",
             Self::RequestsRecommended { .. } => "requests_recommended",
             Self::GuardOff { .. } => "guard_off",
+        }
+    }
+}
+
+impl RaisedCondition {
+    /// What tells it from others of its kind about the same workload: who or what it is about, where there can be several.
+    #[must_use]
+    pub fn subject(&self) -> Cow<'static, str> {
+        match self.about() {
+            Some(about) => format!("{}/{about}", self.code()).into(),
+            None => self.code().into(),
+        }
+    }
+
+    /// Whether `subject` is its own. Makes no text.
+    #[must_use]
+    pub fn is_about(&self, subject: &str) -> bool {
+        match self.about() {
+            Some(about) => {
+                let rest = subject.strip_prefix(self.code());
+                rest.and_then(|rest| rest.strip_prefix('/')) == Some(about)
+            }
+            None => subject == self.code(),
+        }
+    }
+
+    fn about(&self) -> Option<&str> {
+        match self {
+            Self::SecondScaler { name } => Some(name),
+            Self::RequestsRecommended { by, .. } => Some(by),
+            Self::GuardOff { guard, .. } => Some(guard),
+            Self::NotBecomingReady { .. }
+            | Self::FailingToStart { .. }
+            | Self::Flapping { .. }
+            | Self::Contested { .. }
+            | Self::CountReset { .. }
+            | Self::FleetBrake
+            | Self::ReplicasNotStarting { .. }
+            | Self::ReplicasRefused { .. } => None,
         }
     }
 }

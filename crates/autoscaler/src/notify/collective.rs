@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use headroom_notifier::{
-    Notice, Stage,
+    Event, Notice, Stage,
     delivery::{Addressed, ChannelName},
 };
 use headroom_policy_engine::{Timestamp, WorkloadId};
@@ -27,7 +27,7 @@ pub(super) struct Collectives(Vec<Collective>);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Collective {
     channel: ChannelName,
-    /// What goes on, as [`Event::subject`](headroom_notifier::Event::subject) has it.
+    /// What kind of thing goes on.
     subject: Arc<str>,
     since: Timestamp,
     /// With whom it still does.
@@ -46,7 +46,7 @@ impl Collectives {
             let Some(workload) = one.notice.workload.clone() else {
                 continue;
             };
-            let subject = one.notice.event.subject();
+            let subject = kind(&one.notice.event);
             let notice = &one.notice;
             match notice.stage {
                 Stage::Once => {}
@@ -101,7 +101,7 @@ impl Collectives {
         for mut collective in begun {
             for one in told.iter_mut() {
                 let is_in = one.notice.stage == Stage::Opened
-                    && one.notice.event.subject() == *collective.subject
+                    && kind(&one.notice.event) == *collective.subject
                     && one
                         .notice
                         .workload
@@ -131,6 +131,15 @@ impl Collectives {
             notice.id = id(&notice);
             told.push(Addressed::new(notice, vec![collective.channel]));
         }
+    }
+}
+
+/// What is the same of several workloads, whoever it is about with each.
+fn kind(event: &Event) -> String {
+    if let Event::Held { condition } | Event::ResetBy { condition } = event {
+        condition.code().to_owned()
+    } else {
+        event.subject()
     }
 }
 

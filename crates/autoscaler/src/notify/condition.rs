@@ -85,7 +85,7 @@ impl Condition<'_> {
     /// What it is about, as [`Event::subject`] has it.
     pub(super) fn subject(&self) -> Cow<'static, str> {
         match self {
-            Self::Raised(condition) => condition.code().into(),
+            Self::Raised(condition) => condition.subject(),
             Self::Unreadable { .. } => "error/unreadable".into(),
             Self::NotWritten { .. } => "error/not_written".into(),
             Self::Overridden { by, .. } => {
@@ -107,11 +107,11 @@ impl Condition<'_> {
                 subject.strip_prefix("overridden/") == Some(by.by.as_deref().unwrap_or_default())
             }
             Self::Above { metric, .. } => subject.strip_prefix("threshold/") == Some(metric.as_str()),
+            Self::Raised(condition) => condition.is_about(subject),
             Self::AtMax { .. }
             | Self::AtMin { .. }
             | Self::Fallback { .. }
             | Self::Blind
-            | Self::Raised(_)
             | Self::Unreadable { .. }
             | Self::NotWritten { .. }
             | Self::Paused(_) => *self.subject() == *subject,

@@ -452,3 +452,37 @@ fn what_was_told_of_one_before_many_followed_is_closed_by_itself() {
     let told = folded(&mut collectives, of_all(&["z"], 60, closed(60)));
     assert_eq!(told, [("prod-eu/shop/z/blind".to_owned(), 0, closed(60))]);
 }
+
+#[test]
+fn two_conditions_of_one_kind_open_and_close_each_for_itself() {
+    let of = |seconds: u64, names: &[&str]| {
+        let mut record = record(seconds, Vec::new());
+        record.conditions = names
+            .iter()
+            .map(|name| RaisedCondition::SecondScaler { name: (*name).into() })
+            .collect();
+        record
+    };
+    let mut incidents = Incidents::default();
+    let mut told = |record: &DecisionRecord| {
+        let news = incidents.learn(record, None, &Routes::default(), |_| true);
+        news.iter()
+            .map(|one| format!("{} {}", one.event.subject(), one.stage == Stage::Opened))
+            .collect::<Vec<_>>()
+    };
+    let (hpa, vpa) = ("HorizontalPodAutoscaler/api", "VerticalPodAutoscaler/api");
+    let both = [
+        "second_scaler/HorizontalPodAutoscaler/api true",
+        "second_scaler/VerticalPodAutoscaler/api true",
+    ];
+    assert_eq!(told(&of(0, &[hpa, vpa])), both);
+    assert_eq!(
+        told(&of(30, &[vpa])),
+        ["second_scaler/HorizontalPodAutoscaler/api false"]
+    );
+    assert_eq!(told(&of(60, &[vpa])), [""; 0]);
+    assert_eq!(
+        told(&of(90, &[])),
+        ["second_scaler/VerticalPodAutoscaler/api false"]
+    );
+}
