@@ -121,8 +121,8 @@ pub(super) fn following(
     let following = Arc::make_mut(&mut target);
     following.requests = followed.collect();
     following.tells_pods = match semantics {
-        // The HPA counts the pods that are ready; where what they use is measured, they come with that.
-        Semantics::Hpa(_) => following.requests.is_empty(),
+        // The HPA counts the pods that are ready, also while what they use cannot be measured.
+        Semantics::Hpa(_) => true,
         Semantics::Headroom => false,
     };
     ScaleTarget::Kubernetes(target)
