@@ -339,7 +339,7 @@ impl ClusterView {
     pub async fn is_served(&self, resource: &Resource, now: Timestamp) -> Result<bool, ClusterError> {
         let mut served = self.served.lock().await;
         let known = served.get(&resource.group);
-        if let Some((_, is_served)) = known.filter(|(at, _)| now.since(*at) < SERVED_FOR) {
+        if let Some((_, is_served)) = known.filter(|(at, _)| *at <= now && now.since(*at) < SERVED_FOR) {
             return Ok(*is_served);
         }
         let until = self.connection.until();

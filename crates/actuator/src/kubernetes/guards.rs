@@ -144,7 +144,7 @@ fn controls(vpa: &Vpa, followed: &FollowedRequest, pods: &[&Arc<Pod>]) -> bool {
     if pods.is_empty() {
         return vpa.may_control(resource);
     }
-    let mut containers = pods.iter().flat_map(|pod| &pod.containers);
+    let mut containers = pods.iter().flat_map(|pod| pod.lasting());
     containers.any(|container| vpa.controls(resource, &container.name))
 }
 

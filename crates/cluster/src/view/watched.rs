@@ -357,7 +357,10 @@ impl<K: Kept> Watcher<K> {
     /// matters: what was known a moment ago still counts for a while. Then waits for the next attempt.
     async fn lose(&mut self, cause: ClusterError) {
         let is_told = is_hopeless(&cause) && !self.held.borrow().is_in_step();
-        if !self.is_said && !is_told {
+        if is_told {
+            // Whoever asks says so, and a later outage is one of its own.
+            self.is_said = false;
+        } else if !self.is_said {
             warn!(what = %self.source, error = %cause, "the watch is lost");
             self.is_said = true;
         }
