@@ -9,6 +9,9 @@ use thiserror::Error;
 
 use crate::Notice;
 
+/// So long handing a message over may take, in however many steps. Who delivers waits no longer.
+pub(crate) const LONGEST: Duration = Duration::from_secs(30);
+
 /// A channel: puts notices into the form of its medium and hands them over.
 ///
 /// Does not retry, group or hold anything back: that is decided before, and alike for all channels. Ends within the time
@@ -73,7 +76,7 @@ pub struct Receipt(pub String);
 /// Why a message was not taken.
 #[derive(Debug, Error)]
 pub enum SendError {
-    /// The other side wants to be left alone for a while.
+    /// The other side wants to be left alone for a while, and nobody has the message.
     #[error("{reason}")]
     Busy {
         /// For so long, where it says so.
@@ -81,7 +84,8 @@ pub enum SendError {
         /// In its words.
         reason: String,
     },
-    /// It could not be reached or did not answer. It is not known whether it has the message.
+    /// It could not be reached or did not answer, or did so for a part of the message alone. It is not known whether it has
+    /// the message, so that it is tried again as it was.
     #[error("{reason}")]
     Unanswered {
         /// What went wrong.
@@ -101,6 +105,16 @@ pub enum SendError {
         /// Of those who have it.
         receipt: Receipt,
     },
+}
+
+impl SendError {
+    /// The same of a message that a part of is there already: the rest has to follow under the same key.
+    pub(crate) fn of_the_rest(self) -> Self {
+        match self {
+            Self::Busy { after: _, reason } => Self::Unanswered { reason },
+            other @ (Self::Unanswered { .. } | Self::Refused { .. } | Self::Partly { .. }) => other,
+        }
+    }
 }
 
 /// How words are made for whoever reads a channel.

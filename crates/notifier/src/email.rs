@@ -8,7 +8,6 @@ mod addresses;
 mod exchange;
 mod layout;
 mod mail;
-mod progress;
 mod server;
 mod stream;
 
@@ -16,6 +15,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use lettre::{
+    Address,
     message::Mailbox,
     transport::smtp::client::{Certificate, CertificateStore, TlsParameters},
 };
@@ -28,10 +28,9 @@ pub use self::{
 use self::{
     exchange::{Encryption, Failure, Outcome, Rejected, deliver},
     mail::Mail,
-    progress::{Delivered, Progress},
     server::{Plaintext, Security, Server},
 };
-use crate::{Hidden, Message, Notifier, Receipt, SecretReader, SendError, Style};
+use crate::{Hidden, Message, Notifier, Receipt, SecretReader, SendError, Style, progress::Progress};
 
 /// What a channel of mail is made of.
 #[derive(Clone, Debug)]
@@ -65,7 +64,30 @@ pub enum EmailError {
 pub struct EmailNotifier {
     options: EmailOptions,
     ca: Option<Certificate>,
-    progress: Progress,
+    progress: Progress<Delivered>,
+}
+
+/// What is settled of one mail.
+#[derive(Clone, Debug, Default)]
+struct Delivered {
+    taken: Vec<Address>,
+    never: Vec<Rejected>,
+}
+
+impl Delivered {
+    /// Whether nothing more is to be tried for this recipient.
+    fn is_settled(&self, address: &Address) -> bool {
+        self.taken.contains(address) || self.never.iter().any(|rejected| rejected.address == *address)
+    }
+
+    /// What `error` means where some may have the mail already.
+    fn with(&self, error: SendError) -> SendError {
+        if self.taken.is_empty() {
+            error
+        } else {
+            error.of_the_rest()
+        }
+    }
 }
 
 impl fmt::Debug for EmailNotifier {
@@ -128,12 +150,7 @@ impl EmailNotifier {
         }
     }
 
-    async fn exchange(
-        &self,
-        server: &Server,
-        mail: &Mail,
-        to: &[lettre::Address],
-    ) -> Result<Outcome, Failure> {
+    async fn exchange(&self, server: &Server, mail: &Mail, to: &[Address]) -> Result<Outcome, Failure> {
         let tls = || {
             let built = self.tls(&server.host);
             built.map_err(|error| Failure::Broken(format!("TLS could not be set up: {error}")))
@@ -152,7 +169,7 @@ impl Notifier for EmailNotifier {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let (server, from, to) = self.read()?;
         let told = self.progress.of(&message.key);
-        let pending: Vec<lettre::Address> = to
+        let pending: Vec<Address> = to
             .iter()
             .map(|mailbox| mailbox.email.clone())
             .filter(|address| !told.is_settled(address))
@@ -162,7 +179,7 @@ impl Notifier for EmailNotifier {
             Outcome::default()
         } else {
             let exchanged = self.exchange(&server, &mail, &pending).await;
-            exchanged.map_err(|failure| to_error(failure, &server))?
+            exchanged.map_err(|failure| told.with(to_error(failure, &server)))?
         };
         let receipt = Receipt(mail.id().to_owned());
         self.settle(&message.key, told, outcome, receipt)
@@ -193,8 +210,9 @@ impl EmailNotifier {
         told.never.extend(outcome.never);
         if !outcome.later.is_empty() {
             let reason = reason(&outcome.later);
+            let error = told.with(SendError::Busy { after: None, reason });
             self.progress.keep(key, told);
-            return Err(SendError::Busy { after: None, reason });
+            return Err(error);
         }
         self.progress.forget(key);
         if told.never.is_empty() {

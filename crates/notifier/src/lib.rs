@@ -12,6 +12,7 @@ mod event;
 mod heartbeat;
 mod http;
 mod notice;
+mod progress;
 mod sample;
 #[cfg(test)]
 mod script;

@@ -1,9 +1,18 @@
 //! Several recipients, each of whom is answered for by itself.
 
-use headroom_notifier::{EmailNotifier, Notifier as _};
-use headroom_test_support::smtp::Smtp;
+use std::time::Duration;
 
-use crate::{assert_busy, assert_partly, assert_refused, message, plain_options, send};
+use headroom_notifier::{
+    EmailNotifier, Message, Notice, NoticeId, Notifier as _,
+    delivery::{
+        Addressed, ChannelName, MemoryOutbox, Next, Outbox as _, Plan, QueueBound, Terms, plan, settle,
+    },
+    testing::{AT, rules, scaled},
+};
+use headroom_policy_engine::Timestamp;
+use headroom_test_support::smtp::{Behavior, Smtp};
+
+use crate::{assert_busy, assert_partly, assert_refused, assert_unanswered, message, plain_options, send};
 
 const THREE: &str = "one@example.com, 김민수 <two@example.com>, three@example.com";
 
@@ -43,7 +52,7 @@ async fn one_who_is_greylisted_gets_it_later_and_the_others_once() {
         .start()
         .await;
     let notifier = EmailNotifier::new(plain_options(&server, THREE)).unwrap();
-    assert_busy(notifier.send(&message()).await, "two@example.com: 450 4.2.0");
+    assert_unanswered(notifier.send(&message()).await, "two@example.com: 450 4.2.0");
     assert_partly(notifier.send(&message()).await, "three@example.com: 550");
     let received = server.wait_for_received(2).await;
     let to: Vec<_> = received.iter().map(|mail| mail.to.clone()).collect();
@@ -70,21 +79,24 @@ async fn greylisting_then_accepting_is_busy_then_sent() {
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn who_has_it_is_remembered_while_the_server_fails_in_between() {
     let server = Smtp::builder().greylisted("two@example.com").start().await;
+    let busy = Smtp::builder().behavior(Behavior::Busy).start().await;
+    let busy = format!("smtp://localhost:{}", busy.port());
     let options = plain_options(&server, THREE);
     let url = options.smtp.clone();
     let is_down = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let seen = std::sync::Arc::clone(&is_down);
     let smtp = headroom_notifier::SecretReader::new(move || {
         if seen.load(std::sync::atomic::Ordering::SeqCst) {
-            Ok(headroom_notifier::Hidden::new("smtp://mail.invalid".to_owned()))
+            Ok(headroom_notifier::Hidden::new(busy.clone()))
         } else {
             url.read()
         }
     });
     let notifier = EmailNotifier::new(headroom_notifier::EmailOptions { smtp, ..options }).unwrap();
-    assert_busy(notifier.send(&message()).await, "two@example.com");
+    assert_unanswered(notifier.send(&message()).await, "two@example.com");
     is_down.store(true, std::sync::atomic::Ordering::SeqCst);
-    notifier.send(&message()).await.unwrap_err();
+    // Not busy, as for a mail that nobody has: what others have goes out once more as it was.
+    assert_unanswered(notifier.send(&message()).await, "421 4.3.2 too many connections");
     is_down.store(false, std::sync::atomic::Ordering::SeqCst);
     notifier.send(&message()).await.unwrap();
     let to: Vec<_> = server
@@ -100,6 +112,81 @@ async fn who_has_it_is_remembered_while_the_server_fails_in_between() {
             vec!["two@example.com"]
         ]
     );
+}
+
+/// Sends what is due of `outbox` so many seconds after [`AT`], and records the answer.
+async fn deliver(outbox: &MemoryOutbox, notifier: &EmailNotifier, seconds: u64) {
+    let channel = ChannelName::from("email.ops");
+    let rules = rules();
+    let terms = Terms {
+        channel: &channel,
+        cluster: None,
+        rules: &rules,
+        can_edit: notifier.can_edit(),
+        alternates: &[],
+        silences: &[],
+    };
+    let now: Timestamp = AT.plus(Duration::from_secs(seconds));
+    let mut view = outbox.view(&channel).unwrap();
+    let Plan {
+        changes,
+        standing,
+        next,
+        ..
+    } = plan(&terms, &view, now);
+    changes.iter().for_each(|change| view.apply(change));
+    outbox.apply(&channel, &changes, now).unwrap();
+    let Next::Send(draft) = next else {
+        panic!("after {seconds} s: {next:?}");
+    };
+    let message = Message {
+        key: draft.key.to_string(),
+        notices: outbox.notices(&draft.rows).unwrap(),
+        told: 0,
+        earlier: None,
+        left_out: draft.left_out,
+    };
+    let answer = notifier.send(&message).await;
+    let changes = settle(&terms, &view, &standing, (&draft, &message), &answer, now);
+    outbox.apply(&channel, &changes, now).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn what_happens_meanwhile_does_not_bring_anybody_the_same_again() {
+    let server = Smtp::builder().greylisted("two@example.com").start().await;
+    let to = "one@example.com, two@example.com";
+    let notifier = EmailNotifier::new(plain_options(&server, to)).unwrap();
+    let outbox = MemoryOutbox::new(QueueBound::USUAL);
+    let put = |id: &str| {
+        let notice = Notice {
+            id: NoticeId(id.into()),
+            ..scaled()
+        };
+        let addressed = Addressed::new(notice, vec!["email.ops".into()]);
+        outbox.put(&[addressed], AT).unwrap();
+    };
+    put("first");
+    deliver(&outbox, &notifier, 60).await;
+    put("second");
+    deliver(&outbox, &notifier, 600).await;
+    deliver(&outbox, &notifier, 1200).await;
+    let received = server.wait_for_received(3).await;
+    let to: Vec<_> = received.iter().map(|mail| mail.to.clone()).collect();
+    assert_eq!(
+        to,
+        [
+            vec!["one@example.com"],
+            vec!["two@example.com"],
+            vec!["one@example.com", "two@example.com"]
+        ]
+    );
+    assert_eq!(
+        received[0].content(),
+        received[1].content(),
+        "it is the same mail"
+    );
+    assert_ne!(received[1].content(), received[2].content());
 }
 
 #[tokio::test]

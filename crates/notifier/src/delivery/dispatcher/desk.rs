@@ -18,14 +18,13 @@ use tracing::{debug, error, info, warn};
 use super::{Channel, Shared};
 use crate::{
     Message, Receipt, SendError,
+    channel::LONGEST,
     delivery::{
         Addressed, Change, ChannelName, ChannelRules, Draft, Form, LeftOut, Next, Outbox, OutboxError, Plan,
         Reason, Standing, Terms, View, outcome, scheduler,
     },
 };
 
-/// A channel that does not answer for so long never will: its own deadline is far shorter.
-const HUNG: Duration = Duration::from_secs(30);
 /// It looks again after so long even if nothing is due: clocks are set, and other processes put notices too.
 const LOOKS_EVERY: Duration = Duration::from_secs(30);
 /// It looks again after so long where the outbox could not be read.
@@ -199,7 +198,7 @@ impl Desk {
                 reason: reason.to_owned(),
             })
         };
-        match timeout(HUNG, sending).await {
+        match timeout(LONGEST, sending).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => unanswered("sending ended with a fault in headroom"),
             Err(_) => unanswered("no answer came"),
