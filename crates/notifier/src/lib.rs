@@ -37,7 +37,5 @@ pub use notice::{Links, Notice, NoticeId, Severity, Stage};
 pub use sample::sample;
 pub use secret::{Hidden, SecretReader};
 pub use slack::{SLACK_API, SlackNotifier, SlackOptions, SlackSetupError, SlackWay};
-pub use webhook::{
-    PAGERDUTY_EVENTS, WebhookForm, WebhookNotifier, WebhookOptions, WebhookSetupError, notice_schema,
-};
+pub use webhook::{PAGERDUTY_EVENTS, WebhookForm, WebhookNotifier, WebhookOptions, notice_schema};
 pub use words::Text;

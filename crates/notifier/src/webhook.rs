@@ -8,6 +8,8 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use headroom_policy_engine::Timestamp;
 use reqwest::{
@@ -15,17 +17,26 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use sha2::{Digest as _, Sha256};
-use thiserror::Error;
+use tokio::time::Instant;
 
 pub use self::object::notice_schema;
 use crate::{
     HttpOptions, HttpSetupError, Message, Notifier, Receipt, SecretReader, SendError, Style,
+    channel::LONGEST,
     http::{Address, Http, Request, Secrets, Wanted, headers, read_secret, secret_header},
+    progress::Progress,
     words::MAX_URL,
 };
 
 /// Where PagerDuty takes events. Accounts in the EU have `https://events.eu.pagerduty.com/v2/enqueue`.
 pub const PAGERDUTY_EVENTS: &str = "https://events.pagerduty.com/v2/enqueue";
+
+/// So long all requests of one message may take together; each has its own deadline within.
+const ALL_EVENTS: Duration = Duration::from_secs(25);
+const _: () = assert!(
+    ALL_EVENTS.as_secs() < LONGEST.as_secs(),
+    "whoever delivers waits for them"
+);
 
 const SIGNATURE: HeaderName = HeaderName::from_static("headroom-signature");
 const TIMESTAMP: HeaderName = HeaderName::from_static("headroom-timestamp");
@@ -59,7 +70,7 @@ pub enum WebhookForm {
         /// The key of an integration of the kind Events API v2.
         routing_key: SecretReader,
         /// Where the API is, mostly [`PAGERDUTY_EVENTS`].
-        url: String,
+        url: SecretReader,
     },
     /// Alertmanager's API v2.
     Alertmanager {
@@ -70,26 +81,14 @@ pub enum WebhookForm {
     },
 }
 
-/// Why a receiver cannot be set up.
-#[derive(Debug, Error)]
-pub enum WebhookSetupError {
-    /// It has no address.
-    #[error("the address of PagerDuty cannot be used: {reason}")]
-    PagerDuty {
-        /// Why not.
-        reason: String,
-    },
-    /// Nobody can be spoken to that way.
-    #[error(transparent)]
-    Http(#[from] HttpSetupError),
-}
-
 /// Hands notices to a webhook.
 #[derive(Debug)]
 pub struct WebhookNotifier {
     form: WebhookForm,
     style: Style,
     http: Http,
+    /// Of messages that are several requests: those that were taken, by their keys.
+    taken: Progress<Vec<String>>,
 }
 
 impl WebhookNotifier {
@@ -97,15 +96,14 @@ impl WebhookNotifier {
     ///
     /// # Errors
     /// When it could never be sent anything.
-    pub fn new(options: WebhookOptions) -> Result<Self, WebhookSetupError> {
+    pub fn new(options: WebhookOptions) -> Result<Self, HttpSetupError> {
         let WebhookOptions { form, style, http } = options;
-        let http = Http::new(&http)?;
-        if let WebhookForm::PagerDuty { url, .. } = &form {
-            http.address(url).map_err(|error| WebhookSetupError::PagerDuty {
-                reason: error.to_string(),
-            })?;
-        }
-        Ok(Self { form, style, http })
+        Ok(Self {
+            form,
+            style,
+            http: Http::new(&http)?,
+            taken: Progress::default(),
+        })
     }
 
     async fn send_json(
@@ -140,23 +138,52 @@ impl WebhookNotifier {
         &self,
         message: &Message,
         routing_key: &SecretReader,
-        url: &str,
+        url: &SecretReader,
     ) -> Result<(), SendError> {
-        let address = self.http.address(url)?;
-        let key = read_secret(routing_key, "the routing key")?;
-        let deadline = self.http.deadline();
-        for event in pagerduty::events(message.fresh(), &self.style) {
-            let request = Request {
-                method: Method::POST,
-                address: address.clone(),
-                headers: json_headers(),
-                body: event.with_key(&key).to_string().into_bytes(),
-                secrets: Secrets::of([&key]),
-            };
-            let answer = self.http.exchange(request, Wanted::Status, deadline).await?;
-            answer.judge()?;
+        let address = self.http.address(&read_secret(url, "PagerDuty's address")?)?;
+        let routing_key = read_secret(routing_key, "the routing key")?;
+        let mut taken = self.taken.of(&message.key);
+        let mut events = pagerduty::events(message.fresh(), &self.style);
+        events.retain(|event| !taken.contains(&event.dedup_key));
+        match self.send_each(events, &address, &routing_key, &mut taken).await {
+            Ok(()) => {
+                self.taken.forget(&message.key);
+                Ok(())
+            }
+            Err(error) if taken.is_empty() => Err(error),
+            Err(error) => {
+                self.taken.keep(&message.key, taken);
+                Err(error.of_the_rest())
+            }
         }
-        Ok(())
+    }
+
+    /// Adds the keys of those `events` that are taken to `taken`. One that is refused does not keep the others back.
+    async fn send_each(
+        &self,
+        events: Vec<pagerduty::Event>,
+        address: &Address,
+        routing_key: &str,
+        taken: &mut Vec<String>,
+    ) -> Result<(), SendError> {
+        let end = Instant::now() + ALL_EVENTS;
+        let mut all = Ok(());
+        for (index, event) in events.into_iter().enumerate() {
+            if index > 0 && self.http.deadline() > end {
+                return Err(SendError::Unanswered {
+                    reason: "PagerDuty is slow: the rest of the events follows".to_owned(),
+                });
+            }
+            let dedup_key = event.dedup_key.clone();
+            let body = event.with_key(routing_key).to_string().into_bytes();
+            let secrets = Secrets::of([routing_key]);
+            match self.post(address.clone(), json_headers(), body, secrets).await {
+                Ok(()) => taken.push(dedup_key),
+                Err(error @ SendError::Refused { .. }) => all = all.and(Err(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        all
     }
 
     async fn send_to_alertmanager(
@@ -224,7 +251,7 @@ impl Notifier for WebhookNotifier {
         let object = match &self.form {
             WebhookForm::Json { .. } => object::of(message, &self.style),
             WebhookForm::PagerDuty { .. } => {
-                let events = pagerduty::events(message.fresh(), &self.style);
+                let events = pagerduty::events(message.fresh(), &self.style).into_iter();
                 events.map(|event| event.with_key("(hidden)")).collect()
             }
             WebhookForm::Alertmanager { .. } => {

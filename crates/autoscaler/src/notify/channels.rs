@@ -184,8 +184,8 @@ impl Maker {
                 allow_http,
             } => {
                 let url = match url {
-                    Some(url) => self.resolved(url)?.0,
-                    None => PAGERDUTY_EVENTS.to_owned(),
+                    Some(url) => self.secret(url)?,
+                    None => SecretReader::fixed(PAGERDUTY_EVENTS),
                 };
                 let form = WebhookForm::PagerDuty {
                     routing_key: self.secret(routing_key)?,

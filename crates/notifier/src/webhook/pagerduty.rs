@@ -1,6 +1,9 @@
 //! PagerDuty's events: what opens triggers an incident, what closes resolves it.
 //!
-//! What is only to be known is no event: PagerDuty is there to wake people. A test always is one.
+//! What is only to be known is no event: PagerDuty is there to wake people. A test always is one. Of an incident that has
+//! several notices in one message only the newest is sent, so that nobody is woken by what is over.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
@@ -18,31 +21,42 @@ const MAX_SUMMARY: usize = 1024;
 const MAX_TEXT: usize = 255;
 
 /// An event, but for the key of the integration.
-pub(super) struct Event(Value);
+pub(super) struct Event {
+    /// Which incident it is of.
+    pub(super) dedup_key: String,
+    body: Value,
+}
 
 impl Event {
+    fn of(notice: &Notice, style: &Style, dedup_key: String) -> Self {
+        let body = match notice.stage {
+            Stage::Closed { .. } => json!({ "event_action": "resolve", "dedup_key": dedup_key }),
+            Stage::Once | Stage::Opened => trigger(notice, &Text::of(notice, style), &dedup_key),
+        };
+        Self { dedup_key, body }
+    }
+
     /// The whole event, for the integration with `routing_key`.
     pub(super) fn with_key(self, routing_key: &str) -> Value {
-        let Self(mut event) = self;
-        if let Value::Object(event) = &mut event {
+        let mut body = self.body;
+        if let Value::Object(event) = &mut body {
             event.insert("routing_key".to_owned(), routing_key.into());
         }
-        event
+        body
     }
 }
 
 /// The events that `notices` are, in order.
-pub(super) fn events<'a>(notices: &'a [Notice], style: &'a Style) -> impl Iterator<Item = Event> + 'a {
+pub(super) fn events(notices: &[Notice], style: &Style) -> Vec<Event> {
     let wakes = |notice: &&Notice| notice.severity > Severity::Info || notice.is_test;
-    notices.iter().filter(wakes).map(|notice| event(notice, style))
-}
-
-fn event(notice: &Notice, style: &Style) -> Event {
-    let key = key(notice);
-    Event(match notice.stage {
-        Stage::Closed { .. } => json!({ "event_action": "resolve", "dedup_key": key }),
-        Stage::Once | Stage::Opened => trigger(notice, &Text::of(notice, style), &key),
-    })
+    let mut seen = HashSet::new();
+    let newest_first = notices.iter().rev().filter(wakes).filter_map(|notice| {
+        let key = key(notice);
+        seen.insert(key.clone()).then(|| Event::of(notice, style, key))
+    });
+    let mut events: Vec<Event> = newest_first.collect();
+    events.reverse();
+    events
 }
 
 fn trigger(notice: &Notice, text: &Text, key: &str) -> Value {
