@@ -30,7 +30,14 @@ use self::{
     mail::Mail,
     server::{Plaintext, Security, Server},
 };
-use crate::{Hidden, Message, Notifier, Receipt, SecretReader, SendError, Style, progress::Progress};
+use crate::{
+    Hidden, Message, Notifier, Receipt, SecretReader, SendError, Style,
+    progress::Progress,
+    words::{cut, one_line},
+};
+
+/// So much of what a server says is shown to people.
+const MAX_SHOWN: usize = 300;
 
 /// What a channel of mail is made of.
 #[derive(Clone, Debug)]
@@ -182,8 +189,7 @@ impl Notifier for EmailNotifier {
             exchanged.map_err(|failure| told.with(to_error(failure, &server)))?
         };
         let receipt = Receipt(mail.id().to_owned());
-        self.settle(&message.key, told, outcome, receipt)
-            .map_err(|error| without_login(error, &server))
+        self.settle(&message.key, told, outcome, receipt, &server)
     }
 
     fn preview(&self, message: &Message) -> String {
@@ -199,11 +205,12 @@ impl EmailNotifier {
         mut told: Delivered,
         outcome: Outcome,
         receipt: Receipt,
+        server: &Server,
     ) -> Result<Receipt, SendError> {
         let reason = |rejected: &[Rejected]| -> String {
             let each = rejected
                 .iter()
-                .map(|one| format!("{}: {}", one.address, one.reason));
+                .map(|one| shown(&format!("{}: {}", one.address, one.reason), server));
             each.collect::<Vec<_>>().join("; ")
         };
         told.taken.extend(outcome.taken);
@@ -247,9 +254,10 @@ fn refused(reason: impl fmt::Display) -> SendError {
 
 fn to_error(failure: Failure, server: &Server) -> SendError {
     let name = server.name();
-    let error = match failure {
+    let reason = |words: String| shown(&words, server);
+    match failure {
         Failure::Reply { at, reply } => {
-            let reason = format!("{name} answered {at} with {} {}", reply.code, reply.text);
+            let reason = reason(format!("{name} answered {at} with {} {}", reply.code, reply.text));
             if reply.is_final() {
                 SendError::Refused { reason }
             } else {
@@ -257,32 +265,15 @@ fn to_error(failure: Failure, server: &Server) -> SendError {
             }
         }
         Failure::Unusable(why) => SendError::Refused {
-            reason: format!("{name} cannot be used: {why}"),
+            reason: reason(format!("{name} cannot be used: {why}")),
         },
         Failure::Broken(why) => SendError::Unanswered {
-            reason: format!("{name}: {why}"),
-        },
-    };
-    without_login(error, server)
-}
-
-/// `error` without the user and the password, which some servers repeat in their answers.
-fn without_login(error: SendError, server: &Server) -> SendError {
-    let clean = |reason: String| server.without_login(&reason);
-    match error {
-        SendError::Busy { after, reason } => SendError::Busy {
-            after,
-            reason: clean(reason),
-        },
-        SendError::Unanswered { reason } => SendError::Unanswered {
-            reason: clean(reason),
-        },
-        SendError::Refused { reason } => SendError::Refused {
-            reason: clean(reason),
-        },
-        SendError::Partly { reason, receipt } => SendError::Partly {
-            reason: clean(reason),
-            receipt,
+            reason: reason(format!("{name}: {why}")),
         },
     }
+}
+
+/// Words about `server` in one line of reasonable length, without the user and the password, which some servers repeat.
+fn shown(words: &str, server: &Server) -> String {
+    cut(&one_line(&server.secrets().hide(words)), MAX_SHOWN)
 }

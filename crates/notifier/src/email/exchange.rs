@@ -30,8 +30,6 @@ use super::{
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 /// How long a server may take to say goodbye, for the sake of its log.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// So much of a reply is shown to people, in characters.
-const MAX_REPLY: usize = 300;
 
 /// How a connection is encrypted, with whom to trust.
 pub(super) enum Encryption {
@@ -56,7 +54,7 @@ pub(super) struct Outcome {
 #[derive(Clone, Debug)]
 pub(super) struct Rejected {
     pub(super) address: Address,
-    /// Why not, in its words.
+    /// Why not, in its words: they may repeat the login.
     pub(super) reason: String,
 }
 
@@ -71,7 +69,7 @@ pub(super) enum Failure {
     Broken(String),
 }
 
-/// What a server answered.
+/// What a server answered, in its words: they may repeat the login.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) code: u16,
@@ -291,31 +289,15 @@ fn is_ascii(address: &Address) -> bool {
 
 fn failed(at: &'static str) -> impl FnOnce(lettre::transport::smtp::Error) -> Failure {
     move |error| match error.status() {
-        Some(code) => Failure::Reply {
-            at,
-            reply: Reply {
-                code: code.into(),
-                text: shown(
-                    &std::error::Error::source(&error)
-                        .map(ToString::to_string)
-                        .unwrap_or_default(),
-                ),
-            },
-        },
-        None => Failure::Broken(format!("{at}: {}", shown(&error.to_string()))),
+        Some(code) => {
+            let said = std::error::Error::source(&error);
+            let text = said.map(ToString::to_string).unwrap_or_default();
+            let code = code.into();
+            Failure::Reply {
+                at,
+                reply: Reply { code, text },
+            }
+        }
+        None => Failure::Broken(format!("{at}: {error}")),
     }
-}
-
-/// Words of the other side, in one line of reasonable length.
-fn shown(words: &str) -> String {
-    let words: String = words
-        .chars()
-        .map(|symbol| if symbol.is_control() { ' ' } else { symbol })
-        .collect();
-    let mut words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = words.char_indices().nth(MAX_REPLY) {
-        words.truncate(end);
-        words.push('…');
-    }
-    words
 }

@@ -2,14 +2,11 @@
 //!
 //! Errors show nothing of the URL: where it is malformed, nobody can tell which part of it is the password.
 
-use std::cmp::Reverse;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use url::{Host, Url};
 
-use crate::Hidden;
+use crate::{Hidden, http::Secrets};
 
 /// A mail server that takes mail for others.
 #[derive(Debug)]
@@ -108,23 +105,10 @@ impl Server {
         })
     }
 
-    /// `words` without the user and the password, plain or as they are sent.
-    pub(super) fn without_login(&self, words: &str) -> String {
-        let Some(login) = &self.login else {
-            return words.to_owned();
-        };
-        let (user, password) = (login.user.reveal(), login.password.reveal());
-        let sent = [
-            format!("\0{user}\0{password}"),
-            user.to_owned(),
-            password.to_owned(),
-        ]
-        .map(|secret| STANDARD.encode(secret));
-        let mut secrets: Vec<&str> = sent.iter().map(String::as_str).chain([user, password]).collect();
-        // One may be a part of another.
-        secrets.sort_by_key(|secret| Reverse(secret.len()));
-        secrets.into_iter().fold(words.to_owned(), |words, secret| {
-            words.replace(secret, "(hidden)")
+    /// What must not be said again.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.login.as_ref().map_or_else(Secrets::default, |login| {
+            Secrets::of_login(login.user.reveal(), login.password.reveal())
         })
     }
 

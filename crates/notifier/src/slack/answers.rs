@@ -49,10 +49,15 @@ pub(super) fn judge_api(answer: &Answer) -> Result<Sent, SendError> {
         } => Ok(Sent::Said(Said { channel, ts })),
         ApiAnswer { ok: true, .. } => Err(unanswered("Slack took the message and does not say which it is")),
         ApiAnswer { error, needed, .. } => {
-            let code = answer.hide(&cut(&one_line(&error.unwrap_or_default()), 80));
+            let code = word(answer, &error.unwrap_or_default());
             refused(answer, &code, needed.as_deref())
         }
     }
+}
+
+/// A word of Slack's, as it may be said again.
+fn word(answer: &Answer, word: &str) -> String {
+    cut(&one_line(&answer.hide(word)), 80)
 }
 
 fn refused(answer: &Answer, code: &str, needed: Option<&str>) -> Result<Sent, SendError> {
@@ -79,7 +84,7 @@ fn refused(answer: &Answer, code: &str, needed: Option<&str>) -> Result<Sent, Se
             "the token is not valid any more: install the app anew and take over the bot's token, which begins with xoxb-"
         }
         "missing_scope" | "no_permission" => {
-            let scope = cut(&one_line(needed.unwrap_or("chat:write")), 80);
+            let scope = word(answer, needed.unwrap_or("chat:write"));
             return Err(SendError::Refused {
                 reason: format!(
                     "Slack refuses it ({code}): give the bot the scope {scope}, and install the app anew"

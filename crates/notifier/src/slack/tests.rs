@@ -9,7 +9,7 @@ use crate::{
     words::utf16_len,
 };
 
-const TOKEN: &str = "xoxb-12345-s3cret";
+const TOKEN: &str = "xoxb-12345-s3cret-tail";
 const HOOK: &str = "/services/T0SECRET/B0SECRET/s3cretpath";
 
 fn style(language: Language) -> Style {
@@ -263,7 +263,9 @@ async fn nothing_that_is_said_has_a_secret_in_it() {
             Act::answer("429 Too Many Requests", &[], echo),
             Act::answer("302 Found", &[("location", HOOK)], echo),
             api(&json!({ "ok": false, "error": format!("bad {echo}") })),
-            api(&json!({ "ok": false, "error": "missing_scope", "needed": "chat:write" })),
+            // What is longer than what is said is not cut within a secret.
+            api(&json!({ "ok": false, "error": format!("{}{echo}", "x".repeat(61)) })),
+            api(&json!({ "ok": false, "error": "missing_scope", "needed": format!("chat:write {echo}") })),
             Act::HangUp,
         ]
     };
