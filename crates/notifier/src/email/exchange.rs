@@ -208,6 +208,19 @@ async fn hand_over(
     to: &[Address],
 ) -> Result<Outcome, Failure> {
     let script = script_of(connection.server_info());
+    let mut outcome = Outcome::default();
+    let (to, unwritable): (Vec<&Address>, Vec<&Address>) = to
+        .iter()
+        .partition(|address| script == Script::Utf8 || is_ascii(address));
+    outcome
+        .never
+        .extend(unwritable.into_iter().map(|address| Rejected {
+            address: address.clone(),
+            reason: "the server takes only addresses in ASCII (it offers no SMTPUTF8)".to_owned(),
+        }));
+    if to.is_empty() {
+        return Ok(outcome);
+    }
     if script == Script::Ascii && !is_ascii(mail.sender()) {
         return Err(Failure::Unusable(format!(
             "it takes only addresses in ASCII (it offers no SMTPUTF8), and {} is none",
@@ -219,9 +232,8 @@ async fn hand_over(
     let sender = MailFrom::new(Some(mail.sender().clone()), parameters);
     connection.command(sender).await.map_err(failed("the sender"))?;
 
-    let mut outcome = Outcome::default();
     for address in to {
-        ask_for(connection, address, script, &mut outcome).await?;
+        ask_for(connection, address, &mut outcome).await?;
     }
     if !outcome.taken.is_empty() {
         connection.command(Data).await.map_err(failed("DATA"))?;
@@ -234,16 +246,8 @@ async fn hand_over(
 async fn ask_for(
     connection: &mut AsyncSmtpConnection,
     address: &Address,
-    script: Script,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    if script == Script::Ascii && !is_ascii(address) {
-        outcome.never.push(Rejected {
-            address: address.clone(),
-            reason: "the server takes only addresses in ASCII (it offers no SMTPUTF8)".to_owned(),
-        });
-        return Ok(());
-    }
     let answer = connection.command(Rcpt::new(address.clone(), Vec::new())).await;
     match answer.map_err(failed("a recipient")) {
         Ok(_) => outcome.taken.push(address.clone()),

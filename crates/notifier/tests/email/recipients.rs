@@ -210,6 +210,11 @@ async fn an_address_outside_of_ascii_goes_to_servers_that_take_it() {
         send(plain_options(&server, to)).await,
         "민수@example.com: the server takes only",
     );
+    let alone = send(plain_options(&server, "민수@example.com")).await;
+    assert_refused(
+        alone,
+        "민수@example.com: the server takes only addresses in ASCII",
+    );
     let received = server.wait_for_received(1).await;
     assert_eq!(received[0].to, ["ops@xn--h32bq4v.xn--3e0b707e"]);
     assert!(received[0].content().is_ascii(), "{}", received[0].content());
