@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::time::Instant;
 
-use self::answers::{Sent, judge_api, judge_webhook};
+use self::answers::{judge_post, judge_update, judge_webhook};
 use crate::{
     HttpOptions, HttpSetupError, Message, Notice, Notifier, Receipt, SecretReader, SendError, Severity,
     Stage, Style,
@@ -127,22 +127,16 @@ impl SlackNotifier {
             let mut payload = self.payload(&message.notices, message.left_out);
             merge(&mut payload, json!({ "channel": said.channel, "ts": said.ts }));
             let answer = self.call(bot, "/chat.update", &payload, deadline).await?;
-            match judge_api(&answer)? {
-                Sent::Said(said) => return Ok(said.receipt()),
-                // It can be changed no more, so what is new is said anew.
-                Sent::Gone => {}
+            if let Some(said) = judge_update(&answer)? {
+                return Ok(said.receipt());
             }
+            // It cannot be changed, so what is new is said anew.
         }
         let mut payload = self.payload(message.fresh(), message.left_out);
         let more = json!({ "channel": bot.channel.trim(), "unfurl_links": false, "unfurl_media": false });
         merge(&mut payload, more);
         let answer = self.call(bot, "/chat.postMessage", &payload, deadline).await?;
-        match judge_api(&answer)? {
-            Sent::Said(said) => Ok(said.receipt()),
-            Sent::Gone => Err(SendError::Refused {
-                reason: "Slack took a new message for one that is gone".to_owned(),
-            }),
-        }
+        Ok(judge_post(&answer)?.receipt())
     }
 
     async fn call(

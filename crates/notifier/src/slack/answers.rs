@@ -9,12 +9,18 @@ use crate::{
     words::{cut, one_line},
 };
 
-/// What became of a call of the API.
-pub(super) enum Sent {
-    /// It is there.
-    Said(Said),
-    /// The message that was to be changed cannot be changed any more.
-    Gone,
+/// Why Slack did not take a message.
+enum No {
+    /// It would say so of any message, or does not say what became of this one.
+    Any(SendError),
+    /// Something is wrong with this message, or with where it is to be: this, in its word.
+    This(String),
+}
+
+impl From<SendError> for No {
+    fn from(error: SendError) -> Self {
+        Self::Any(error)
+    }
 }
 
 /// An answer of the API.
@@ -31,11 +37,29 @@ struct ApiAnswer {
     ts: Option<String>,
 }
 
+/// What the API answered to a new message: which it is.
+pub(super) fn judge_post(answer: &Answer) -> Result<Said, SendError> {
+    judge(answer).map_err(|no| match no {
+        No::Any(error) => error,
+        No::This(code) => refused(&code, way_out(&code)),
+    })
+}
+
+/// What the API answered to a message that was to be changed: which it is, or `None` where it cannot be changed, and what
+/// is new can be said anew. Where Slack takes that neither, its answer to it tells why.
+pub(super) fn judge_update(answer: &Answer) -> Result<Option<Said>, SendError> {
+    match judge(answer) {
+        Ok(said) => Ok(Some(said)),
+        Err(No::This(_)) => Ok(None),
+        Err(No::Any(error)) => Err(error),
+    }
+}
+
 /// What the API answered. It says no with a good status too.
-pub(super) fn judge_api(answer: &Answer) -> Result<Sent, SendError> {
+fn judge(answer: &Answer) -> Result<Said, No> {
     answer.judge()?;
     let Body::Whole(bytes) = &answer.body else {
-        return Err(unanswered("Slack's answer broke off or has no end"));
+        return Err(unanswered("Slack's answer broke off or has no end").into());
     };
     let said: ApiAnswer = serde_json::from_slice(bytes).map_err(|_| {
         unanswered("the answer is none of Slack's: does something else answer at its address?")
@@ -46,12 +70,15 @@ pub(super) fn judge_api(answer: &Answer) -> Result<Sent, SendError> {
             channel: Some(channel),
             ts: Some(ts),
             ..
-        } => Ok(Sent::Said(Said { channel, ts })),
-        ApiAnswer { ok: true, .. } => Err(unanswered("Slack took the message and does not say which it is")),
-        ApiAnswer { error, needed, .. } => {
-            let code = word(answer, &error.unwrap_or_default());
-            refused(answer, &code, needed.as_deref())
+        } => Ok(Said { channel, ts }),
+        ApiAnswer { ok: true, .. } => {
+            Err(unanswered("Slack took the message and does not say which it is").into())
         }
+        ApiAnswer { error, needed, .. } => Err(no(
+            answer,
+            word(answer, &error.unwrap_or_default()),
+            needed.as_deref(),
+        )),
     }
 }
 
@@ -60,19 +87,36 @@ fn word(answer: &Answer, word: &str) -> String {
     cut(&one_line(&answer.hide(word)), 80)
 }
 
-fn refused(answer: &Answer, code: &str, needed: Option<&str>) -> Result<Sent, SendError> {
-    let way_out = match code {
-        "message_not_found" | "cant_update_message" | "edit_window_closed" => return Ok(Sent::Gone),
+/// What Slack means by `code`.
+fn no(answer: &Answer, code: String, needed: Option<&str>) -> No {
+    No::Any(match code.as_str() {
         "ratelimited" | "rate_limited" | "message_limit_exceeded" => {
-            return Err(answer.busy(format!("Slack wants fewer messages ({code})")));
+            answer.busy(format!("Slack wants fewer messages ({code})"))
         }
         "internal_error"
         | "fatal_error"
         | "service_unavailable"
         | "request_timeout"
-        | "team_added_to_org" => {
-            return Err(unanswered(&format!("Slack failed ({code})")));
+        | "team_added_to_org"
+        | "update_failed" => unanswered(&format!("Slack failed ({code})")),
+        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" => refused(
+            &code,
+            "the token is not valid any more: install the app anew and take over the bot's token, which begins with xoxb-",
+        ),
+        "missing_scope" | "no_permission" => {
+            let scope = word(answer, needed.unwrap_or("chat:write"));
+            refused(
+                &code,
+                &format!("give the bot the scope {scope}, and install the app anew"),
+            )
         }
+        _ => return No::This(code),
+    })
+}
+
+/// What to do about a message that Slack refuses with `code`.
+fn way_out(code: &str) -> &'static str {
+    match code {
         "channel_not_found" => {
             "give the channel's ID, and invite the bot where the channel is private: /invite @NAME"
         }
@@ -80,25 +124,17 @@ fn refused(answer: &Answer, code: &str, needed: Option<&str>) -> Result<Sent, Se
             "invite the bot into the channel, /invite @NAME, or give it the scope chat:write.public"
         }
         "is_archived" => "unarchive the channel, or name another one",
-        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" => {
-            "the token is not valid any more: install the app anew and take over the bot's token, which begins with xoxb-"
-        }
-        "missing_scope" | "no_permission" => {
-            let scope = word(answer, needed.unwrap_or("chat:write"));
-            return Err(SendError::Refused {
-                reason: format!(
-                    "Slack refuses it ({code}): give the bot the scope {scope}, and install the app anew"
-                ),
-            });
-        }
         "restricted_action" | "ekm_access_denied" | "org_login_required" | "access_denied" => {
             "an administrator of the workspace has to allow the app to post there"
         }
         _ => "Slack's documentation of chat.postMessage tells what it means",
-    };
-    Err(SendError::Refused {
+    }
+}
+
+fn refused(code: &str, way_out: &str) -> SendError {
+    SendError::Refused {
         reason: format!("Slack refuses it ({code}): {way_out}"),
-    })
+    }
 }
 
 /// What an incoming webhook answered, which says no by its status, and by a word why.

@@ -160,7 +160,17 @@ async fn what_opens_a_warning_is_a_new_message_and_what_closes_it_is_not() {
 
 #[tokio::test]
 async fn a_message_that_cannot_be_changed_is_followed_by_a_new_one() {
-    for error in ["message_not_found", "cant_update_message", "edit_window_closed"] {
+    for error in [
+        "message_not_found",
+        "cant_update_message",
+        "edit_window_closed",
+        "is_inactive",
+        "channel_not_found",
+        "not_in_channel",
+        "is_archived",
+        "msg_too_long",
+        "whatever Slack may say one day",
+    ] {
         let gone = api(&json!({ "ok": false, "error": error }));
         let server = Server::start(vec![gone, took("3.0")]).await;
         let receipt = bot(&server).send(&later(vec![scaled(), scaled()])).await.unwrap();
@@ -171,6 +181,28 @@ async fn a_message_that_cannot_be_changed_is_followed_by_a_new_one() {
             "{post}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_message_that_can_be_changed_and_said_anew_by_nobody_is_refused() {
+    let no = |error| api(&json!({ "ok": false, "error": error }));
+    for (acts, way_out) in [
+        // What would be said of any message is not asked for twice.
+        (vec![no("invalid_auth")], "xoxb-"),
+        (vec![no("missing_scope")], "chat:write"),
+        (vec![no("is_archived"), no("is_archived")], "unarchive"),
+        (vec![no("is_inactive"), no("not_in_channel")], "/invite"),
+    ] {
+        let (count, server) = (acts.len(), Server::start(acts).await);
+        match bot(&server).send(&later(vec![scaled(), scaled()])).await {
+            Err(SendError::Refused { reason }) => assert!(reason.contains(way_out), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(server.asked().len(), count);
+    }
+    let server = Server::start(vec![no("update_failed")]).await;
+    let sent = bot(&server).send(&later(vec![scaled(), scaled()])).await;
+    assert!(matches!(sent, Err(SendError::Unanswered { .. })), "{sent:?}");
 }
 
 #[tokio::test]
