@@ -1,5 +1,5 @@
 //! What people are told while a real Prometheus scrapes real replicas of the demo service and `headroom run` scales them:
-//! the load goes up, and down again.
+//! the load goes up, and down again; a query that finds nothing, and put right; Prometheus killed, and back.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,6 +23,8 @@ const LOOKS_EVERY: Duration = Duration::from_millis(500);
 /// The longest that anything is waited for: a count has to be at a bound for a minute before anybody is told.
 const LONGEST: Duration = Duration::from_secs(150);
 const RATE: &str = r#"sum(rate(http_requests_total{job="web"}[4s]))"#;
+/// The same with a slip in the metric's name.
+const NOTHING: &str = r#"sum(rate(http_request_total{job="web"}[4s]))"#;
 
 struct World {
     _directory: tempfile::TempDir,
@@ -40,10 +42,7 @@ impl World {
         install_tls();
         let directory = temp_dir();
         let receiver = MockServer::start().await;
-        Mock::given(any())
-            .respond_with(ResponseTemplate::new(200).set_body_string("ok"))
-            .mount(&receiver)
-            .await;
+        take_everything(&receiver).await;
         Self {
             path: directory.path().to_owned(),
             _directory: directory,
@@ -90,7 +89,7 @@ impl World {
             process = {{ command = ['{program}', "demo", "service", "--startup-millis", "100"], ready = {{ http = "/healthz" }}, drain = "2s" }}
             scale_down = {{ stabilization = "5s" }}
             guards = {{ max_reversals = 100 }}
-            fallback = {{ replicas = 2, after = "20s" }}
+            fallback = {{ replicas = 3, after = "20s" }}
 
             [workload.web.metrics.request_rate]
             query = '{query}'
@@ -159,7 +158,9 @@ impl World {
     async fn until_told(&mut self, last: &[&str]) {
         let deadline = Instant::now() + LONGEST;
         loop {
-            self.follow_replicas().await;
+            if self.prometheus.pid().is_some() {
+                self.follow_replicas().await;
+            }
             let told = self.told("/en").await;
             if last
                 .iter()
@@ -217,11 +218,13 @@ impl World {
             });
         }
         assert!(self.messages("/ops").await > 0, "{phase}: nothing came to Slack");
+        self.forget().await;
+    }
+
+    /// From now on only what is told from now on counts.
+    async fn forget(&self) {
         self.receiver.reset().await;
-        Mock::given(any())
-            .respond_with(ResponseTemplate::new(200).set_body_string("ok"))
-            .mount(&self.receiver)
-            .await;
+        take_everything(&self.receiver).await;
     }
 }
 
@@ -233,6 +236,13 @@ impl Drop for World {
             let _ = running.wait();
         }
     }
+}
+
+async fn take_everything(receiver: &MockServer) {
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(200).set_body_string("ok"))
+        .mount(receiver)
+        .await;
 }
 
 /// `text` with an N for each number.
@@ -265,5 +275,39 @@ async fn people_are_told_what_happens_when_it_begins_and_when_it_ends() {
     world.load.rate(30);
     world.until_told(&["scaled once", "at_max closed"]).await;
     world.assert_told("load_down").await;
+    world.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn people_are_told_why_the_load_is_unknown_and_when_it_is_known_again() {
+    let mut world = World::start().await;
+    world.load.rate(30);
+    world.run(RATE);
+    world.until_told(&["scaled once"]).await;
+    let is_usual = |rate| (20.0..40.0).contains(&rate);
+    world.prometheus.wait_for_value(RATE, is_usual).await;
+    world.stop();
+    world.forget().await;
+
+    world.run(NOTHING);
+    world
+        .until_told(&["policy_changed once", "scaled once", "fallback opened"])
+        .await;
+    world.assert_told("wrong_query").await;
+    world.stop();
+    world.run(RATE);
+    world
+        .until_told(&["policy_changed once", "recovered closed", "scaled once"])
+        .await;
+    world.assert_told("right_query").await;
+
+    world.prometheus.kill();
+    world.until_told(&["scaled once", "fallback opened"]).await;
+    world.assert_told("prometheus_killed").await;
+    world.prometheus.start_again().await;
+    world.targets.clear();
+    world.until_told(&["recovered closed", "scaled once"]).await;
+    world.assert_told("prometheus_back").await;
     world.stop();
 }

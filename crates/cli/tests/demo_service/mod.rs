@@ -11,7 +11,7 @@ use std::{
 };
 
 use headroom_test_support::LeftoverCheck;
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 /// The ports of the replicas that are alive.
 pub(crate) fn ports(mark: &LeftoverCheck) -> Vec<u16> {
@@ -27,6 +27,10 @@ fn port_of(pid: u32) -> Option<u16> {
         .find_map(|entry| entry.strip_prefix(b"PORT="))?;
     std::str::from_utf8(port).ok()?.parse().ok()
 }
+
+/// So many requests are answered at once at most. More would wait at a replica that is too slow until each of them is given
+/// up, and then none is counted: its rate would fall as the load rises.
+const IN_FLIGHT: usize = 32;
 
 /// Requests at a rate that can be changed, to replicas that can be changed.
 pub(crate) struct Load {
@@ -68,6 +72,7 @@ async fn send(per_second: Arc<AtomicU32>, ports: Arc<Mutex<Vec<u16>>>) {
         .timeout(Duration::from_secs(2))
         .build()
         .unwrap();
+    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
     let mut beat = tokio::time::interval(Duration::from_millis(20));
     let (mut due, mut turn) = (0.0, 0_usize);
     loop {
@@ -80,8 +85,14 @@ async fn send(per_second: Arc<AtomicU32>, ports: Arc<Mutex<Vec<u16>>>) {
             let Some(port) = turn.checked_rem(ports.len()).and_then(|index| ports.get(index)) else {
                 continue;
             };
+            let Ok(permit) = Arc::clone(&in_flight).try_acquire_owned() else {
+                continue;
+            };
             let request = client.get(format!("http://127.0.0.1:{port}/"));
-            tokio::spawn(async move { drop(request.send().await) });
+            tokio::spawn(async move {
+                drop(request.send().await);
+                drop(permit);
+            });
         }
     }
 }
