@@ -23,9 +23,8 @@ pub use self::{
 };
 pub(crate) use self::{
     digest::digest,
-    incidents::Incidents,
-    teller::Lesson,
-    teller::{Teller, Tellings},
+    incidents::{Incidents, Seen},
+    teller::{Lesson, Teller},
 };
 use crate::{CronExpression, Secret};
 

@@ -234,7 +234,8 @@ impl Autoscaler {
             self.pass_in_time(clock.now(), which).await
         };
         let passed = passed.await;
-        self.tell_of_failure(passed.as_ref().err(), clock.now()).await;
+        self.tell_of_failure(passed.as_ref().err(), which, clock.now())
+            .await;
         passed
     }
 
@@ -258,7 +259,8 @@ impl Autoscaler {
             self.pass_in_time(clock.now(), which).await.map(Ok)
         };
         let passed = passed.await;
-        self.tell_of_failure(passed.as_ref().err(), clock.now()).await;
+        self.tell_of_failure(passed.as_ref().err(), which, clock.now())
+            .await;
         passed
     }
 

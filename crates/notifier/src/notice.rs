@@ -142,12 +142,13 @@ impl Notice {
     #[must_use]
     pub fn incident(&self) -> String {
         let cluster = self.cluster.as_deref().unwrap_or("headroom");
-        let workload = match &self.workload {
-            Some(_) if self.also > 0 => "*",
-            Some(workload) => workload.as_str(),
-            None => "headroom",
-        };
-        format!("{cluster}/{workload}/{}", self.event.subject())
+        let subject = self.event.subject();
+        match &self.workload {
+            // It may go on with several at once more than once at a time.
+            Some(_) if self.also > 0 => format!("{cluster}/*/{subject}/{}", self.since().unix_millis()),
+            Some(workload) => format!("{cluster}/{workload}/{subject}"),
+            None => format!("{cluster}/headroom/{subject}"),
+        }
     }
 
     /// The command that tells more; for people to run.

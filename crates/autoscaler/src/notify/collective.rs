@@ -4,10 +4,10 @@
 //! Channel by channel, because teams have their own: what goes on with several workloads that a channel is told of becomes
 //! one notice there, and is closed when it goes on with none of them any more.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use headroom_notifier::{
-    Event, Notice, Stage,
+    Event, Notice, Severity, Stage,
     delivery::{Addressed, ChannelName},
 };
 use headroom_policy_engine::{Timestamp, WorkloadId};
@@ -17,6 +17,8 @@ use super::router::id;
 
 /// From so many workloads on, of which a channel would be told the same in one pass, it is told once of all.
 const MANY: usize = 4;
+/// For so long after it began the same about others belongs to it: an outage is noticed by each in a pass of its own.
+const JOINED_FOR: Duration = Duration::from_secs(120);
 
 /// What goes on with many workloads at once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,16 +44,15 @@ impl Collectives {
     pub(super) fn fold(&mut self, told: &mut Vec<Addressed>) -> bool {
         let mut has_changed = false;
         let mut begun: Vec<Collective> = Vec::new();
-        for one in told.iter_mut() {
-            let Some(workload) = one.notice.workload.clone() else {
+        for Addressed { notice, to, .. } in told.iter_mut() {
+            let Some(workload) = &notice.workload else {
                 continue;
             };
-            let subject = kind(&one.notice.event);
-            let notice = &one.notice;
+            let subject = kind(&notice.event);
             match notice.stage {
                 Stage::Once => {}
-                Stage::Opened => one.to.retain(|channel| {
-                    if let Some(collective) = self.of(channel, &subject) {
+                Stage::Opened => to.retain(|channel| {
+                    if let Some(collective) = self.joined_by(channel, &subject, notice) {
                         has_changed |= collective.affected.insert(workload.clone());
                         return false;
                     }
@@ -59,41 +60,62 @@ impl Collectives {
                         Some(collective) => {
                             collective.affected.insert(workload.clone());
                         }
-                        None => begun.push(Collective {
-                            channel: channel.clone(),
-                            subject: subject.as_str().into(),
-                            since: notice.at,
-                            affected: BTreeSet::from([workload.clone()]),
-                            told: notice.clone(),
-                        }),
+                        None => begun.push(Collective::of(channel, &subject, workload, notice)),
                     }
                     true
                 }),
-                Stage::Closed { .. } => one.to.retain(|channel| {
-                    let Some(collective) = self.of(channel, &subject) else {
-                        return true;
-                    };
-                    let was_in = collective.affected.remove(&workload);
-                    has_changed |= was_in;
-                    if was_in && collective.affected.is_empty() {
-                        // What it says when it ends is what the last one says.
-                        collective.told.event = notice.event.clone();
-                        collective.told.at = notice.at;
-                    }
-                    !was_in
-                }),
+                Stage::Closed { .. } => has_changed |= self.leave(workload, &subject, notice, to),
             }
         }
         begun.retain(|collective| collective.affected.len() >= MANY);
         has_changed |= !begun.is_empty();
         self.begin(begun, told);
         self.end(told);
-        told.retain(|one| !one.to.is_empty());
+        // Whoever was told that something goes on is told of its end, whether or not anybody is to be told by now.
+        told.retain(|one| !one.to.is_empty() || matches!(one.notice.stage, Stage::Closed { .. }));
         has_changed
     }
 
-    fn of(&mut self, channel: &ChannelName, subject: &str) -> Option<&mut Collective> {
-        self.0.iter_mut().find(|one| one.is(channel, subject))
+    /// What `notice` belongs to, because it has begun at about the same time. What is critical is told of each workload that
+    /// comes later.
+    fn joined_by(
+        &mut self,
+        channel: &ChannelName,
+        subject: &str,
+        notice: &Notice,
+    ) -> Option<&mut Collective> {
+        let is_joined = |one: &&mut Collective| {
+            one.is(channel, subject)
+                && one.since <= notice.at
+                && notice.at.since(one.since) < JOINED_FOR
+                && notice.severity < Severity::Critical
+        };
+        self.0.iter_mut().find(is_joined)
+    }
+
+    /// Takes `workload` out of what goes on with several; those channels are told when it has ended with all of them. Whether
+    /// it was in any.
+    fn leave(
+        &mut self,
+        workload: &WorkloadId,
+        subject: &str,
+        notice: &Notice,
+        to: &mut Vec<ChannelName>,
+    ) -> bool {
+        let mut was_in = false;
+        for collective in self.0.iter_mut().filter(|one| *one.subject == *subject) {
+            if !collective.affected.remove(workload) {
+                continue;
+            }
+            was_in = true;
+            to.retain(|channel| *channel != collective.channel);
+            if collective.affected.is_empty() {
+                // What it says when it ends is what the last one says.
+                collective.told.event = notice.event.clone();
+                collective.told.at = notice.at;
+            }
+        }
+        was_in
     }
 
     /// Tells once of each of `begun` instead of once for each workload.
@@ -144,6 +166,17 @@ fn kind(event: &Event) -> String {
 }
 
 impl Collective {
+    /// The first that a channel would be told.
+    fn of(channel: &ChannelName, subject: &str, workload: &WorkloadId, notice: &Notice) -> Self {
+        Self {
+            channel: channel.clone(),
+            subject: subject.into(),
+            since: notice.at,
+            affected: BTreeSet::from([workload.clone()]),
+            told: notice.clone(),
+        }
+    }
+
     fn is(&self, channel: &ChannelName, subject: &str) -> bool {
         self.channel == *channel && *self.subject == *subject
     }

@@ -243,7 +243,13 @@ pub(super) fn conditions<'r>(
 
 /// The bound that the count is at although the load asks for another one.
 pub(super) fn bounded(record: &DecisionRecord) -> Option<Condition<'static>> {
-    steps(record).iter().find_map(at_bound)
+    let asked = steps(record).iter().find_map(|step| {
+        let Step::Combined { replicas, .. } = step else {
+            return None;
+        };
+        Some(*replicas)
+    });
+    steps(record).iter().find_map(|step| at_bound(step, asked))
 }
 
 fn steps(record: &DecisionRecord) -> &[Step] {
@@ -288,13 +294,20 @@ fn not_written(record: &DecisionRecord) -> Option<Condition<'_>> {
     }
 }
 
-fn at_bound(step: &Step) -> Option<Condition<'static>> {
+/// The bound that `step` is kept at, where the metrics ask for `asked`: by the time of the bounds less may be left of it.
+fn at_bound(step: &Step, asked: Option<Replicas>) -> Option<Condition<'static>> {
     let Step::Bounded { wanted, bounded, .. } = *step else {
         return None;
     };
     match wanted.cmp(&bounded) {
-        Ordering::Greater => Some(Condition::AtMax { max: bounded, wanted }),
-        Ordering::Less => Some(Condition::AtMin { min: bounded, wanted }),
+        Ordering::Greater => Some(Condition::AtMax {
+            max: bounded,
+            wanted: asked.map_or(wanted, |asked| asked.max(wanted)),
+        }),
+        Ordering::Less => Some(Condition::AtMin {
+            min: bounded,
+            wanted: asked.map_or(wanted, |asked| asked.min(wanted)),
+        }),
         Ordering::Equal => None,
     }
 }

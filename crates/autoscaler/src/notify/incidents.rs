@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use headroom_notifier::{Change, Event, EventKind, Severity, Stage, Unknown};
-use headroom_policy_engine::{Outcome, Timestamp};
+use headroom_policy_engine::{Observation, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::condition::{Condition, conditions, why};
@@ -49,6 +49,17 @@ struct Told {
     gone_since: Option<Timestamp>,
 }
 
+/// What a pass saw of a workload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    /// The decision.
+    pub(crate) record: &'a DecisionRecord,
+    /// The pause that is in force.
+    pub(crate) pause: Option<&'a Pause>,
+    /// Whether what people asked for could be read.
+    pub(crate) acts_are_known: bool,
+}
+
 /// Something to tell of.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct News {
@@ -72,14 +83,14 @@ impl Incidents {
         has_changed.then(|| serde_json::to_string(self).ok()).flatten()
     }
 
-    /// Learns from a decision, with the pause that is in force. `wanted` says of which kinds anybody wants to be told.
+    /// Learns from what a pass saw. `wanted` says of which kinds anybody wants to be told.
     pub(crate) fn learn(
         &mut self,
-        record: &DecisionRecord,
-        pause: Option<&Pause>,
+        seen: Seen<'_>,
         routes: &Routes,
         wanted: impl Fn(EventKind) -> bool,
     ) -> Vec<News> {
+        let Seen { record, pause, .. } = seen;
         let mut news = Vec::new();
         let now = record.at;
         if let Some(scaled) = scaled(record).filter(|_| wanted(EventKind::Scaled)) {
@@ -92,9 +103,22 @@ impl Incidents {
         }
         // Of a target that cannot be read nobody knows what has ended.
         if !self.open.is_empty() && record.decision().is_some() {
-            self.close(goes_on, record, &mut news);
+            self.close(goes_on, seen, &mut news);
         }
         news
+    }
+
+    /// Ends all that goes on, because nobody is told of the workload any more.
+    pub(crate) fn end_all(&mut self, now: Timestamp) -> Vec<News> {
+        let is_empty = self.open.is_empty() && self.policy.is_empty();
+        self.has_changed |= !is_empty;
+        self.policy.clear();
+        let told = self.open.drain(..).filter_map(|incident| {
+            let told = incident.told?;
+            let gone_since = told.gone_since.unwrap_or(now);
+            Some(told.ended(incident.since, gone_since, now))
+        });
+        told.collect()
     }
 
     /// Notes that `condition` holds, and tells of it once it has held for long enough.
@@ -144,17 +168,17 @@ impl Incidents {
     fn close<'r, I: Iterator<Item = Condition<'r>>>(
         &mut self,
         goes_on: impl Fn() -> I,
-        record: &DecisionRecord,
+        seen: Seen<'_>,
         news: &mut Vec<News>,
     ) {
-        let now = record.at;
+        let now = seen.record.at;
         let mut has_changed = false;
         self.open.retain_mut(|incident| {
             if goes_on().any(|condition| condition.is_about(&incident.subject)) {
                 return true;
             }
-            // A fallback is in the steps only where it raises the count; what it raised is kept while nothing is known.
-            if incident.is_fallback() && record.is_blind() {
+            let may_go_on = |told: &Told| seen.leaves_open(&told.event);
+            if incident.told.as_ref().is_some_and(may_go_on) {
                 return true;
             }
             has_changed |= incident
@@ -169,14 +193,7 @@ impl Incidents {
                 return true;
             }
             has_changed = true;
-            news.push(News {
-                at: now,
-                severity: told.severity,
-                stage: Stage::Closed {
-                    after: gone_since.since(incident.since),
-                },
-                event: ended(told.event.clone()),
-            });
+            news.push(told.ended(incident.since, gone_since, now));
             false
         });
         self.has_changed |= has_changed;
@@ -202,9 +219,41 @@ impl Incidents {
     }
 }
 
-impl Incident {
-    fn is_fallback(&self) -> bool {
-        *self.subject == *EventKind::Fallback.code()
+impl Told {
+    /// The end of it, which began at `since`.
+    fn ended(&self, since: Timestamp, gone_since: Timestamp, now: Timestamp) -> News {
+        News {
+            at: now,
+            severity: self.severity,
+            stage: Stage::Closed {
+                after: gone_since.since(since),
+            },
+            event: ended(self.event.clone()),
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// Whether nobody can tell from this whether `event`, of which nothing is seen, goes on.
+    fn leaves_open(&self, event: &Event) -> bool {
+        match event {
+            // A fallback is in the steps only where it raises the count; what it raised is kept while nothing is known.
+            Event::AtMax { .. } | Event::AtMin { .. } | Event::Fallback { .. } => self.record.is_blind(),
+            Event::Threshold { metric, .. } => self.record.metrics.iter().any(|one| {
+                one.name == *metric
+                    && !matches!(one.observation, Observation::Fresh(_) | Observation::Partial(_))
+            }),
+            Event::Paused { .. } | Event::Overridden { .. } => !self.acts_are_known,
+            Event::Scaled { .. }
+            | Event::Recovered { .. }
+            | Event::Held { .. }
+            | Event::ResetBy { .. }
+            | Event::Blind { .. }
+            | Event::Error { .. }
+            | Event::Resumed
+            | Event::PolicyChanged { .. }
+            | Event::Digest(_) => false,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! All that telling people takes, in one process: who is told of what, and who hands it over.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     future::Future,
     pin::pin,
@@ -12,7 +13,7 @@ use headroom_notifier::{
     Heartbeat,
     delivery::{Addressed, Dispatcher, Flushed, Parts, Silence},
 };
-use headroom_policy_engine::Timestamp;
+use headroom_policy_engine::{Timestamp, WorkloadId};
 use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
@@ -20,7 +21,7 @@ use tokio::{
 use tracing::{error, warn};
 
 use super::{Channels, NotifySettings, Teller};
-use crate::{Clock, DeliveryLock, Store, StoreError, pass::in_one_line};
+use crate::{Clock, DecisionRecord, DeliveryLock, Notice, PassRecord, Store, StoreError, pass::in_one_line};
 
 /// How often a loop tries to become the one who hands notices over, because a one-shot does so for a while.
 const RETRY: Duration = Duration::from_secs(1);
@@ -28,11 +29,13 @@ const RETRY: Duration = Duration::from_secs(1);
 /// All that telling people takes. By default nobody is told of anything.
 #[derive(Default)]
 pub struct Notifications {
-    pub(crate) teller: Teller,
+    pub(crate) teller: Arc<Teller>,
     dispatcher: Option<Dispatcher>,
     heartbeat: Option<Beating>,
     /// Those that the dispatcher knows.
     silences: Mutex<Vec<Silence>>,
+    /// The workloads whose last pass was blind, or failed: a loop looks at some of them in one pass, and at others in another.
+    unwell: Mutex<BTreeSet<WorkloadId>>,
 }
 
 /// A heartbeat of which one is under way at a time.
@@ -77,13 +80,14 @@ impl Notifications {
             })
         });
         Ok(Self {
-            teller: Teller::new(cluster, settings, fleet.as_deref()),
+            teller: Arc::new(Teller::new(cluster, settings, fleet.as_deref())),
             dispatcher,
             heartbeat: heartbeat.map(|heartbeat| Beating {
                 heartbeat: Arc::new(heartbeat),
                 under_way: Arc::new(Semaphore::new(1)),
             }),
             silences: Mutex::default(),
+            unwell: Mutex::default(),
         })
     }
 
@@ -164,6 +168,21 @@ impl Notifications {
                 "what people are told is left to the next run"
             ),
         }
+    }
+
+    /// Notes with which workloads a pass went well. Whether that is all of which any pass has told.
+    pub(crate) fn note_health(&self, record: &PassRecord) -> bool {
+        let is_well = |decision: &DecisionRecord| decision.error().is_none() && !decision.is_blind();
+        let mut unwell = self.unwell.lock().unwrap_or_else(PoisonError::into_inner);
+        for decision in &record.decisions {
+            if is_well(decision) {
+                unwell.remove(&decision.workload);
+            } else {
+                unwell.insert(decision.workload.clone());
+            }
+        }
+        let is_whole = record.skipped.is_empty() && !record.notices.iter().any(Notice::is_failure);
+        is_whole && unwell.is_empty()
     }
 
     /// Tells whoever listens for it that a pass could see everything. Waits for nothing, and one at a time.

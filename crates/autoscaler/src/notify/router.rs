@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use headroom_notifier::{
-    EventKind, Links, Notice, NoticeId, Severity,
+    EventKind, Links, Notice, NoticeId, Severity, Stage,
     delivery::{Addressed, ChannelName, ChannelRules},
 };
 use headroom_policy_engine::{Timestamp, WorkloadId};
@@ -51,7 +51,8 @@ impl Router {
             || self.named(&routes.channels).any(|(_, rules)| takes(rules))
     }
 
-    /// The notice of `news`, with who is told; `None` where nobody is.
+    /// The notice of `news`, with who is told; `None` where nobody is. Of an end those are told too who know that it goes on,
+    /// so it may have none of its own.
     pub(super) fn address(&self, about: About<'_>, news: News) -> Option<Addressed> {
         let is_critical = news.severity == Severity::Critical;
         let notice = self.notice(about, news);
@@ -66,7 +67,8 @@ impl Router {
                 }
             }
         }
-        (!to.is_empty()).then(|| Addressed::new(notice, to))
+        let closes = matches!(notice.stage, Stage::Closed { .. });
+        (closes || !to.is_empty()).then(|| Addressed::new(notice, to))
     }
 
     /// The notice of `news` for these channels, whatever they are told of otherwise.

@@ -3,7 +3,7 @@
 //! Decides nothing about when and how it is told: that is the notifier's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,19 +11,20 @@ use headroom_notifier::{
     Digest, Event, EventKind, Failure, Severity, Stage,
     delivery::{Addressed, ChannelName},
 };
-use headroom_policy_engine::Timestamp;
+use headroom_policy_engine::{Timestamp, WorkloadId};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Incidents, News, NotifySettings, Routes,
+    Incidents, News, NotifySettings, Routes, Seen,
     collective::Collectives,
     incidents::scaled,
     router::{About, Router},
 };
 use crate::{
-    CronExpression, DecisionRecord, Mode, Notice, PassRecord, Pause, WorkloadSettings,
+    CronExpression, DecisionRecord, Mode, Notice, PassRecord, WorkloadSettings,
     schedule::{first_moment, latest_begun, moment_of, on_the_calendar},
+    store::RowId,
 };
 
 /// Learns from passes what people are told.
@@ -54,6 +55,9 @@ struct Fleet {
     /// Until when each channel has had digests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     digests: BTreeMap<ChannelName, Timestamp>,
+    /// Whether the state has another text of it.
+    #[serde(skip)]
+    is_unsaved: bool,
 }
 
 /// Passes that fail.
@@ -61,24 +65,19 @@ struct Fleet {
 struct Failing {
     since: Timestamp,
     error: Arc<str>,
-}
-
-/// What came of learning: to be kept in one transaction with what it was learned from.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Tellings {
-    pub(crate) told: Vec<Addressed>,
-    /// What goes on with the fleet, where that has changed.
-    pub(crate) fleet: Option<String>,
+    /// They have ended when a pass went well for each of these; with the next one that does where there are none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    workloads: BTreeSet<WorkloadId>,
 }
 
 /// One workload to learn from.
 #[derive(Debug)]
 pub(crate) struct Lesson<'a> {
     pub(crate) settings: &'a WorkloadSettings,
-    pub(crate) record: &'a DecisionRecord,
-    /// The decision of a change that an earlier pass left open, and that turned out to be written.
-    pub(crate) settled: Option<DecisionRecord>,
-    pub(crate) pause: Option<&'a Pause>,
+    /// What was decided, once it is known what became of it.
+    pub(crate) seen: Option<Seen<'a>>,
+    /// The row of a change that an earlier pass left open, and that turned out to be written.
+    pub(crate) settled: Option<RowId>,
     pub(crate) incidents: &'a mut Incidents,
 }
 
@@ -90,8 +89,8 @@ pub(crate) struct DueDigest {
 }
 
 impl Teller {
-    /// Tells whom `settings` name. `fleet` is what was known of the fleet before, as [`Tellings::fleet`] had it; what cannot
-    /// be read is begun anew.
+    /// Tells whom `settings` name. `fleet` is what was known of the fleet before, as [`Self::take_unsaved`] had it;
+    /// what cannot be read is begun anew.
     pub(crate) fn new(cluster: Option<&str>, settings: &NotifySettings, fleet: Option<&str>) -> Self {
         let fleet = fleet.and_then(|text| serde_json::from_str(text).ok());
         let digests = settings.channels.iter().filter_map(|channel| {
@@ -107,79 +106,110 @@ impl Teller {
         }
     }
 
-    /// Learns from decisions of one pass. What nobody is told of costs nothing.
-    pub(crate) fn learn<'a>(&self, lessons: impl Iterator<Item = Lesson<'a>>) -> Tellings {
+    /// Learns from decisions of one pass, where `settled` reads the decision of a change that an earlier one left open. What
+    /// nobody is told of costs nothing.
+    pub(crate) fn learn<'a>(
+        &self,
+        lessons: impl Iterator<Item = Lesson<'a>>,
+        settled: impl Fn(RowId) -> Option<DecisionRecord>,
+    ) -> Vec<Addressed> {
         let mut told = Vec::new();
         for lesson in lessons {
             let Lesson {
                 settings,
-                record,
-                settled,
-                pause,
+                seen,
+                settled: row,
                 incidents,
             } = lesson;
             let routes = &settings.routes;
-            if settings.mode != Mode::Apply || routes.is_nobody() {
-                continue;
-            }
-            let wanted = |kind| self.router.is_wanted(routes, kind);
             let about = About {
                 workload: Some(&settings.id),
                 routes,
             };
-            let settled = settled
-                .as_ref()
-                .filter(|_| wanted(EventKind::Scaled))
-                .and_then(scaled);
-            let news = settled.map(|event| News::once(record.at, event)).into_iter();
-            let news = news.chain(incidents.learn(record, pause, routes, wanted));
-            told.extend(
-                news.into_iter()
-                    .filter_map(|news| self.router.address(about, news)),
-            );
+            let mut tell = |news: News| told.extend(self.router.address(about, news));
+            if settings.mode != Mode::Apply || routes.is_nobody() {
+                let ended = seen.map(|seen| incidents.end_all(seen.record.at));
+                ended.into_iter().flatten().for_each(tell);
+                continue;
+            }
+            let wanted = |kind| self.router.is_wanted(routes, kind);
+            if let Some(record) = row.filter(|_| wanted(EventKind::Scaled)).and_then(&settled)
+                && let Some(event) = scaled(&record)
+            {
+                tell(News::once(record.at, event));
+            }
+            if let Some(seen) = seen {
+                incidents.learn(seen, routes, wanted).into_iter().for_each(tell);
+            }
         }
-        if told.is_empty() {
-            return Tellings::default();
+        if !told.is_empty() {
+            let mut fleet = self.fleet();
+            fleet.is_unsaved |= fleet.collectives.fold(&mut told);
         }
-        let mut fleet = self.fleet();
-        let has_changed = fleet.collectives.fold(&mut told);
-        Tellings {
-            told,
-            fleet: has_changed.then(|| fleet.text()),
-        }
+        told
     }
 
     /// Learns from a whole pass what is about no workload.
-    pub(crate) fn learn_pass(&self, record: &PassRecord) -> Tellings {
-        let mut tellings = Tellings::default();
+    pub(crate) fn learn_pass(&self, record: &PassRecord) -> Vec<Addressed> {
         let failed: Vec<String> = record
             .notices
             .iter()
             .filter(|one| one.is_failure())
             .map(Notice::to_string)
             .collect();
-        let error = (!failed.is_empty()).then(|| failed.join("; "));
-        self.note_failing(error, record.at, &mut tellings);
+        let mut told: Vec<Addressed> = if failed.is_empty() {
+            self.note_success(record).into_iter().collect()
+        } else {
+            let failing = Failing {
+                since: record.at,
+                error: failed.join("; ").into(),
+                workloads: BTreeSet::new(),
+            };
+            self.note_failure(failing).into_iter().collect()
+        };
         for notice in record.notices.iter().filter(|notice| notice.is_worth_telling()) {
             let event = failure(&notice.to_string());
-            self.tell(Severity::Warning, Stage::Once, event, record.at, &mut tellings);
+            told.extend(self.address(Severity::Warning, Stage::Once, event, record.at));
         }
-        tellings
+        told
     }
 
-    /// Learns that a pass could not be made, and why.
-    pub(crate) fn learn_failure(&self, error: &str, now: Timestamp) -> Tellings {
-        let mut tellings = Tellings::default();
-        self.note_failing(Some(error.to_owned()), now, &mut tellings);
-        tellings
+    /// Learns that a pass over `workloads` could not be made, and why.
+    pub(crate) fn learn_failure(
+        &self,
+        error: &str,
+        workloads: BTreeSet<WorkloadId>,
+        now: Timestamp,
+    ) -> Vec<Addressed> {
+        let failing = Failing {
+            since: now,
+            error: error.into(),
+            workloads,
+        };
+        self.note_failure(failing).into_iter().collect()
+    }
+
+    /// What the state is to have of the fleet; `None` where it has that already. Counts as saved from then on.
+    pub(crate) fn take_unsaved(&self) -> Option<String> {
+        let mut fleet = self.fleet();
+        std::mem::take(&mut fleet.is_unsaved).then(|| fleet.text())
+    }
+
+    /// Whether the state is to have another text of the fleet.
+    pub(crate) fn is_unsaved(&self) -> bool {
+        self.fleet().is_unsaved
+    }
+
+    /// What was taken could not be saved.
+    pub(crate) fn put_back(&self) {
+        self.fleet().is_unsaved = true;
     }
 
     /// The digests that are due at `now`. A channel that has never had one begins now.
-    pub(crate) fn digests_due(&self, now: Timestamp) -> (Vec<DueDigest>, Tellings) {
-        let mut tellings = Tellings::default();
+    pub(crate) fn digests_due(&self, now: Timestamp) -> Vec<DueDigest> {
         let mut due = Vec::new();
         if self.digests.is_empty() {
-            return (due, tellings);
+            return due;
         }
         let mut fleet = self.fleet();
         let before = fleet.digests.clone();
@@ -193,10 +223,8 @@ impl Teller {
                 });
             }
         }
-        if fleet.digests != before {
-            tellings.fleet = Some(fleet.text());
-        }
-        (due, tellings)
+        fleet.is_unsaved |= fleet.digests != before;
+        due
     }
 
     /// Who is told of `digest`, which is for one channel.
@@ -218,28 +246,46 @@ impl Teller {
         self.router.address_to(about, news, vec![channel.clone()])
     }
 
-    fn note_failing(&self, error: Option<String>, now: Timestamp, tellings: &mut Tellings) {
+    fn note_failure(&self, failing: Failing) -> Option<Addressed> {
         let mut fleet = self.fleet();
-        match (&fleet.failing, error) {
-            (None, None) | (Some(_), Some(_)) => return,
-            (None, Some(error)) => {
-                let event = failure(&error);
-                fleet.failing = Some(Failing {
-                    since: now,
-                    error: error.into(),
-                });
-                self.tell(Severity::Critical, Stage::Opened, event, now, tellings);
-            }
-            (Some(failing), None) => {
-                let (event, after) = (failure(&failing.error), now.since(failing.since));
-                fleet.failing = None;
-                self.tell(Severity::Critical, Stage::Closed { after }, event, now, tellings);
-            }
+        if let Some(known) = &mut fleet.failing {
+            let before = known.workloads.len();
+            known.workloads.extend(failing.workloads);
+            let has_changed = known.workloads.len() != before;
+            fleet.is_unsaved |= has_changed;
+            return None;
         }
-        tellings.fleet = Some(fleet.text());
+        let (event, since) = (failure(&failing.error), failing.since);
+        fleet.failing = Some(failing);
+        fleet.is_unsaved = true;
+        self.address(Severity::Critical, Stage::Opened, event, since)
     }
 
-    fn tell(&self, severity: Severity, stage: Stage, event: Event, at: Timestamp, tellings: &mut Tellings) {
+    /// Ends what failed, once a pass went well for all that it failed for.
+    fn note_success(&self, record: &PassRecord) -> Option<Addressed> {
+        let mut fleet = self.fleet();
+        let failing = fleet.failing.as_mut()?;
+        let before = failing.workloads.len();
+        for decision in &record.decisions {
+            failing.workloads.remove(&decision.workload);
+        }
+        let (is_over, has_changed) = (failing.workloads.is_empty(), failing.workloads.len() != before);
+        fleet.is_unsaved |= has_changed;
+        if !is_over {
+            return None;
+        }
+        let failing = fleet.failing.take()?;
+        fleet.is_unsaved = true;
+        let after = record.at.since(failing.since);
+        self.address(
+            Severity::Critical,
+            Stage::Closed { after },
+            failure(&failing.error),
+            record.at,
+        )
+    }
+
+    fn address(&self, severity: Severity, stage: Stage, event: Event, at: Timestamp) -> Option<Addressed> {
         let about = About {
             workload: None,
             routes: &self.general,
@@ -250,7 +296,7 @@ impl Teller {
             stage,
             event,
         };
-        tellings.told.extend(self.router.address(about, news));
+        self.router.address(about, news)
     }
 
     fn fleet(&self) -> MutexGuard<'_, Fleet> {

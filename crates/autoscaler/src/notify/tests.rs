@@ -12,11 +12,11 @@ use headroom_policy_engine::{
 };
 
 use super::{
-    Incidents, News, NotifySettings, Routes,
+    Incidents, News, Notifications, NotifySettings, Routes, Seen, Teller,
     collective::Collectives,
     router::{About, Router},
 };
-use crate::{DecisionRecord, Mode, Pause, Verdict};
+use crate::{DecisionRecord, Mode, PassRecord, Pause, Verdict};
 
 fn at(seconds: u64) -> Timestamp {
     testing::DECIDED_AT.plus(Duration::from_secs(seconds))
@@ -65,6 +65,13 @@ fn at_max(seconds: u64) -> DecisionRecord {
     )
 }
 
+/// Nothing is known about the load.
+fn blind(seconds: u64) -> DecisionRecord {
+    let is_blind = |step: &Step| step.code() != "fell_back" && record(0, vec![step.clone()]).is_blind();
+    let blind = testing::steps().into_iter().find(is_blind).unwrap();
+    record(seconds, vec![blind])
+}
+
 fn unreadable(seconds: u64) -> DecisionRecord {
     let error = "connection refused".to_owned();
     DecisionRecord {
@@ -80,8 +87,20 @@ fn with_outcome(mut record: DecisionRecord, is: Outcome) -> DecisionRecord {
     record
 }
 
+/// A decision while nobody has asked for a pause.
+fn seen(record: &DecisionRecord) -> Seen<'_> {
+    Seen {
+        record,
+        pause: None,
+        acts_are_known: true,
+    }
+}
+
 fn learn(incidents: &mut Incidents, record: &DecisionRecord) -> Vec<(EventKind, Stage)> {
-    let news = incidents.learn(record, None, &Routes::default(), |_| true);
+    kinds(&incidents.learn(seen(record), &Routes::default(), |_| true))
+}
+
+fn kinds(news: &[News]) -> Vec<(EventKind, Stage)> {
     news.iter().map(|one| (one.event.kind(), one.stage)).collect()
 }
 
@@ -143,6 +162,61 @@ fn of_a_target_that_cannot_be_read_nobody_says_that_something_has_ended() {
 }
 
 #[test]
+fn while_nothing_is_known_about_the_load_nobody_says_that_it_fits_again() {
+    let mut incidents = Incidents::default();
+    learn(&mut incidents, &at_max(0));
+    learn(&mut incidents, &at_max(60));
+    assert_eq!(learn(&mut incidents, &blind(90)), []);
+    assert_eq!(
+        learn(&mut incidents, &blind(300)),
+        [(EventKind::Blind, Stage::Opened)]
+    );
+    learn(&mut incidents, &record(330, Vec::new()));
+    assert_eq!(
+        learn(&mut incidents, &record(450, Vec::new())),
+        [
+            (EventKind::AtMax, closed(330)),
+            (EventKind::Recovered, closed(240))
+        ]
+    );
+}
+
+#[test]
+fn the_load_needs_what_its_metrics_ask_for_and_not_what_a_limit_leaves_of_it() {
+    let mut steps = vec![Step::Combined {
+        replicas: Replicas::new(40),
+        by: None,
+    }];
+    let Verdict::Decided { explanation, .. } = at_max(0).verdict else {
+        panic!("it is decided")
+    };
+    steps.extend(explanation.0);
+    let record = record(0, steps);
+    let Some(super::condition::Condition::AtMax { max, wanted }) = super::condition::bounded(&record) else {
+        panic!("{record:?}")
+    };
+    assert_eq!((max.get(), wanted.get()), (10, 40));
+}
+
+#[test]
+fn what_goes_on_ends_where_nobody_is_told_of_the_workload_any_more() {
+    let mut incidents = Incidents::default();
+    learn(&mut incidents, &at_max(0));
+    learn(&mut incidents, &at_max(60));
+    incidents.take_change();
+    assert_eq!(
+        kinds(&incidents.end_all(at(90))),
+        [(EventKind::AtMax, closed(90))]
+    );
+    assert_eq!(
+        Incidents::read(incidents.take_change().as_deref()),
+        Incidents::default()
+    );
+    assert_eq!(incidents.end_all(at(120)), []);
+    assert_eq!(incidents.take_change(), None);
+}
+
+#[test]
 fn a_change_is_told_once_it_is_written_and_a_failure_until_one_is() {
     let mut incidents = Incidents::default();
     let pass = |seconds, outcome| with_outcome(record(seconds, Vec::new()), outcome);
@@ -161,7 +235,7 @@ fn a_change_is_told_once_it_is_written_and_a_failure_until_one_is() {
 fn nothing_is_kept_of_what_nobody_wants_to_know() {
     let mut incidents = Incidents::default();
     for record in [at_max(0), at_max(60), unreadable(90)] {
-        let news = incidents.learn(&record, None, &Routes::default(), |_| false);
+        let news = incidents.learn(seen(&record), &Routes::default(), |_| false);
         assert_eq!(news, []);
         assert_eq!(incidents.take_change(), None);
     }
@@ -196,7 +270,12 @@ fn a_pause_is_told_with_who_and_why_and_ends_as_resumed() {
         reason: Some("load test".to_owned()),
         by: Some("min".to_owned()),
     };
-    let told = incidents.learn(&record(0, Vec::new()), Some(&pause), &Routes::default(), |_| true);
+    let quiet = record(0, Vec::new());
+    let paused = Seen {
+        pause: Some(&pause),
+        ..seen(&quiet)
+    };
+    let told = incidents.learn(paused, &Routes::default(), |_| true);
     let [
         News {
             event: Event::Paused { operator, .. },
@@ -207,7 +286,14 @@ fn a_pause_is_told_with_who_and_why_and_ends_as_resumed() {
         panic!("{told:?}")
     };
     assert_eq!(operator.by.as_deref(), Some("min"));
-    let told = incidents.learn(&record(60, Vec::new()), None, &Routes::default(), |_| true);
+    let later = record(60, Vec::new());
+    let unreadable = Seen {
+        acts_are_known: false,
+        ..seen(&later)
+    };
+    let told = incidents.learn(unreadable, &Routes::default(), |_| true);
+    assert_eq!(told, [], "nobody knows whether it has ended");
+    let told = incidents.learn(seen(&later), &Routes::default(), |_| true);
     assert_eq!(
         told.iter().map(|one| &one.event).collect::<Vec<_>>(),
         [&Event::Resumed]
@@ -225,7 +311,7 @@ fn a_fallback_and_blindness_end_as_recovered() {
         learn(&mut incidents, &record(0, vec![step])),
         [(EventKind::Fallback, Stage::Opened)]
     );
-    let told = incidents.learn(&record(30, Vec::new()), None, &Routes::default(), |_| true);
+    let told = incidents.learn(seen(&record(30, Vec::new())), &Routes::default(), |_| true);
     let expected = Event::Recovered {
         from: Unknown::Fallback,
     };
@@ -243,9 +329,7 @@ fn a_fallback_goes_on_while_nothing_is_known_also_once_it_has_raised_the_count()
         learn(&mut incidents, &fell_back),
         [(EventKind::Fallback, Stage::Opened)]
     );
-    let is_blind = |step: &Step| step.code() != "fell_back" && record(0, vec![step.clone()]).is_blind();
-    let blind = testing::steps().into_iter().find(is_blind).unwrap();
-    assert_eq!(learn(&mut incidents, &record(30, vec![blind])), []);
+    assert_eq!(learn(&mut incidents, &blind(30)), []);
     assert_eq!(
         learn(&mut incidents, &record(60, Vec::new())),
         [(EventKind::Recovered, closed(60))]
@@ -263,7 +347,7 @@ fn a_policy_that_changes_is_told_key_by_key_and_not_when_it_is_seen_first() {
         ..Routes::default()
     };
     let mut learn = |seconds, keys: &[(&str, &str)]| {
-        let told = incidents.learn(&record(seconds, Vec::new()), None, &policy(keys), |_| true);
+        let told = incidents.learn(seen(&record(seconds, Vec::new())), &policy(keys), |_| true);
         let changes = told.into_iter().map(|news| {
             let Event::PolicyChanged { changes } = news.event else {
                 panic!("{news:?}")
@@ -293,8 +377,8 @@ fn a_policy_that_changes_is_told_key_by_key_and_not_when_it_is_seen_first() {
     );
 }
 
-/// A router with the channels `ops` for everything and `pager` for what is critical and else nothing.
-fn router() -> (Router, Routes) {
+/// The channels `ops` for everything and `pager` for what is critical and else nothing.
+fn settings() -> NotifySettings {
     let channel = |name: &str, on: Option<Vec<EventKind>>, least| crate::ChannelSettings {
         name: name.into(),
         medium: crate::Medium::SlackWebhook {
@@ -312,21 +396,24 @@ fn router() -> (Router, Routes) {
         },
         digest: None,
     };
-    let settings = NotifySettings {
+    NotifySettings {
         channels: vec![
             channel("ops", None, Severity::Info),
             channel("pager", Some(Vec::new()), Severity::Info),
             channel("other", None, Severity::Info),
         ],
         ..NotifySettings::default()
-    };
+    }
+}
+
+fn router() -> (Router, Routes) {
     let routes = Routes {
         channels: vec!["ops".into(), "pager".into()],
         critical: vec!["pager".into()],
         dashboard: Some("https://grafana.example.com/d/api?from={from}&to={to}".into()),
         ..Routes::default()
     };
-    (Router::new(Some("prod-eu"), &settings), routes)
+    (Router::new(Some("prod-eu"), &settings()), routes)
 }
 
 fn told_to(addressed: &Addressed) -> Vec<&str> {
@@ -393,18 +480,25 @@ fn of_all(names: &[&str], seconds: u64, stage: Stage) -> Vec<Addressed> {
     told.collect()
 }
 
+/// What `ops` is told once what is the same is put together.
 fn folded(collectives: &mut Collectives, mut told: Vec<Addressed>) -> Vec<(String, u32, Stage)> {
     collectives.fold(&mut told);
-    for one in &told {
+    let to_ops = told.iter().filter(|one| !one.to.is_empty());
+    let notices = to_ops.map(|one| {
         assert_eq!(told_to(one), ["ops"]);
-    }
-    let notices = told.iter().map(|one| &one.notice);
+        &one.notice
+    });
     notices.map(|one| (one.incident(), one.also, one.stage)).collect()
+}
+
+/// The incident of several workloads that began after so many seconds.
+fn of_several(seconds: u64) -> String {
+    format!("prod-eu/*/blind/{}", at(seconds).unix_millis())
 }
 
 #[test]
 fn the_same_about_many_workloads_is_told_once_and_closed_with_the_last_of_them() {
-    let all = "prod-eu/*/blind".to_owned();
+    let all = of_several(0);
     let mut collectives = Collectives::default();
     let told = folded(
         &mut collectives,
@@ -465,7 +559,7 @@ fn two_conditions_of_one_kind_open_and_close_each_for_itself() {
     };
     let mut incidents = Incidents::default();
     let mut told = |record: &DecisionRecord| {
-        let news = incidents.learn(record, None, &Routes::default(), |_| true);
+        let news = incidents.learn(seen(record), &Routes::default(), |_| true);
         news.iter()
             .map(|one| format!("{} {}", one.event.subject(), one.stage == Stage::Opened))
             .collect::<Vec<_>>()
@@ -485,4 +579,111 @@ fn two_conditions_of_one_kind_open_and_close_each_for_itself() {
         told(&of(90, &[])),
         ["second_scaler/VerticalPodAutoscaler/api false"]
     );
+}
+
+#[test]
+fn what_begins_long_after_the_same_about_many_is_told_of_for_itself() {
+    let many = ["a", "b", "c", "d"];
+    let mut collectives = Collectives::default();
+    folded(&mut collectives, of_all(&many, 0, Stage::Opened));
+    folded(&mut collectives, of_all(&many[1..], 60, closed(60)));
+    // One of them still goes on, hours later.
+    let told = folded(&mut collectives, of_all(&["e"], 7200, Stage::Opened));
+    assert_eq!(told, [("prod-eu/shop/e/blind".to_owned(), 0, Stage::Opened)]);
+    let again = ["b", "c", "d", "f"];
+    let told = folded(&mut collectives, of_all(&again, 7230, Stage::Opened));
+    assert_eq!(told, [(of_several(7230), 3, Stage::Opened)]);
+    assert_eq!(
+        folded(&mut collectives, of_all(&["e"], 7260, closed(60))),
+        [("prod-eu/shop/e/blind".to_owned(), 0, closed(60))]
+    );
+    let told = folded(&mut collectives, of_all(&again, 7290, closed(60)));
+    assert_eq!(told, [(of_several(7230), 3, closed(60))]);
+    let told = folded(&mut collectives, of_all(&["a"], 7320, closed(7320)));
+    assert_eq!(told, [(of_several(0), 3, closed(7320))]);
+    assert_eq!(collectives, Collectives::default());
+}
+
+#[test]
+fn what_ended_with_a_workload_that_a_channel_is_not_told_of_by_now_has_ended_there_too() {
+    let mut collectives = Collectives::default();
+    let many = ["a", "b", "c", "d"];
+    folded(&mut collectives, of_all(&many, 0, Stage::Opened));
+    let mut ended = of_all(&many, 60, closed(60));
+    ended.iter_mut().for_each(|one| one.to.clear());
+    let told = folded(&mut collectives, ended);
+    assert_eq!(told, [(of_several(0), 3, closed(60))]);
+    assert_eq!(collectives, Collectives::default());
+}
+
+#[test]
+fn what_is_critical_is_told_of_each_workload_that_it_begins_with_later() {
+    let failed = |names: &[&str], seconds| {
+        let mut told = of_all(names, seconds, Stage::Opened);
+        for one in &mut told {
+            one.notice.severity = Severity::Critical;
+        }
+        told
+    };
+    let mut collectives = Collectives::default();
+    let told = folded(&mut collectives, failed(&["a", "b", "c", "d"], 0));
+    assert_eq!(told, [(of_several(0), 3, Stage::Opened)]);
+    let told = folded(&mut collectives, failed(&["e"], 30));
+    assert_eq!(told, [("prod-eu/shop/e/blind".to_owned(), 0, Stage::Opened)]);
+}
+
+/// A pass that decided about these, none of which is blind, at this second.
+fn passed(seconds: u64, names: &[&str]) -> PassRecord {
+    let decided = |name: &&str| DecisionRecord {
+        workload: name.parse().unwrap(),
+        ..record(seconds, Vec::new())
+    };
+    PassRecord {
+        at: at(seconds),
+        decisions: names.iter().map(decided).collect(),
+        skipped: Vec::new(),
+        notices: Vec::new(),
+    }
+}
+
+#[test]
+fn a_pass_that_fails_is_made_up_for_by_those_that_go_well_for_all_that_it_was_about() {
+    let (_, routes) = router();
+    let settings = NotifySettings {
+        channels: settings().channels,
+        general: routes,
+        ..NotifySettings::default()
+    };
+    let stages = |told: Vec<Addressed>| told.iter().map(|one| one.notice.stage).collect::<Vec<_>>();
+    let mut teller = Teller::new(None, &settings, None);
+    let about = ["a", "b"].map(|name| name.parse().unwrap());
+    let failed = teller.learn_failure("it did not end", about.into(), at(0));
+    assert_eq!(stages(failed), [Stage::Opened]);
+    assert_eq!(stages(teller.learn_pass(&passed(15, &["c"]))), []);
+    assert_eq!(stages(teller.learn_pass(&passed(30, &["a", "c"]))), []);
+    let text = teller.take_unsaved();
+    assert_eq!(teller.take_unsaved(), None);
+    teller = Teller::new(None, &settings, text.as_deref());
+    assert_eq!(stages(teller.learn_pass(&passed(60, &["b"]))), [closed(60)]);
+    assert_eq!(stages(teller.learn_pass(&passed(90, &["a"]))), []);
+}
+
+#[test]
+fn all_is_well_once_the_last_pass_of_each_workload_went_well() {
+    let notifications = Notifications::default();
+    assert!(notifications.note_health(&passed(0, &["a", "b"])));
+    let mut unwell = passed(60, &["b"]);
+    unwell.decisions[0] = DecisionRecord {
+        workload: "b".parse().unwrap(),
+        ..blind(60)
+    };
+    assert!(!notifications.note_health(&unwell));
+    assert!(
+        !notifications.note_health(&passed(75, &["a"])),
+        "b is still blind"
+    );
+    assert!(notifications.note_health(&passed(120, &["b"])));
+    let mut skipped = passed(135, &["a"]);
+    skipped.skipped.push("b".parse().unwrap());
+    assert!(!notifications.note_health(&skipped));
 }

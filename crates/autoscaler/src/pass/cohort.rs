@@ -16,12 +16,11 @@ use super::{
     report::in_one_line,
     states::Taken,
     targets::{patience, read_one},
-    telling::told,
 };
 use crate::{
     DecisionRecord, Notice, StoreError, Tripped, Verdict,
     notify::Incidents,
-    store::{Decided, Finished, OpenIntent},
+    store::{Decided, Finished, OpenIntent, RowId, Told},
 };
 
 /// What came of a cohort.
@@ -49,7 +48,7 @@ pub(super) struct Item {
     pub(super) record: DecisionRecord,
     /// What the decision was based on.
     seen: Observations,
-    pub(super) settled: Option<(OpenIntent, Outcome)>,
+    settled: Option<(OpenIntent, Outcome)>,
     /// The change to write; `None` where there is none, or none that may be written.
     change: Option<Decision>,
     /// Whether it is known what became of the change.
@@ -204,9 +203,8 @@ impl Autoscaler {
         let scrape = self.scrape.clone();
         let store = Arc::clone(&self.store);
         let mut items = items;
-        let tellings = self.learn(pass, &mut items, |item| item.change.is_none());
-        let tellings = Arc::new(tellings);
-        let to_keep = Arc::clone(&tellings);
+        let told = self.learn(pass, &mut items, |item| item.change.is_none());
+        let (to_keep, teller) = (Arc::clone(&told), Arc::clone(&self.notifications.teller));
         let (items, recorded) = blocking(items, move |items| {
             let readings = scrape
                 .map(|scrape| postcard::to_stdvec(&scrape.readings()))
@@ -216,14 +214,18 @@ impl Autoscaler {
                 reason: error.to_string(),
             })?;
             let decided: Vec<_> = items.iter_mut().map(Item::decided).collect();
-            let rows = store.record_decided(&decided, readings.as_deref(), tripped, &told(&to_keep), now)?;
+            let told = Told {
+                notices: &to_keep,
+                fleet_incidents: Some(&|| teller.take_unsaved()),
+            };
+            let rows = store.record_decided(&decided, readings.as_deref(), tripped, &told, now)?;
             for (item, row) in items.iter_mut().zip(rows) {
                 item.taken.remembered_mut().last = Some(row);
             }
             Ok(())
         })
         .await;
-        self.hand_over(&tellings, &recorded);
+        self.hand_over(&told, &recorded);
         (items, recorded)
     }
 
@@ -262,14 +264,18 @@ impl Autoscaler {
         }
         let (store, now) = (Arc::clone(&self.store), pass.now);
         let mut items = items;
-        let tellings = Arc::new(self.learn(pass, &mut items, |item| item.is_anew || !item.is_conflict()));
-        let to_keep = Arc::clone(&tellings);
+        let told = self.learn(pass, &mut items, |item| item.is_anew || !item.is_conflict());
+        let (to_keep, teller) = (Arc::clone(&told), Arc::clone(&self.notifications.teller));
         let (items, recorded) = blocking(items, move |items| {
             let finished: Vec<_> = items.iter_mut().filter_map(Item::finished).collect();
-            store.record_finished(&finished, &told(&to_keep), now)
+            let told = Told {
+                notices: &to_keep,
+                fleet_incidents: Some(&|| teller.take_unsaved()),
+            };
+            store.record_finished(&finished, &told, now)
         })
         .await;
-        self.hand_over(&tellings, &recorded);
+        self.hand_over(&told, &recorded);
         if let Err(error) = &recorded {
             cohort.notices.push(not_written(error));
         }
@@ -290,6 +296,12 @@ impl Item {
     /// Its place in the configuration.
     pub(super) fn index(&self) -> usize {
         self.taken.index
+    }
+
+    /// The row of the change that an earlier pass left open, where that turned out to be written and is not recorded yet.
+    pub(super) fn settled_change(&self) -> Option<RowId> {
+        let (open, outcome) = self.settled.as_ref()?;
+        (*outcome == Outcome::Written).then_some(open.row)
     }
 
     /// The decision, and what is known to go on with the workload.

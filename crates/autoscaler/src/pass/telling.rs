@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use headroom_notifier::delivery::Addressed;
 use headroom_policy_engine::{Outcome, Timestamp, WorkloadId};
 use tracing::error;
 
-use super::{Acts, Autoscaler, Pass, PassError, cohort::Item, report::in_one_line};
+use super::{Acts, Autoscaler, Pass, PassError, Which, cohort::Item, report::in_one_line};
 use crate::{
-    DecisionRecord, HistoryQuery, PassRecord, Pause, StoreError,
-    notify::{Lesson, Tellings, digest},
+    HistoryQuery, PassRecord, Pause, StoreError,
+    notify::{Lesson, Seen, digest},
     store::Told,
 };
 
@@ -17,89 +18,108 @@ const MOST_ROWS: u32 = 200_000;
 
 impl Autoscaler {
     /// Learns from those of `items` that are `ready`: of a change, once it is known what became of it.
-    pub(super) fn learn(&self, pass: &Pass, items: &mut [Item], ready: impl Fn(&Item) -> bool) -> Tellings {
-        let teller = &self.notifications.teller;
-        let lessons = items.iter_mut().filter(|item| ready(item)).map(|item| {
+    pub(super) fn learn(
+        &self,
+        pass: &Pass,
+        items: &mut [Item],
+        ready: impl Fn(&Item) -> bool,
+    ) -> Arc<Vec<Addressed>> {
+        let lessons = items.iter_mut().map(|item| {
             let settings = &self.workloads[item.index()].settings;
-            let settled = self.settled_change(item);
+            let (settled, is_ready) = (item.settled_change(), ready(item));
             let (record, incidents) = item.lesson();
+            let seen = Seen {
+                record,
+                pause: pass.acts.pause_itself(&settings.id),
+                acts_are_known: matches!(pass.acts, Acts::Known(_)),
+            };
             Lesson {
                 settings,
-                record,
+                seen: is_ready.then_some(seen),
                 settled,
-                pause: pass.acts.pause_itself(&settings.id),
                 incidents,
             }
         });
-        teller.learn(lessons)
-    }
-
-    /// The decision of a change that an earlier pass left open, and that turned out to be written.
-    fn settled_change(&self, item: &Item) -> Option<DecisionRecord> {
-        let (open, outcome) = item.settled.as_ref()?;
-        if *outcome != Outcome::Written {
-            return None;
-        }
         // Without its record nobody knows why, and the change itself is in the history.
-        let mut record = self.store.decided(open.row).ok().flatten()?;
-        record.set_outcome(Outcome::Written, None);
-        Some(record)
+        let settled = |row| {
+            let mut record = self.store.decided(row).ok().flatten()?;
+            record.set_outcome(Outcome::Written, None);
+            Some(record)
+        };
+        Arc::new(self.notifications.teller.learn(lessons, settled))
     }
 
     /// Says that there is something to hand over, where what was learned was `kept` with the decisions; keeps it in memory
     /// where it was not.
-    pub(super) fn hand_over(&self, tellings: &Tellings, kept: &Result<(), StoreError>) {
+    pub(super) fn hand_over(&self, told: &[Addressed], kept: &Result<(), StoreError>) {
         match kept {
-            Ok(()) if tellings.told.is_empty() => {}
+            Ok(()) if told.is_empty() => {}
             Ok(()) => self.notifications.wake(),
-            Err(_) => self.notifications.keep(&tellings.told),
+            Err(_) => {
+                self.notifications.teller.put_back();
+                self.notifications.keep(told);
+            }
         }
     }
 
-    /// Tells what a whole pass says about no workload in particular, sends the digests that are due, and says that the pass
-    /// could see everything where it could.
+    /// Tells what a whole pass says about no workload in particular, sends the digests that are due, and says that all is well
+    /// where it is.
     pub(super) async fn tell_of_pass(&self, record: &PassRecord) {
         if self.store.is_read_only() {
             return;
         }
         let teller = &self.notifications.teller;
-        let mut tellings = teller.learn_pass(record);
-        let (due, begun) = teller.digests_due(record.at);
-        for due in due {
+        let mut told = teller.learn_pass(record);
+        for due in teller.digests_due(record.at) {
             let digest = self.digest(due.since, record.at).await;
-            tellings
-                .told
-                .extend(digest.map(|digest| teller.tell_digest(&due.channel, digest, record.at)));
+            told.extend(digest.map(|digest| teller.tell_digest(&due.channel, digest, record.at)));
         }
-        tellings.fleet = begun.fleet.or(tellings.fleet);
-        self.tell(tellings, record.at).await;
-        if is_complete(record) {
+        self.tell(told, record.at).await;
+        if self.notifications.note_health(record) {
             self.notifications.beat();
         }
     }
 
-    /// Tells that a pass could not be made.
-    pub(super) async fn tell_of_failure(&self, failure: Option<&PassError>, now: Timestamp) {
+    /// Tells that a pass over the workloads that `which` names could not be made.
+    pub(super) async fn tell_of_failure(
+        &self,
+        failure: Option<&PassError>,
+        which: Which<'_>,
+        now: Timestamp,
+    ) {
         let Some(failure) = failure.filter(|_| !self.store.is_read_only()) else {
             return;
         };
-        let tellings = self
-            .notifications
-            .teller
-            .learn_failure(&in_one_line(failure), now);
-        self.tell(tellings, now).await;
+        let workloads = match which {
+            Which::All => self
+                .workloads
+                .iter()
+                .map(|managed| managed.settings.id.clone())
+                .collect(),
+            Which::These(ids) => ids.iter().cloned().collect(),
+        };
+        let teller = &self.notifications.teller;
+        let told = teller.learn_failure(&in_one_line(failure), workloads, now);
+        self.tell(told, now).await;
     }
 
-    async fn tell(&self, tellings: Tellings, now: Timestamp) {
-        if tellings == Tellings::default() {
+    async fn tell(&self, notices: Vec<Addressed>, now: Timestamp) {
+        let teller = Arc::clone(&self.notifications.teller);
+        if notices.is_empty() && !teller.is_unsaved() {
             return;
         }
         let store = Arc::clone(&self.store);
         let keep = move || {
-            let kept = store.record_told(&told(&tellings), now);
-            (tellings, kept)
+            let kept = store.record_told(
+                &Told {
+                    notices: &notices,
+                    fleet_incidents: Some(&|| teller.take_unsaved()),
+                },
+                now,
+            );
+            (notices, kept)
         };
-        let Ok((tellings, kept)) = tokio::task::spawn_blocking(keep).await else {
+        let Ok((notices, kept)) = tokio::task::spawn_blocking(keep).await else {
             return;
         };
         if let Err(error) = &kept {
@@ -108,7 +128,7 @@ impl Autoscaler {
                 "what people are told could not be kept"
             );
         }
-        self.hand_over(&tellings, &kept);
+        self.hand_over(&notices, &kept);
     }
 
     async fn digest(&self, since: Timestamp, until: Timestamp) -> Option<headroom_notifier::Digest> {
@@ -135,22 +155,6 @@ impl Autoscaler {
             }
         }
     }
-}
-
-/// What the state is given of `tellings`.
-pub(super) fn told(tellings: &Tellings) -> Told<'_> {
-    Told {
-        notices: &tellings.told,
-        fleet_incidents: tellings.fleet.as_deref(),
-    }
-}
-
-/// Whether a pass could see and do everything.
-fn is_complete(record: &PassRecord) -> bool {
-    let is_well = |decision: &DecisionRecord| decision.error().is_none() && !decision.is_blind();
-    record.skipped.is_empty()
-        && record.decisions.iter().all(is_well)
-        && !record.notices.iter().any(crate::Notice::is_failure)
 }
 
 impl Acts {

@@ -19,12 +19,13 @@ use super::{Durability, Store, StoreError, millis, open};
 const REMEMBERED_FOR: i64 = 24 * 3600 * 1000;
 
 /// What people are told of a pass. Nothing, by default.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Told<'p> {
     /// What is to be told, and by whom.
     pub(crate) notices: &'p [Addressed],
-    /// What goes on with headroom itself that people are told of, where that has changed.
-    pub(crate) fleet_incidents: Option<&'p str>,
+    /// Says what goes on with the fleet that people are told of, where that has changed. Asked within the transaction, so that
+    /// what is recorded last is the newest.
+    pub(crate) fleet_incidents: Option<&'p dyn Fn() -> Option<String>>,
 }
 
 impl Store {
@@ -72,7 +73,7 @@ pub(super) fn tell(transaction: &Transaction<'_>, told: &Told<'_>, now: Timestam
     for addressed in told.notices {
         put(transaction, addressed, now)?;
     }
-    if let Some(incidents) = told.fleet_incidents {
+    if let Some(incidents) = told.fleet_incidents.and_then(|incidents| incidents()) {
         transaction
             .prepare_cached("INSERT OR REPLACE INTO fleet_incidents (id, body) VALUES (1, ?1)")?
             .execute([incidents])?;

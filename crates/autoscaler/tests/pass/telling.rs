@@ -86,7 +86,11 @@ fn told(notice: &Notice) -> String {
     } else {
         String::new()
     };
-    format!("{}{what}{stage} ({})", notice.incident(), notice.severity.code())
+    let incident = notice.incident();
+    // Of several at once it has its time in it.
+    let incident = incident.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let incident = incident.trim_end_matches('/');
+    format!("{incident}{what}{stage} ({})", notice.severity.code())
 }
 
 fn channel(name: &str, on: Option<&[EventKind]>) -> ChannelSettings {
@@ -193,6 +197,61 @@ async fn a_change_that_a_killed_process_left_open_is_told_of_by_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_change_that_was_left_open_is_told_of_also_where_the_next_pass_changes_the_count_again() {
+    let world = world(&["web"]);
+    let autoscaler = world.start();
+    pass(&autoscaler, at(0)).await;
+    world.load("web", 550.0);
+    world
+        .actuator
+        .fail_writes(&id("web"), Some(Fault::HangAfterwards));
+    pass(&autoscaler, at(30)).await;
+    drop(autoscaler);
+    world.actuator.fail_writes(&id("web"), None);
+    world.load("web", 750.0);
+    passes(&world.start(), [60]).await;
+    let told = waiting(&world);
+    let scaled: Vec<_> = told.iter().filter(|told| told.contains("scaled")).collect();
+    assert_eq!(
+        scaled,
+        [
+            "prod-eu/web/scaled 2 -> 6 (info)",
+            "prod-eu/web/scaled 6 -> 8 (info)"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_goes_on_with_a_workload_that_is_not_scaled_any_more_is_closed() {
+    let world = world(&["web"]);
+    world.load("web", 5000.0);
+    passes(&world.start(), [0, 30, 60]).await;
+    let world = world.mode(Mode::Shadow);
+    passes(&world.start(), [90, 120]).await;
+    let told = waiting(&world);
+    assert_eq!(
+        told.last().map(String::as_str),
+        Some("prod-eu/web/at_max closed after 90 s (warning)"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_goes_on_with_a_workload_of_which_nobody_is_told_any_more_is_closed_where_it_was_told() {
+    let mut world = world(&["web"]);
+    world.load("web", 5000.0);
+    passes(&world.start(), [0, 30, 60]).await;
+    world.workloads[0].routes = Routes::default();
+    passes(&world.start(), [90]).await;
+    let told = waiting(&world);
+    assert_eq!(
+        told.last().map(String::as_str),
+        Some("prod-eu/web/at_max closed after 90 s (warning)"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_lasts_opens_and_closes_across_restarts() {
     let world = world(&["web"]);
     world.load("web", 5000.0);
@@ -239,6 +298,39 @@ async fn a_prometheus_that_is_down_is_one_notice_for_all_that_ask_it() {
             "prod-eu/*/blind closed after 150 s (warning)"
         ]
     );
+}
+
+#[tokio::test]
+async fn what_has_ended_while_the_state_could_not_be_written_has_ended_in_it_too_once_it_can() {
+    let names = ["a", "b", "c", "d"];
+    let world = world(&names);
+    let autoscaler = world.start();
+    pass(&autoscaler, at(0)).await;
+    for name in names {
+        world
+            .source
+            .set_error(&crate::world::query(name), ObserveError::NoData);
+    }
+    passes(&autoscaler, [30, 60, 90, 120, 150]).await;
+    let goes_on = |world: &World| {
+        let opened = Store::open_read_only(&world.state_dir(), world.history).unwrap();
+        let text = opened.store.fleet_incidents().unwrap();
+        text.is_some_and(|text| text.contains("affected"))
+    };
+    assert!(goes_on(&world));
+    for name in names {
+        world.load(name, 200.0);
+    }
+    pass(&autoscaler, at(180)).await;
+    let blocker = rusqlite::Connection::open(world.state_dir().join("state.db")).unwrap();
+    blocker
+        .execute_batch("BEGIN IMMEDIATE; UPDATE workload SET last_key = NULL")
+        .unwrap();
+    pass(&autoscaler, at(300)).await;
+    assert!(goes_on(&world), "nothing could be written");
+    blocker.execute_batch("ROLLBACK").unwrap();
+    pass(&autoscaler, at(330)).await;
+    assert!(!goes_on(&world));
 }
 
 #[tokio::test]

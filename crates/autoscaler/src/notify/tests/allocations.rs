@@ -7,11 +7,11 @@ use headroom_policy_engine::{
     ActiveBounds, BoundSource, MetricName, Observation, Operator, Sample, Step, Timestamp, testing,
 };
 
-use super::{at, at_max, record};
+use super::{at, at_max, record, seen};
 use crate::{
     Configuration, DecisionRecord, InForce, MetricRecord, Verdict,
     config::{self, Environment, LoadOptions},
-    notify::{Incidents, Lesson, Routes, Teller, Tellings, Threshold},
+    notify::{Incidents, Lesson, Routes, Teller, Threshold},
 };
 
 const POLICY: &str = r#"
@@ -48,23 +48,23 @@ fn a_decision_that_nobody_is_told_of_allocates_nothing() {
     let mut incidents = [Incidents::default(), Incidents::default()];
     let mut learn = |record: &DecisionRecord| {
         let lessons = configuration.workloads.iter().zip(&mut incidents);
-        teller.learn(lessons.map(|(settings, incidents)| Lesson {
+        let lessons = lessons.map(|(settings, incidents)| Lesson {
             settings,
-            record,
+            seen: Some(seen(record)),
             settled: None,
-            pause: None,
             incidents,
-        }))
+        });
+        teller.learn(lessons, |_| None)
     };
     let quiet = record(0, Vec::new());
-    let counted = measure(|| assert_eq!(learn(&quiet), Tellings::default()));
+    let counted = measure(|| assert_eq!(learn(&quiet), []));
     assert_eq!(counted.count_total, 0, "nothing goes on");
 
     // The workload that nobody is told of is not even looked at.
-    assert_eq!(learn(&at_max(0)), Tellings::default());
-    assert_eq!(learn(&at_max(60)).told.len(), 1, "it is told once");
+    assert_eq!(learn(&at_max(0)), []);
+    assert_eq!(learn(&at_max(60)).len(), 1, "it is told once");
     let goes_on = at_max(90);
-    let counted = measure(|| assert_eq!(learn(&goes_on), Tellings::default()));
+    let counted = measure(|| assert_eq!(learn(&goes_on), []));
     assert_eq!(counted.count_total, 0, "what goes on is known");
 }
 
@@ -113,11 +113,11 @@ fn high_and_overridden(seconds: u64) -> (DecisionRecord, Routes) {
 fn what_has_a_name_in_its_subject_goes_on_without_a_text_for_it() {
     let mut incidents = Incidents::default();
     let (first, routes) = high_and_overridden(0);
-    let told = incidents.learn(&first, None, &routes, |_| true);
+    let told = incidents.learn(seen(&first), &routes, |_| true);
     assert_eq!(told.len(), 2, "{told:?}");
     let (again, routes) = high_and_overridden(30);
-    let counted = measure(|| assert_eq!(incidents.learn(&again, None, &routes, |_| true), []));
+    let counted = measure(|| assert_eq!(incidents.learn(seen(&again), &routes, |_| true), []));
     assert_eq!(counted.count_total, 0);
-    let told = incidents.learn(&record(60, Vec::new()), None, &routes, |_| true);
+    let told = incidents.learn(seen(&record(60, Vec::new())), &routes, |_| true);
     assert_eq!(told.len(), 2, "both end: {told:?}");
 }

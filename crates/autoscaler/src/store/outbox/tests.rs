@@ -83,7 +83,7 @@ fn it_is_recorded_with_the_decisions_of_a_pass_or_not_at_all() {
     let notices = [Addressed::new(scaled(), names(&["slack.ops"]))];
     let told = Told {
         notices: &notices,
-        fleet_incidents: Some("[]"),
+        fleet_incidents: Some(&|| Some("[]".to_owned())),
     };
     store.record_decided(&[], None, None, &told, AT).unwrap();
     assert_eq!(ids(&store, "slack.ops").len(), 1);
@@ -91,7 +91,7 @@ fn it_is_recorded_with_the_decisions_of_a_pass_or_not_at_all() {
 
     let failed = store.transaction(|transaction| {
         let told = Told {
-            fleet_incidents: Some("[1]"),
+            fleet_incidents: Some(&|| Some("[1]".to_owned())),
             notices: &[Addressed::new(named("b", scaled()), names(&["slack.ops"]))],
         };
         tell(transaction, &told, AT)?;
