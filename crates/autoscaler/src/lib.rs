@@ -38,7 +38,7 @@ pub use operator::{
 };
 pub use pass::{Autoscaler, Managed, Parts, PassError, SourceId, Sources, Which};
 pub use record::{Beside, DecisionRecord, MetricRecord, PassRecord, Rebuilt, Verdict};
-pub use run_loop::{LoopEnd, LoopSummary, Once, run, run_once};
+pub use run_loop::{LoopEnd, LoopSummary, Once, finish_once, run, run_once};
 pub use schedule::{CronExpression, CronField, CronSyntaxError, Recurrence, Schedule, When, Window};
 pub use settings::{
     Configuration, Credentials, HistorySettings, HoldQuery, KubernetesSettings, MetricOrigin, MetricSettings,

@@ -59,6 +59,8 @@ pub struct LoopSummary {
 
 /// Makes one pass within its deadline, unless a loop works on the same state, or another pass is under way there.
 ///
+/// What people are told of it is in the state, and is handed over by [`finish_once`].
+///
 /// # Errors
 /// When the pass could not be made, or did not end in time; also when the one under way is stuck.
 pub async fn run_once(
@@ -74,16 +76,23 @@ pub async fn run_once(
     if let Some(holder) = LeaderLock::holder(store.state_dir())? {
         return Ok(Once::AlreadyRunning(holder));
     }
-    let passed = match autoscaler.pass_unless_under_way(clock, which).await {
-        Ok(Ok(record)) => Ok(Once::Done(record)),
-        Ok(Err(holder)) => return Ok(Once::UnderWay(holder)),
-        Err(error) => Err(error),
-    };
+    let passed = autoscaler.pass_unless_under_way(clock, which).await?;
+    Ok(passed.map_or_else(Once::UnderWay, Once::Done))
+}
+
+/// Ends a run of one pass: hands over what people are told of it, or of why it could not be made, and brings the state to
+/// rest. Takes a little more than ten seconds at most, and leaves what is not handed over by then to the next run.
+pub async fn finish_once(autoscaler: &Autoscaler, clock: &dyn Clock) {
+    let store = autoscaler.store();
+    if store.is_read_only() {
+        return;
+    }
     let (notifications, command) = (autoscaler.notifications(), autoscaler.command());
-    notifications.flush(store, command, clock.now(), TELLING).await;
-    notifications.beaten(TELLING).await;
+    futures::join!(
+        notifications.flush(store, command, clock.now(), TELLING),
+        notifications.beaten(TELLING),
+    );
     settle(autoscaler).await;
-    passed
 }
 
 /// Makes passes over each workload at its interval, the first at once, until `shutdown` is done.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use headroom_actuator::testing::Fault;
 use headroom_autoscaler::{
     Autoscaler, ChannelSettings, FollowingClock, Medium, Mode, NotifySettings, Pause, Routes, Secret, Store,
-    Threshold, Which, run_once,
+    Threshold, Which, finish_once, run_once,
 };
 use headroom_metrics_source::ObserveError;
 use headroom_notifier::{
@@ -142,6 +142,7 @@ fn waiting(world: &World) -> Vec<String> {
 async fn once(autoscaler: &Autoscaler, moment: i64) {
     let clock = FollowingClock::starting_at(at(moment));
     run_once(autoscaler, &clock, Which::All).await.unwrap();
+    finish_once(autoscaler, &clock).await;
 }
 
 /// Passes at these seconds.

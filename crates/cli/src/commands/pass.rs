@@ -1,7 +1,7 @@
 //! Making one pass: the autoscaler put together for some workloads, and run once within its deadline.
 
 use headroom_autoscaler::{
-    Assembly, Autoscaler, Configuration, Once, PassError, PassRecord, Purpose, SystemClock, Which, run_once,
+    Assembly, Autoscaler, Configuration, PassError, PassRecord, Purpose, SystemClock, Which,
 };
 use headroom_policy_engine::WorkloadId;
 use tokio::time::timeout;
@@ -38,15 +38,6 @@ pub(crate) async fn look_ahead(
 ) -> Result<PassRecord, CliError> {
     let autoscaler = assemble(configuration, workloads, Purpose::ReadOnly)?;
     let pass = autoscaler.locked_pass(&SystemClock, Which::All);
-    Ok(in_time(configuration, Box::pin(pass)).await??)
-}
-
-/// One pass of `autoscaler` for real, within its deadline.
-///
-/// # Errors
-/// When the pass could not be made, or did not end in time.
-pub(crate) async fn once(configuration: &Configuration, autoscaler: &Autoscaler) -> Result<Once, CliError> {
-    let pass = run_once(autoscaler, &SystemClock, Which::All);
     Ok(in_time(configuration, Box::pin(pass)).await??)
 }
 

@@ -6,7 +6,7 @@ mod textfile;
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use headroom_autoscaler::{Once, Purpose, config::SecretCheck};
+use headroom_autoscaler::{Once, Purpose, SystemClock, Which, config::SecretCheck, finish_once, run_once};
 use tokio::time::timeout;
 
 use super::{
@@ -31,8 +31,8 @@ const LEAVING: Duration = Duration::from_millis(200);
 
 /// Reads load, decides, and sets replica counts.
 ///
-/// With --once, one pass that ends within 90 s (`pass_deadline`): for cron and Jenkins. Where another pass or a loop is
-/// at work on the same state, it says so and ends with 0.
+/// With --once, one pass that ends within 90 s (`pass_deadline`), and 10 s at most to tell people of it: for cron and
+/// Jenkins. Where another pass or a loop is at work on the same state, it says so and ends with 0.
 ///
 /// Without it, a pass for each workload at its `interval`, until Ctrl-C or SIGTERM. Replicas are left as they are.
 ///
@@ -107,16 +107,28 @@ async fn once(chosen: &Chosen, output: &Output) -> Result<ExitCode, CliError> {
     let mut signals = Signals::take().map_err(CliError::Start)?;
     let autoscaler = pass::assemble(configuration, &chosen.workloads, Purpose::Once)?;
     let busy = output.busy("making one pass");
-    let mut passing = Box::pin(pass::once(configuration, &autoscaler));
-    let (done, signal) = tokio::select! {
-        done = &mut passing => (done?, None),
+    let mut passing = Box::pin(run_once(&autoscaler, &SystemClock, Which::All));
+    let (done, mut signal) = tokio::select! {
+        done = &mut passing => (done, None),
         signal = signals.next() => match timeout(FINISHING, &mut passing).await {
-            Ok(done) => (done?, Some(signal)),
+            Ok(done) => (done, Some(signal)),
             Err(_) => return Err(CliError::Stopped(signal)),
         },
     };
     drop(busy);
-    let code = report_once(&done, chosen, output);
+    // Said before people are told, which takes its time where a channel does not answer.
+    let code = match &done {
+        Ok(done) => report_once(done, chosen, output),
+        Err(_) => ExitCode::CouldNot,
+    };
+    if signal.is_none() && !matches!(done, Ok(Once::AlreadyRunning(_) | Once::UnderWay(_))) {
+        let _busy = output.busy("telling people");
+        tokio::select! {
+            () = finish_once(&autoscaler, &SystemClock) => {}
+            stop = signals.next() => signal = Some(stop),
+        }
+    }
+    done?;
     Ok(signal.map_or(code, |signal| signal.exit_code().and(code)))
 }
 

@@ -189,3 +189,62 @@ async fn looking_ahead_tells_nobody() {
     }
     assert_eq!(told.paths().await, [""; 0]);
 }
+
+impl Told {
+    /// The pass as a whole has no more than this.
+    fn set_pass_deadline(&self, deadline: &str) {
+        let policy = self.world.read("headroom.toml");
+        let deadlines = format!("deadline = \"2s\"\npass_deadline = \"{deadline}\"\n");
+        self.world.write("headroom.toml", &format!("{deadlines}{policy}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_that_did_not_end_in_time_is_told_of_by_the_run_that_made_it() {
+    let told = Told::by_webhook().await;
+    told.takes_all().await;
+    told.set_pass_deadline("2s");
+    let policy = told.world.read("headroom.toml");
+    let slow = policy.replace("[\"cat\", \"count\"]", "[\"sh\", \"get.sh\"]");
+    told.world.write("headroom.toml", &slow);
+    // Each in time, and both together not.
+    told.world.write("get.sh", "sleep 1; cat count\n");
+    told.world.write("set.sh", "sleep 1.5\n");
+    let ran = told.headroom(&["run", "--once"]).await.expect(1);
+    assert!(ran.stderr.contains("the pass did not end within 2s"), "{ran}");
+    let all: Vec<String> = told.asked().await.iter().flat_map(events).collect();
+    assert_eq!(all, ["error opened"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_is_slow_takes_no_time_from_the_pass() {
+    let told = Told::by_webhook().await;
+    told.set_pass_deadline("5s");
+    let slow = ResponseTemplate::new(204).set_delay(Duration::from_secs(6));
+    told.answers(slow).await;
+    let ran = told.headroom(&["run", "--once"]).await.expect(0);
+    assert!(ran.stdout.contains("2 → 6 replicas"), "{ran}");
+    assert_eq!(told.asked().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_while_people_are_told_leaves_a_pass_that_was_made() {
+    let told = Told::by_webhook().await;
+    let (port, heads) = silent();
+    let mut command = told.command(&["run", "--once"]);
+    command
+        .env("BUS_URL", format!("http://127.0.0.1:{port}/bus"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let running = command.spawn().unwrap();
+    heads.recv_timeout(Duration::from_secs(30)).unwrap();
+    crate::ends::signal(&running, "TERM");
+    let output = running.wait_with_output().unwrap();
+    let (said, failed) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(said.contains("2 → 6 replicas"), "{said}");
+    assert!(!failed.contains("stopped by"), "{failed}");
+    assert_eq!(output.status.code(), Some(143));
+}
