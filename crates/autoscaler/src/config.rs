@@ -243,7 +243,12 @@ impl Loading {
             None => Default::default(),
         };
         settings.notify = notify;
-        settings.notify.general = channels::general(merged.file.table("defaults"), &settings.notify.channels);
+        settings.notify.general = channels::general(
+            merged.file.table("defaults"),
+            settings.cluster.as_deref(),
+            (&settings.notify.channels, &channels),
+            &mut reader,
+        );
         settings.prometheus = servers.settings.clone();
         let hpa = hpa::shared(hpa::settings(common.hpa.as_ref(), &mut reader));
         let around = policy::Common {

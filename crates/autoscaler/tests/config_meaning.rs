@@ -9,8 +9,8 @@ use std::{
 
 use headroom_actuator::{KubernetesTarget, ReadyCheck, ScaleTarget};
 use headroom_autoscaler::{
-    Configuration, Credentials, MetricOrigin, Mode, PodPort, Schedule, ScrapeAddress, Scraped, Secret,
-    Window, WorkloadSettings,
+    Configuration, Credentials, MetricOrigin, Mode, PodPort, Routes, Schedule, ScrapeAddress, Scraped,
+    Secret, Window, WorkloadSettings,
     config::{self, Environment, LoadOptions},
 };
 use headroom_cluster::{KindName, ObjectName};
@@ -570,4 +570,19 @@ fn the_hpas_rules_are_taken_with_what_somebody_wrote_and_its_own_defaults() {
         MetricKind::External,
     ];
     assert_eq!(kinds, expected);
+}
+
+#[test]
+fn what_is_about_no_workload_goes_to_the_channels_of_the_defaults_that_are_no_workloads_own() {
+    let configuration = load("tests/valid/channels-by-variable.toml");
+    let names = |routes: &Routes| {
+        routes
+            .channels
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let all = ["slack.shop", "webhook.prod-eu"];
+    assert_eq!(names(&configuration.workloads[0].routes), all);
+    assert_eq!(names(&configuration.settings.notify.general), ["webhook.prod-eu"]);
 }

@@ -18,7 +18,8 @@ use super::{
     reader::{Reader, absent, conflict},
     schedules,
     servers::{check_name, unknown_name},
-    tree::Table,
+    tree::{Node, Table, Value},
+    variables::Variables,
     words::{self, HoursText, SecretText},
 };
 use crate::{
@@ -180,6 +181,18 @@ fn slack(name: &At<String>, raw: &RawSlack, reader: &mut Reader<'_>) -> Option<M
             None
         }
         (Some(webhook), None) => {
+            unused(
+                "channel",
+                raw.channel.as_ref().map(|text| text.place),
+                "`webhook`",
+                reader,
+            );
+            unused(
+                "api",
+                raw.api.as_ref().map(|text| text.place),
+                "`webhook`",
+                reader,
+            );
             let url = address("webhook", webhook, allow_http, reader)?;
             Some(Medium::SlackWebhook { url, allow_http })
         }
@@ -241,16 +254,6 @@ fn webhook(name: &At<String>, raw: &RawWebhook, reader: &mut Reader<'_>) -> Opti
         given(name, "url", raw.url.as_ref(), "\"env:WEBHOOK_URL\"", reader)?;
         url(reader)?
     };
-    let unused = |key: &str, is_set: Option<Place>, form: &str, reader: &mut Reader<'_>| {
-        if let Some(place) = is_set {
-            let message = format!("`{key}` does nothing with form = \"{form}\"");
-            reader.report(
-                Finding::new(ProblemKind::Conflict, message)
-                    .at(place)
-                    .help("remove the line"),
-            );
-        }
-    };
     let authorization = optional("authorization", raw.authorization.as_ref(), reader);
     let ca = optional("ca", raw.ca.as_ref(), reader);
     let authorization_at = raw.authorization.as_ref().map(|text| text.place);
@@ -260,7 +263,7 @@ fn webhook(name: &At<String>, raw: &RawWebhook, reader: &mut Reader<'_>) -> Opti
     );
     match raw.form.as_ref().map(|form| form.value) {
         Some(WebhookForm::Headroom) | None => {
-            unused("routing_key", key_at, "headroom", reader);
+            unused("routing_key", key_at, "form = \"headroom\"", reader);
             let secret = optional("secret", raw.secret.as_ref(), reader);
             let url = needed(reader);
             Some(Medium::Webhook {
@@ -272,8 +275,8 @@ fn webhook(name: &At<String>, raw: &RawWebhook, reader: &mut Reader<'_>) -> Opti
             })
         }
         Some(WebhookForm::Pagerduty) => {
-            unused("secret", secret_at, "pagerduty", reader);
-            unused("authorization", authorization_at, "pagerduty", reader);
+            unused("secret", secret_at, "form = \"pagerduty\"", reader);
+            unused("authorization", authorization_at, "form = \"pagerduty\"", reader);
             let key = given(
                 name,
                 "routing_key",
@@ -291,8 +294,8 @@ fn webhook(name: &At<String>, raw: &RawWebhook, reader: &mut Reader<'_>) -> Opti
             })
         }
         Some(WebhookForm::Alertmanager) => {
-            unused("secret", secret_at, "alertmanager", reader);
-            unused("routing_key", key_at, "alertmanager", reader);
+            unused("secret", secret_at, "form = \"alertmanager\"", reader);
+            unused("routing_key", key_at, "form = \"alertmanager\"", reader);
             let url = needed(reader);
             Some(Medium::Alertmanager {
                 url: url?,
@@ -310,6 +313,18 @@ fn listed<T>(named: Option<&Named<T>>) -> &[(At<String>, T)] {
 
 fn is_set(flag: Option<&At<bool>>) -> bool {
     flag.is_some_and(|flag| flag.value)
+}
+
+/// Reports a key that means nothing beside what else the channel has.
+fn unused(key: &str, is_set: Option<Place>, beside: &str, reader: &mut Reader<'_>) {
+    if let Some(place) = is_set {
+        let message = format!("`{key}` does nothing with {beside}");
+        reader.report(
+            Finding::new(ProblemKind::Conflict, message)
+                .at(place)
+                .help("remove the line"),
+        );
+    }
 }
 
 /// A key that a channel has to have.
@@ -453,14 +468,21 @@ const fn kind(raw: raw::Event) -> EventKind {
 }
 
 /// Who is told of what is about no workload: whoever `[defaults]` names, and everybody where it names nobody.
-pub(super) fn general(defaults: Option<&Table>, channels: &[ChannelSettings]) -> Routes {
-    let named = |key: &str| {
+pub(super) fn general(
+    defaults: Option<&Table>,
+    cluster: Option<&str>,
+    (channels, known): (&[ChannelSettings], &[String]),
+    reader: &mut Reader<'_>,
+) -> Routes {
+    let mut named = |key: &str| {
         let list = defaults.and_then(|defaults| defaults.get(key));
-        let read: Option<Vec<String>> = list.and_then(|entry| entry.node.clone().read().ok());
-        let names = read.unwrap_or_default();
+        let names = list.map_or_else(Vec::new, |list| {
+            names_without_workload(&list.node, cluster, reader)
+        });
+        check_channels(&names, known, reader);
         names
             .iter()
-            .map(|name| ChannelName::from(name.as_str()))
+            .map(|name| ChannelName::from(name.value.as_str()))
             .collect::<Vec<_>>()
     };
     let mut routes = Routes {
@@ -472,6 +494,22 @@ pub(super) fn general(defaults: Option<&Table>, channels: &[ChannelSettings]) ->
         routes.channels = channels.iter().map(|channel| channel.name.clone()).collect();
     }
     routes
+}
+
+/// The names of a list, but for those that have a workload's own variables in them.
+fn names_without_workload(list: &Node, cluster: Option<&str>, reader: &mut Reader<'_>) -> Vec<At<String>> {
+    let mut list = list.clone();
+    if let Value::List(names) = &mut list.value {
+        let is_of_workload = |text: &str| text.contains("${namespace}") || text.contains("${name}");
+        names.retain(|name| !matches!(&name.value, Value::Text(text) if is_of_workload(text)));
+    }
+    let variables = Variables {
+        cluster,
+        ..Variables::default()
+    };
+    variables.substitute_in(&mut list, reader.findings);
+    // One of another type was reported.
+    list.read().unwrap_or_default()
 }
 
 /// Who is told of a workload; `None` after reporting what is wrong.

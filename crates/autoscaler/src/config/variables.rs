@@ -24,7 +24,8 @@ impl Variables<'_> {
         }
     }
 
-    fn substitute_in(&self, node: &mut Node, findings: &mut Findings) {
+    /// Puts the values into every text of `node`.
+    pub(super) fn substitute_in(&self, node: &mut Node, findings: &mut Findings) {
         let place = node.place;
         match &mut node.value {
             Value::Text(text) if text.contains("${") => *text = self.filled_in(text, place, findings),
