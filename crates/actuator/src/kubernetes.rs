@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use futures::future::{join_all, join5};
 use headroom_cluster::{
-    ClusterError, ClusterView, Connection, FIELD_MANAGER, Need, Objects, Rollout, Scalable, ScaleProbe,
+    ClusterError, ClusterView, Connection, FieldManager, Need, Objects, Rollout, Scalable, ScaleProbe,
     ScaleWriter, Vpa,
 };
 use headroom_policy_engine::{RaisedCondition, Replicas, Timestamp};
@@ -29,6 +29,7 @@ const ATTEMPTS: usize = 5;
 
 const NOT_READY: &str = "the guard against replicas that do not become ready";
 const SECOND_SCALER: &str = "the guard against a second scaler";
+const SECOND_HEADROOM: &str = "the guard against a second headroom";
 const REQUESTS: &str = "the guard against requests that change";
 const RESET: &str = "the guard against a count that a deploy sets back";
 const ROLLOUT: &str = "the guard against scaling down in a rollout";
@@ -37,6 +38,8 @@ const ROLLOUT: &str = "the guard against scaling down in a rollout";
 #[derive(Clone, Debug)]
 pub struct KubernetesReader {
     view: Arc<ClusterView>,
+    /// Whose writes are our own.
+    own: FieldManager,
     /// What was warned of already.
     warned: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -60,11 +63,12 @@ pub struct KubernetesProbe {
 }
 
 impl KubernetesReader {
-    /// Reads what `view` knows.
+    /// Reads what `view` knows, for the headroom that writes as `own`.
     #[must_use]
-    pub fn new(view: Arc<ClusterView>) -> Self {
+    pub fn new(view: Arc<ClusterView>, own: FieldManager) -> Self {
         Self {
             view,
+            own,
             warned: Arc::default(),
         }
     }
@@ -98,22 +102,19 @@ impl KubernetesReader {
             });
         }
         if !scalable.tells_owners {
-            off.push(RaisedCondition::GuardOff {
-                guard: RESET.into(),
+            off.extend([RESET, SECOND_HEADROOM].map(|guard| RaisedCondition::GuardOff {
+                guard: guard.into(),
                 because: "the object as it may be read does not tell who wrote its fields".into(),
-            });
+            }));
         }
         let resource = self.view.resource(&object.kind).await?;
+        let others = guards::second_scalers(object, &resource, hpas.as_deref(), scaled_objects.as_deref());
+        let headroom = guards::second_headroom(&scalable, &self.own);
         let seen = Seen {
             object: &scalable,
             pods: pods.as_deref(),
             tells_pods: target.tells_pods,
-            second_scalers: guards::second_scalers(
-                object,
-                &resource,
-                hpas.as_deref(),
-                scaled_objects.as_deref(),
-            ),
+            second_scalers: others.into_iter().chain(headroom).collect(),
             vertical: guards::Vertical::of(target, &resource, vpas.as_ref().and_then(Option::as_deref)),
             off,
         };
@@ -172,12 +173,12 @@ impl Allowed<'_> {
 }
 
 impl KubernetesActuator {
-    /// Reads what `view` knows, and writes over `connection`.
+    /// Reads what `view` knows, and writes over `connection` as `own`.
     #[must_use]
-    pub fn new(connection: Arc<Connection>, view: Arc<ClusterView>) -> Self {
+    pub fn new(connection: Arc<Connection>, view: Arc<ClusterView>, own: FieldManager) -> Self {
         Self {
-            reader: KubernetesReader::new(Arc::clone(&view)),
-            writer: ScaleWriter::new(connection, view),
+            reader: KubernetesReader::new(Arc::clone(&view), own.clone()),
+            writer: ScaleWriter::new(connection, view, own),
         }
     }
 
@@ -206,7 +207,7 @@ impl KubernetesActuator {
             if found.uid != seen.uid {
                 return Err(conflict.into());
             }
-            if is_done(&found, to) {
+            if self.is_done(&found, to) {
                 return Ok(());
             }
             expect(&found, from)?;
@@ -216,6 +217,14 @@ impl KubernetesActuator {
             attempt += 1;
             seen = Arc::new(found);
         }
+    }
+
+    /// Whether the object wants `to` already, because an attempt whose answer was lost was carried out.
+    ///
+    /// A count that once was zero by way of the scale subresource has no owner any more.
+    fn is_done(&self, found: &Scalable, to: Replicas) -> bool {
+        let owner = found.replicas_owner.as_ref();
+        found.replicas == Some(to) && owner.is_none_or(|owner| self.writer.is(owner))
     }
 
     /// The object, if it wants `count`. What is known of it may be a moment old, so a conflict is looked at again.
@@ -264,17 +273,6 @@ impl KubernetesProbe {
             }
         }
     }
-}
-
-/// Whether the object wants `to` already, because an attempt whose answer was lost was carried out.
-///
-/// A count that once was zero by way of the scale subresource has no owner any more.
-fn is_done(found: &Scalable, to: Replicas) -> bool {
-    let may_be_ours = found
-        .replicas_owner
-        .as_ref()
-        .is_none_or(|owner| &*owner.manager == FIELD_MANAGER);
-    may_be_ours && found.replicas == Some(to)
 }
 
 fn expect(found: &Scalable, expected: Replicas) -> Result<(), TargetError> {

@@ -14,7 +14,7 @@ use headroom_actuator::{
     Access, CommandActuator, CommandReader, KubernetesActuator, KubernetesProbe, KubernetesReader,
     ProcessActuator, ProcessReader, ProcessRecords, ScaleTarget,
 };
-use headroom_cluster::{ClusterError, ClusterView, Connection, Filling, Inquiry};
+use headroom_cluster::{ClusterError, ClusterView, Connection, FieldManager, Filling, Inquiry};
 use headroom_metrics_source::{
     ClientCertificate, FirstRate, Hidden, KubernetesSource, PrometheusCredentials, PrometheusOptions,
     PrometheusSetupError, PrometheusSource, RecordedError, RecordedSource, ScrapeOptions, ScrapeSetupError,
@@ -219,7 +219,7 @@ impl Assembly<'_> {
             restore_readings(scrape, &store)?;
         }
         let notifications = assembly.notifications(&store)?;
-        let targets = Targets::new(&store, cluster, purpose);
+        let targets = Targets::new(&store, cluster, purpose)?;
         let workloads = workloads
             .into_iter()
             .filter_map(|settings| targets.manage(settings))
@@ -514,20 +514,22 @@ struct Actuators {
 }
 
 impl Targets {
-    fn new(store: &Arc<Store>, cluster: Option<Cluster>, purpose: Purpose) -> Self {
+    fn new(store: &Arc<Store>, cluster: Option<Cluster>, purpose: Purpose) -> Result<Self, StoreError> {
+        let own = field_manager(store)?;
         let records = || Arc::clone(store) as Arc<dyn ProcessRecords>;
         let view = cluster.as_ref().map(|cluster| Arc::clone(&cluster.view));
-        Self {
-            kubernetes: view.map(|view| Arc::new(KubernetesReader::new(view))),
+        Ok(Self {
+            kubernetes: view.map(|view| Arc::new(KubernetesReader::new(view, own.clone()))),
             process: Arc::new(ProcessReader::new(records())),
             command: Arc::new(CommandReader),
             actuators: purpose.writes().then(|| Actuators {
-                kubernetes: cluster
-                    .map(|Cluster { connection, view }| Arc::new(KubernetesActuator::new(connection, view))),
+                kubernetes: cluster.map(|Cluster { connection, view }| {
+                    Arc::new(KubernetesActuator::new(connection, view, own))
+                }),
                 process: Arc::new(ProcessActuator::new(records())),
                 command: Arc::new(CommandActuator),
             }),
-        }
+        })
     }
 
     /// The workload with its target; `None` where there is nothing that reaches it.
@@ -550,6 +552,15 @@ impl Targets {
             access,
         })
     }
+}
+
+/// Who writes with this state, as others see it.
+fn field_manager(store: &Store) -> Result<FieldManager, StoreError> {
+    let name = store.name();
+    FieldManager::of_state(name).ok_or_else(|| StoreError::Decode {
+        what: "the name of the state",
+        reason: format!("`{name}` is not eight digits of base 16"),
+    })
 }
 
 /// What this process was started as, for those who find its lock: the program's name and its arguments.

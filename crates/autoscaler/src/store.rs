@@ -55,6 +55,8 @@ pub struct Store {
     /// How often the file was replaced since it was opened.
     replaced: AtomicU32,
     is_new: bool,
+    /// What this state is called among all states, as long as nobody loses it.
+    name: Box<str>,
     history: HistorySettings,
     /// Reads what waits to be told, so that nobody who decides waits for that: with how often the file was replaced.
     reader: Mutex<Option<(u32, Connection)>>,
@@ -182,6 +184,13 @@ impl Store {
         self.is_new
     }
 
+    /// What this state is called among all states: eight digits of base 16, made with it. It is lost with the memories
+    /// that it is of, and comes along where they do.
+    #[must_use]
+    pub const fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether it was opened only to be read.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -218,7 +227,7 @@ impl Store {
             && let Some(reason) = error.corruption()
         {
             self.replaced.fetch_add(1, Ordering::Relaxed);
-            let notice = open::replace(&mut connection, &self.dir, reason)?;
+            let notice = open::replace(&mut connection, &self.dir, &self.name, reason)?;
             self.notices
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

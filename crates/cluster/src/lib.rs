@@ -10,6 +10,7 @@
 mod connection;
 mod discovery;
 mod error;
+mod field_manager;
 mod hpa;
 mod index;
 mod inquiry;
@@ -28,6 +29,7 @@ mod write;
 
 pub use connection::{Connection, ConnectionOptions};
 pub use error::ClusterError;
+pub use field_manager::FieldManager;
 pub use hpa::Hpa;
 pub use inquiry::Inquiry;
 pub use meta::{FieldOwner, Labels};
@@ -40,4 +42,4 @@ pub use scaled_object::ScaledObject;
 pub use usage::{ContainerUsage, PodMetrics};
 pub use view::{ClusterView, Filling, Objects};
 pub use vpa::{ContainerPolicy, UpdateMode, Vpa};
-pub use write::{FIELD_MANAGER, REASON, ScaleProbe, ScaleWriter};
+pub use write::{REASON, ScaleProbe, ScaleWriter};

@@ -9,10 +9,10 @@ use headroom_policy_engine::Replicas;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
 
-use crate::{ClusterError, ClusterView, Connection, FieldOwner, ObjectName, Scalable, resource::Action};
-
-/// The name under which headroom's writes stand in managed fields.
-pub const FIELD_MANAGER: &str = "headroom";
+use crate::{
+    ClusterError, ClusterView, Connection, FieldManager, FieldOwner, ObjectName, Scalable, field_manager,
+    resource::Action,
+};
 
 /// The annotation that says why a count was changed.
 pub const REASON: &str = "headroom.dev/reason";
@@ -22,6 +22,7 @@ pub const REASON: &str = "headroom.dev/reason";
 pub struct ScaleWriter {
     connection: Arc<Connection>,
     view: Arc<ClusterView>,
+    manager: FieldManager,
 }
 
 #[derive(Deserialize)]
@@ -44,10 +45,20 @@ pub struct ScaleProbe {
 }
 
 impl ScaleWriter {
-    /// Writes over `connection`, and lets `view` know.
+    /// Writes over `connection` as `manager`, and lets `view` know.
     #[must_use]
-    pub const fn new(connection: Arc<Connection>, view: Arc<ClusterView>) -> Self {
-        Self { connection, view }
+    pub const fn new(connection: Arc<Connection>, view: Arc<ClusterView>, manager: FieldManager) -> Self {
+        Self {
+            connection,
+            view,
+            manager,
+        }
+    }
+
+    /// Whether `owner` is the one that writes.
+    #[must_use]
+    pub fn is(&self, owner: &FieldOwner) -> bool {
+        *owner.manager == *self.manager.as_str()
     }
 
     /// Sets the count of the object called `name`, which `decided_on` was read from, to `to`.
@@ -65,9 +76,11 @@ impl ScaleWriter {
         let request = Request::new(&self.view, name, decided_on, to).await?;
         // What was listed is old as soon as the request is sent, whatever becomes of the answer.
         self.view.forget(name).await;
-        let written = request.send(&self.connection, "").await?;
+        let how = format!("fieldManager={}", self.manager);
+        let written = request.send(&self.connection, &how).await?;
         self.view.forget(name).await;
-        self.view.note_newer(name, left(decided_on, to, written));
+        self.view
+            .note_newer(name, left(decided_on, to, written, &self.manager));
         Ok(())
     }
 
@@ -80,7 +93,7 @@ impl ScaleWriter {
         let path = resource.object(&name.namespace, &name.name);
         let patch = json!({ "metadata": { "annotations": { REASON: reason } } });
         let action = Action::patch(&resource, &name.namespace, &name.name);
-        let path = format!("{path}?fieldManager={FIELD_MANAGER}");
+        let path = format!("{path}?fieldManager={}", self.manager);
         let until = self.connection.until();
         let _: IgnoredAny = self.connection.merge_patch(&path, &patch, &action, until).await?;
         self.view.forget(name).await;
@@ -107,7 +120,8 @@ impl ScaleProbe {
         to: Replicas,
     ) -> Result<(), ClusterError> {
         let request = Request::new(&self.view, name, known, to).await?;
-        request.send(&self.connection, "&dryRun=All").await.map(drop)
+        let how = format!("fieldManager={}&dryRun=All", field_manager::PREFIX);
+        request.send(&self.connection, &how).await.map(drop)
     }
 }
 
@@ -137,7 +151,7 @@ impl Request {
     }
 
     async fn send(&self, connection: &Connection, how: &str) -> Result<Scale, ClusterError> {
-        let path = format!("{}?fieldManager={FIELD_MANAGER}{how}", self.scale);
+        let path = format!("{}?{how}", self.scale);
         let until = connection.until();
         connection
             .merge_patch(&path, &self.patch, &self.action, until)
@@ -146,12 +160,12 @@ impl Request {
 }
 
 /// The object as a write left it.
-fn left(before: &Scalable, to: Replicas, written: Scale) -> Scalable {
+fn left(before: &Scalable, to: Replicas, written: Scale, by: &FieldManager) -> Scalable {
     Scalable {
         replicas: Some(to),
         version: written.metadata.resource_version.into(),
         replicas_owner: Some(FieldOwner {
-            manager: FIELD_MANAGER.into(),
+            manager: by.as_str().into(),
             at: None,
             wrote_template: false,
         }),

@@ -79,6 +79,7 @@ fn condition() -> impl Strategy<Value = RaisedCondition> {
     prop_oneof![
         select(crate::testing::conditions()),
         text().prop_map(|name| RaisedCondition::SecondScaler { name }),
+        text().prop_map(|by| RaisedCondition::SecondHeadroom { by }),
         option::of(text()).prop_map(|by| RaisedCondition::Contested { by }),
         text().prop_map(|by| RaisedCondition::CountReset { by }),
         (count(), text())

@@ -315,6 +315,7 @@ impl Event {
             | RaisedCondition::FailingToStart { .. }
             | RaisedCondition::Flapping { .. }
             | RaisedCondition::SecondScaler { .. }
+            | RaisedCondition::SecondHeadroom { .. }
             | RaisedCondition::FleetBrake
             | RaisedCondition::ReplicasNotStarting { .. }
             | RaisedCondition::ReplicasRefused { .. }

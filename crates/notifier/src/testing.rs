@@ -186,6 +186,9 @@ pub fn conditions() -> Vec<RaisedCondition> {
         RaisedCondition::SecondScaler {
             name: "HorizontalPodAutoscaler/api".into(),
         },
+        RaisedCondition::SecondHeadroom {
+            by: "headroom-1a2b3c4d".into(),
+        },
         RaisedCondition::Contested {
             by: Some("helm".into()),
         },

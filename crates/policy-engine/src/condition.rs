@@ -5,7 +5,11 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::{Hold, Memory, Replicas, Timestamp, Workload, WorkloadPolicy, hold::FLEET_BRAKE, step::Span};
+use crate::{
+    Hold, Memory, Replicas, Timestamp, Workload, WorkloadPolicy,
+    hold::{FLEET_BRAKE, ONE_HEADROOM},
+    step::Span,
+};
 
 /// Something about a workload that somebody has to look at, raised for as long as it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,11 @@ pub enum RaisedCondition {
     SecondScaler {
         /// What it is, as its users call it.
         name: Arc<str>,
+    },
+    /// Another headroom has set the count since this one did.
+    SecondHeadroom {
+        /// Which one, by the name under which it writes.
+        by: Arc<str>,
     },
     /// Somebody else keeps setting the count.
     Contested {
@@ -120,6 +129,7 @@ impl RaisedCondition {
     pub fn of_hold(hold: &Hold) -> Option<Self> {
         match hold {
             Hold::SecondScaler { name, .. } => Some(Self::SecondScaler { name: name.clone() }),
+            Hold::SecondHeadroom { by } => Some(Self::SecondHeadroom { by: by.clone() }),
             Hold::FailingToStart { failing } => Some(Self::FailingToStart { failing: *failing }),
             Hold::Contested { by, .. } => Some(Self::Contested { by: by.clone() }),
             Hold::FleetBrake { .. } => Some(Self::FleetBrake),
@@ -140,6 +150,7 @@ impl RaisedCondition {
             | Self::FailingToStart { .. }
             | Self::Flapping { .. }
             | Self::SecondScaler { .. }
+            | Self::SecondHeadroom { .. }
             | Self::CountReset { .. }
             | Self::FleetBrake
             | Self::ReplicasNotStarting { .. }
@@ -155,6 +166,7 @@ impl RaisedCondition {
             Self::FailingToStart { .. } => "failing_to_start",
             Self::Flapping { .. } => "flapping",
             Self::SecondScaler { .. } => "second_scaler",
+            Self::SecondHeadroom { .. } => "second_headroom",
             Self::Contested { .. } => "contested",
             Self::CountReset { .. } => "count_reset",
             Self::FleetBrake => "fleet_brake",
@@ -191,6 +203,7 @@ impl RaisedCondition {
     fn about(&self) -> Option<&str> {
         match self {
             Self::SecondScaler { name } => Some(name),
+            Self::SecondHeadroom { by } => Some(by),
             Self::RequestsRecommended { by, .. } => Some(by),
             Self::GuardOff { guard, .. } => Some(guard),
             Self::NotBecomingReady { .. }
@@ -225,6 +238,10 @@ impl fmt::Display for RaisedCondition {
                 wants: None,
             }
             .fmt(f),
+            Self::SecondHeadroom { by } => {
+                let hold = Hold::SecondHeadroom { by: by.clone() };
+                write!(f, "{hold}: {ONE_HEADROOM}")
+            }
             Self::Contested { by } => Hold::Contested {
                 by: by.clone(),
                 until: None,
@@ -334,6 +351,9 @@ mod tests {
                 | Hold::BeingDeleted
                 | Hold::ScaleDownHeld { .. }
                 | Hold::RollingOut { .. } => None,
+                Hold::SecondHeadroom { .. } => {
+                    Some((hold.reason().code(), format!("{hold}: {ONE_HEADROOM}")))
+                }
                 Hold::SecondScaler { .. }
                 | Hold::FailingToStart { .. }
                 | Hold::Contested { .. }

@@ -142,6 +142,8 @@ pub enum Reason {
     Paused,
     /// Hold: something else scales the target too.
     SecondScaler,
+    /// Hold: another headroom has set the count since this one did.
+    SecondHeadroom,
     /// Hold: the target is being deleted.
     BeingDeleted,
     /// Hold: a person set the workload to zero.

@@ -9,7 +9,7 @@ mod words;
 use std::{sync::Arc, time::Duration};
 
 pub use self::query::WhyUnknown;
-pub(crate) use self::words::{Ending, FLEET_BRAKE};
+pub(crate) use self::words::{Ending, FLEET_BRAKE, ONE_HEADROOM};
 use crate::{Operator, Reason, Replicas, Timestamp};
 
 /// What holds a workload from outside the engine. Each holds one direction, or all writing.
@@ -32,6 +32,13 @@ pub enum Hold {
         /// The count that it wants; `None` where it does not tell. Only compared with: it decides nothing.
         #[cfg_attr(feature = "serde", serde(default))]
         wants: Option<Replicas>,
+    },
+    /// Another headroom set the count last, and this one, by what it remembers, before that. Holds all writing, until a
+    /// person or a deploy sets the count. Where this one never set it, it [holds nothing](crate::Memory::begin): the other
+    /// may have been this one, by a state that was lost.
+    SecondHeadroom {
+        /// Which one, by the name under which it writes (Kubernetes: its field manager).
+        by: Arc<str>,
     },
     /// The target is on its way out, and setting its count would only be in the way. Holds all writing.
     BeingDeleted,
@@ -104,7 +111,10 @@ impl Hold {
     #[must_use]
     pub const fn held(&self) -> Held {
         match self {
-            Self::Paused { .. } | Self::SecondScaler { .. } | Self::BeingDeleted => Held::Writing,
+            Self::Paused { .. }
+            | Self::SecondScaler { .. }
+            | Self::SecondHeadroom { .. }
+            | Self::BeingDeleted => Held::Writing,
             Self::FailingToStart { .. } => Held::Up,
             Self::ScaleDownHeld { .. }
             | Self::RollingOut { .. }
@@ -122,7 +132,10 @@ impl Hold {
             | Self::RollingOut { until }
             | Self::Contested { until, .. } => *until,
             Self::FleetBrake { until } => Some(*until),
-            Self::SecondScaler { .. } | Self::BeingDeleted | Self::FailingToStart { .. } => None,
+            Self::SecondScaler { .. }
+            | Self::SecondHeadroom { .. }
+            | Self::BeingDeleted
+            | Self::FailingToStart { .. } => None,
         }
     }
 
@@ -144,6 +157,7 @@ impl Hold {
         match self {
             Self::Paused { .. } => Reason::Paused,
             Self::SecondScaler { .. } => Reason::SecondScaler,
+            Self::SecondHeadroom { .. } => Reason::SecondHeadroom,
             Self::BeingDeleted => Reason::BeingDeleted,
             Self::FailingToStart { .. } => Reason::FailingToStart,
             Self::ScaleDownHeld { .. } => Reason::ScaleDownHeld,
@@ -160,6 +174,7 @@ impl Hold {
         match self {
             Self::Paused { .. }
             | Self::SecondScaler { .. }
+            | Self::SecondHeadroom { .. }
             | Self::BeingDeleted
             | Self::ScaleDownHeld { .. } => true,
             Self::FailingToStart { .. }

@@ -441,6 +441,9 @@ pub fn holds() -> Vec<Hold> {
             name: "HorizontalPodAutoscaler/api".into(),
             wants: Some(count(7)),
         },
+        Hold::SecondHeadroom {
+            by: "headroom-1a2b3c4d".into(),
+        },
         Hold::BeingDeleted,
         failing(1),
         failing(2),

@@ -9,7 +9,8 @@ use std::{
 };
 
 use headroom_cluster::{
-    Hpa, Need, ObjectName, Objects, Pod, PodTrouble, Resource, ScaledObject, UpdateMode, Vpa,
+    FieldManager, Hpa, Need, ObjectName, Objects, Pod, PodTrouble, Resource, Scalable, ScaledObject,
+    UpdateMode, Vpa,
 };
 use headroom_policy_engine::{Hold, RaisedCondition, Replicas};
 
@@ -62,6 +63,15 @@ pub(super) fn second_scalers(
         wants: wants.map(Replicas::new),
     });
     holds.collect()
+}
+
+/// Another headroom than `own` that set the count of `object` last. Whether it is a second one or was this one, by a state
+/// that was lost, is the engine's to say.
+pub(super) fn second_headroom(object: &Scalable, own: &FieldManager) -> Option<Hold> {
+    let owner = object.replicas_owner.as_ref()?;
+    own.is_other(&owner.manager).then(|| Hold::SecondHeadroom {
+        by: (&*owner.manager).into(),
+    })
 }
 
 /// The VerticalPodAutoscalers that are for what the count of a target follows.

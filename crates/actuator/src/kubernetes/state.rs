@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use headroom_cluster::{ClusterError, FIELD_MANAGER, Objects, Pod, Rollout, Scalable};
+use headroom_cluster::{ClusterError, FieldManager, Objects, Pod, Rollout, Scalable};
 use headroom_policy_engine::{
     CountOrigin, Deploy, Hold, RaisedCondition, Readiness, Replicas, SelectorState, Timestamp, Workload,
     hpa::Selector,
@@ -112,7 +112,7 @@ fn selector(object: &Scalable) -> Result<Selector, SelectorState> {
 fn origin(object: &Scalable) -> CountOrigin {
     match &object.replicas_owner {
         None => CountOrigin::Read,
-        Some(owner) if &*owner.manager == FIELD_MANAGER => CountOrigin::WrittenByHeadroom,
+        Some(owner) if FieldManager::is_headroom(&owner.manager) => CountOrigin::WrittenByHeadroom,
         Some(_) => CountOrigin::WrittenByOthers,
     }
 }
@@ -120,7 +120,7 @@ fn origin(object: &Scalable) -> CountOrigin {
 /// The deploy that set the count: somebody else wrote it who wrote the template of the pods in the same way too.
 fn deploy(object: &Scalable) -> Option<Deploy> {
     let owner = object.replicas_owner.as_ref()?;
-    let is_deploy = owner.wrote_template && &*owner.manager != FIELD_MANAGER;
+    let is_deploy = owner.wrote_template && !FieldManager::is_headroom(&owner.manager);
     owner.at.filter(|_| is_deploy).map(|at| Deploy {
         by: (&*owner.manager).into(),
         at,

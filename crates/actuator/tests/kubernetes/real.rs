@@ -8,7 +8,7 @@ use headroom_actuator::{
     testing::contract::{self, check},
 };
 use headroom_cluster::{
-    ClusterError, ClusterView, Connection, ConnectionOptions, Filling, KindName, ObjectName,
+    ClusterError, ClusterView, Connection, ConnectionOptions, FieldManager, Filling, KindName, ObjectName,
 };
 use headroom_policy_engine::{CountOrigin, Hold, Readiness, Replicas, Timestamp};
 use headroom_test_support::{
@@ -120,7 +120,11 @@ impl World<'_> {
         World {
             namespace,
             kind,
-            actuator: KubernetesActuator::new(Arc::clone(&connection), Arc::clone(&view)),
+            actuator: KubernetesActuator::new(
+                Arc::clone(&connection),
+                Arc::clone(&view),
+                manager("1a2b3c4d"),
+            ),
             probe: KubernetesProbe::new(connection, view),
         }
     }
@@ -351,7 +355,10 @@ async fn without_the_permission_to_read_pods_the_count_is_read_and_readiness_is_
     rules.remove(1);
     let user = namespace.user("headroom", &rules).await;
     for filling in [Filling::Lists, Filling::Watches] {
-        let reader = KubernetesReader::new(Arc::new(ClusterView::new(connect(&user), filling)));
+        let reader = KubernetesReader::new(
+            Arc::new(ClusterView::new(connect(&user), filling)),
+            manager("1a2b3c4d"),
+        );
         let target = target(&namespace, Kind::Deployment, "good");
         let state = reader
             .read(slice::from_ref(&target), now())
@@ -419,6 +426,11 @@ async fn a_dry_run_finds_out_what_a_write_would_be_answered_and_changes_nothing(
         matches!(refused, Err(TargetError::Cluster(ClusterError::Forbidden { .. }))),
         "{refused:?}"
     );
+}
+
+/// The field manager of the headroom whose state is called `state`.
+pub(crate) fn manager(state: &str) -> FieldManager {
+    FieldManager::of_state(state).unwrap()
 }
 
 /// The managers and the generation of a Deployment.

@@ -6,7 +6,7 @@ use headroom_actuator::{
     Actuator as _, KubernetesActuator, KubernetesProbe, KubernetesTarget, ScaleTarget, TargetError,
 };
 use headroom_cluster::{
-    ClusterError, ClusterView, Connection, ConnectionOptions, Filling, KindName, ObjectName,
+    ClusterError, ClusterView, Connection, ConnectionOptions, FieldManager, Filling, KindName, ObjectName,
 };
 use headroom_policy_engine::{Replicas, Timestamp};
 use headroom_test_support::temp_dir;
@@ -69,7 +69,11 @@ async fn world(deadline: Duration) -> World {
     };
     World {
         server,
-        actuator: KubernetesActuator::new(Arc::clone(&connection), Arc::clone(&view)),
+        actuator: KubernetesActuator::new(
+            Arc::clone(&connection),
+            Arc::clone(&view),
+            FieldManager::of_state("1a2b3c4d").unwrap(),
+        ),
         probe: KubernetesProbe::new(connection, view),
         target: ScaleTarget::Kubernetes(Arc::new(target)),
         _directory: directory,
@@ -150,7 +154,7 @@ async fn the_scale_subresource_is_patched_over_the_version_that_was_read_and_not
     };
     assert_eq!(
         (patch.url.path(), patch.url.query()),
-        (SCALE, Some("fieldManager=headroom"))
+        (SCALE, Some("fieldManager=headroom-1a2b3c4d"))
     );
     assert_eq!(patch.headers["content-type"], "application/merge-patch+json");
     let body: Value = patch.body_json().unwrap();
@@ -225,17 +229,20 @@ async fn a_write_whose_answer_was_lost_is_done_where_it_was_carried_out() {
     let world = world(LONG).await;
     answer_once(&world.server, "PATCH", SCALE, refused(504)).await;
     answer(&world.server, "PATCH", SCALE, refused(409)).await;
-    world.now(deployment("u", 6, 4, "headroom")).await;
+    world.now(deployment("u", 6, 4, "headroom-1a2b3c4d")).await;
     world.set(3, 4).await.unwrap();
     assert_eq!(world.versions().await, ["5", "5"]);
 }
 
 #[tokio::test]
 async fn the_same_count_by_somebody_else_is_a_conflict() {
-    let world = world(LONG).await;
-    answer(&world.server, "PATCH", SCALE, refused(409)).await;
-    world.now(deployment("u", 6, 4, "kubectl")).await;
-    assert!(matches!(world.set(3, 4).await, Err(TargetError::Conflict { .. })));
+    for somebody in ["kubectl", "headroom", "headroom-0a0b0c0d"] {
+        let world = world(LONG).await;
+        answer(&world.server, "PATCH", SCALE, refused(409)).await;
+        world.now(deployment("u", 6, 4, somebody)).await;
+        let set = world.set(3, 4).await;
+        assert!(matches!(set, Err(TargetError::Conflict { .. })), "{somebody}");
+    }
 }
 
 #[tokio::test]
@@ -313,7 +320,7 @@ async fn the_last_attempt_whose_answer_was_lost_is_looked_at_too() {
         &world.server,
         "GET",
         &object,
-        ResponseTemplate::new(200).set_body_json(deployment("u", 10, 4, "headroom")),
+        ResponseTemplate::new(200).set_body_json(deployment("u", 10, 4, "headroom-1a2b3c4d")),
     )
     .await;
     answer(&world.server, "PATCH", SCALE, refused(409)).await;

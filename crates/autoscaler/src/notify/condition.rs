@@ -69,6 +69,7 @@ impl Condition<'_> {
                 | RaisedCondition::FailingToStart { .. }
                 | RaisedCondition::Flapping { .. }
                 | RaisedCondition::SecondScaler { .. }
+                | RaisedCondition::SecondHeadroom { .. }
                 | RaisedCondition::FleetBrake
                 | RaisedCondition::ReplicasNotStarting { .. }
                 | RaisedCondition::ReplicasRefused { .. }

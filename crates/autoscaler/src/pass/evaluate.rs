@@ -98,7 +98,7 @@ pub(crate) fn decide(
                 // It is there to be compared with.
                 target
                     .holds
-                    .retain(|hold| !matches!(hold, Hold::SecondScaler { .. }));
+                    .retain(|hold| !matches!(hold, Hold::SecondScaler { .. } | Hold::SecondHeadroom { .. }));
             }
             target.holds.extend(found.pause);
             impose(&record.in_force, &mut target);

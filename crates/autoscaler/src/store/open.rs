@@ -103,11 +103,18 @@ fn start_anew(path: &Path, reason: String, now: Timestamp) -> Result<(Connection
 }
 
 /// Sets the file of `connection` aside, because it turned out to be corrupt while it was in use, and starts anew.
-pub(super) fn replace(connection: &mut Connection, dir: &Path, reason: String) -> Result<Notice, StoreError> {
+/// The new one is called `name`, as that was: whoever uses it goes on under that name.
+pub(super) fn replace(
+    connection: &mut Connection,
+    dir: &Path,
+    name: &str,
+    reason: String,
+) -> Result<Notice, StoreError> {
     let _alone = alone(dir)?;
     // Closes the file.
     *connection = Connection::open_in_memory()?;
     let (anew, notice) = start_anew(&dir.join(FILE), reason, SystemClock.now())?;
+    anew.execute("UPDATE identity SET name = ?1", [name])?;
     *connection = anew;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(notice)
@@ -157,12 +164,14 @@ fn opened(
 ) -> Result<Opened, StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let is_new = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM workload)", [], |row| row.get(0))?;
+    let name = connection.query_row("SELECT name FROM identity", [], |row| row.get(0))?;
     let store = Store {
         dir: dir.to_owned(),
         rights,
         connection: Mutex::new(connection),
         replaced: AtomicU32::new(0),
         is_new,
+        name,
         history,
         reader: Mutex::default(),
         notices: Mutex::default(),

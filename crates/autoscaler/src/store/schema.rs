@@ -4,14 +4,20 @@
 pub(super) const APPLICATION: i64 = 0x6864_726d;
 
 /// The version of the tables. A file with a higher one was written by a newer headroom.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// The first version there was.
 pub(super) const FIRST: i64 = 1;
 
 /// What makes each version the next one, from the first on. What is in the columns stays: records and memories carry
 /// versions of their own.
-pub(super) const UPGRADES: [&str; 4] = [KEEP_EXTENDED_ASIDE, ADD_BRAKE, ADD_TARGET, ADD_OUTBOX];
+pub(super) const UPGRADES: [&str; 5] = [
+    KEEP_EXTENDED_ASIDE,
+    ADD_BRAKE,
+    ADD_TARGET,
+    ADD_OUTBOX,
+    ADD_IDENTITY,
+];
 
 /// From 1: what a pass extends stands side by side with the memory, and before it.
 const KEEP_EXTENDED_ASIDE: &str = "
@@ -97,6 +103,15 @@ CREATE TABLE outbox_channel (
     body    TEXT NOT NULL
 );
 INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', CAST(unixepoch('subsec') * 1000 AS INTEGER));
+";
+
+/// From 5: what this state is called among all states.
+const ADD_IDENTITY: &str = "
+CREATE TABLE identity (
+    id   INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL
+);
+INSERT INTO identity VALUES (1, lower(hex(randomblob(4))));
 ";
 
 /// The tables of this version. Large columns come last, so that looking at the others does not read them.
@@ -196,17 +211,22 @@ CREATE TABLE outbox_channel (     -- how a channel is
     channel TEXT PRIMARY KEY,
     body    TEXT NOT NULL         -- JSON
 );
+CREATE TABLE identity (           -- what this state is called among all states, for those who write to the same target
+    id   INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL            -- eight digits of base 16
+);
 CREATE TABLE upkeep (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
     pruned_at INTEGER NOT NULL
 );
+INSERT INTO identity VALUES (1, lower(hex(randomblob(4))));
 -- Numbers of rows begin where no other file's are, so that nobody mistakes one for another's after a file was replaced.
 INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', CAST(unixepoch('subsec') * 1000 AS INTEGER));
 ";
 
 /// The tables that a pass cannot do without, which are checked when the state is opened, each with the version that has
 /// it first. They are small.
-const CHECKED: [(&str, i64); 9] = [
+const CHECKED: [(&str, i64); 10] = [
     ("workload", FIRST),
     ("intent", FIRST),
     ("process_table", FIRST),
@@ -216,6 +236,7 @@ const CHECKED: [(&str, i64); 9] = [
     ("outbox", 5),
     ("outbox_thread", 5),
     ("outbox_channel", 5),
+    ("identity", 6),
 ];
 
 /// Those of the tables that a pass cannot do without which a state of `version` has.

@@ -112,6 +112,53 @@ async fn the_first_pass_after_the_hpa_is_gone_acts_with_windows_that_are_full() 
 }
 
 #[tokio::test]
+async fn another_headroom_holds_all_writing_of_one_that_set_the_count_before_and_of_none_that_never_did() {
+    let world = World::new(&["web"]);
+    let autoscaler = world.start();
+    let beside_another = |current| {
+        let by = "headroom-0a0b0c0d".into();
+        world.put_held(current, vec![Hold::SecondHeadroom { by }]);
+    };
+    for (moment, load, expected) in [
+        (0, 300.0, "2 -> 3 Written"),
+        (30, 400.0, "3 SecondHeadroom"),
+        (60, 500.0, "3 SecondHeadroom"),
+    ] {
+        beside_another(if moment == 0 { 2 } else { 3 });
+        world.load("web", load);
+        let record = pass(&autoscaler, at(moment)).await;
+        let about = about(&record, "web");
+        assert_eq!(told(about), expected);
+        let codes: Vec<_> = about.conditions.iter().map(RaisedCondition::code).collect();
+        let is_held = moment > 0;
+        assert_eq!(codes == ["second_headroom"], is_held, "{codes:?}");
+    }
+    world.put_held(3, Vec::new());
+    assert_eq!(
+        told(about(&pass(&autoscaler, at(90)).await, "web")),
+        "3 -> 5 Written"
+    );
+}
+
+#[tokio::test]
+async fn a_shadow_is_compared_with_another_headroom_and_not_held_by_it() {
+    let world = World::new(&["web"]);
+    world.load("web", 300.0);
+    assert_eq!(
+        told(about(&pass(&world.start(), at(0)).await, "web")),
+        "2 -> 3 Written"
+    );
+    let world = world.mode(Mode::Shadow);
+    let by = "headroom-0a0b0c0d".into();
+    world.put_held(3, vec![Hold::SecondHeadroom { by }]);
+    world.load("web", 500.0);
+    assert_eq!(
+        told(about(&pass(&world.start(), at(30)).await, "web")),
+        "3 -> 5 NotAttempted"
+    );
+}
+
+#[tokio::test]
 async fn a_pass_that_cannot_read_the_target_ends_no_comparison() {
     let world = World::new(&["web"]).mode(Mode::Shadow);
     let autoscaler = world.start();

@@ -150,6 +150,7 @@ async fn a_state_that_turns_out_to_be_corrupt_during_a_pass_is_set_aside_and_not
     let world = with_state().await;
     spoil_the_index_of_decisions(&world);
 
+    let name = name_of_state(&world);
     let writes = world.actuator.writes().len();
     world.load("web", 900.0);
     let autoscaler = world.start();
@@ -176,6 +177,32 @@ async fn a_state_that_turns_out_to_be_corrupt_during_a_pass_is_set_aside_and_not
         told(about(&pass(&world.start(), at(300)).await, "web")),
         "9 OnTarget"
     );
+    assert_eq!(
+        name_of_state(&world),
+        name,
+        "what is remembered is of the same one"
+    );
+}
+
+/// What the state is called among all states.
+fn name_of_state(world: &World) -> String {
+    let opened = Store::open_read_only(&world.state_dir(), world.history).unwrap();
+    opened.store.name().to_owned()
+}
+
+#[tokio::test]
+async fn each_state_has_a_name_of_its_own_that_it_keeps() {
+    let [one, other] = [World::new(&["web"]), World::new(&["web"])];
+    for world in [&one, &other] {
+        pass(&world.start(), at(0)).await;
+    }
+    let name = name_of_state(&one);
+    assert_ne!(name, name_of_state(&other));
+    pass(&one.start(), at(30)).await;
+    assert_eq!(name_of_state(&one), name);
+    fs::remove_dir_all(one.state_dir()).unwrap();
+    pass(&one.start(), at(60)).await;
+    assert_ne!(name_of_state(&one), name, "it is lost with what it names");
 }
 
 #[tokio::test]

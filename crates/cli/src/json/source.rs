@@ -49,6 +49,11 @@ pub(super) enum HoldObject<'a> {
         /// What it is, as its users call it.
         name: &'a str,
     },
+    /// Another headroom has set the count since this one did. Holds all writing, until somebody else sets it.
+    SecondHeadroom {
+        /// The name under which it writes.
+        by: &'a str,
+    },
     /// The target is on its way out. Holds all writing.
     BeingDeleted,
     /// New replicas cannot start or keep dying. Holds scaling up.
@@ -139,6 +144,7 @@ impl<'a> From<&'a Hold> for HoldObject<'a> {
         match hold {
             Hold::Paused { .. } => Self::Paused { until },
             Hold::SecondScaler { name, .. } => Self::SecondScaler { name },
+            Hold::SecondHeadroom { by } => Self::SecondHeadroom { by },
             Hold::BeingDeleted => Self::BeingDeleted,
             Hold::FailingToStart { failing } => Self::FailingToStart {
                 failing: failing.get(),

@@ -87,6 +87,7 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::ClockWentBack
             | Reason::Paused
             | Reason::SecondScaler
+            | Reason::SecondHeadroom
             | Reason::BeingDeleted
             | Reason::Off => true,
         }

@@ -8,6 +8,7 @@ mod common;
 
 mod devtrip;
 mod faults;
+mod headrooms;
 mod midst;
 mod moving;
 mod permissions;

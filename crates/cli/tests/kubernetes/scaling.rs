@@ -92,7 +92,7 @@ async fn a_deployment_is_scaled_by_one_pass_and_by_nothing_that_only_looks() {
     assert_eq!(world.replicas("api").await, 6);
     assert_eq!(world.replicas("locked").await, 2);
     let live = world.headroom(&["check", "--live"]).await.expect(0);
-    live.lists("ok count spec.replicas was set by headroom last");
+    live.lists("ok count spec.replicas was set by headroom last (field manager headroom-");
 }
 
 #[tokio::test]

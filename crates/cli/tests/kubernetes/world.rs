@@ -135,7 +135,17 @@ impl<'c> World<'c> {
 
     /// Writes the policy.
     pub(crate) fn write_policy(&self, text: &str) {
-        self.files.write("headroom.toml", text);
+        self.write("headroom.toml", text);
+    }
+
+    /// Writes a file where headroom is started.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        self.files.write(name, text);
+    }
+
+    /// Where headroom is started.
+    pub(crate) fn path(&self) -> &Path {
+        self.files.path()
     }
 
     /// The policy.

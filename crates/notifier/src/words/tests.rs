@@ -133,6 +133,7 @@ const NOT_OURS: &[&str] = &[
     "VerticalPodAutoscaler/api",
     "argocd-controller",
     "helm",
+    "headroom(headroom-1a2b3c4d)",
     "anna",
     "slack.ops",
     "`night`",

@@ -8,11 +8,21 @@ use crate::step::Span;
 /// What the fleet's brake holds for.
 pub(crate) const FLEET_BRAKE: &str = "too much of the fleet would scale down at once";
 
+/// What ends the hold of a second headroom.
+pub(crate) const ONE_HEADROOM: &str = "take the workload from the policies of one of the two, or let it compare with mode = \"shadow\" \
+    there, and then set another count once by hand";
+
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Paused { .. } => f.write_str("scaling is paused"),
             Self::SecondScaler { name, .. } => write!(f, "{name} scales it too, and two scalers would fight"),
+            Self::SecondHeadroom { by } => {
+                write!(
+                    f,
+                    "another headroom ({by}) has set the count since, and two would fight"
+                )
+            }
             Self::BeingDeleted => f.write_str("the target is being deleted"),
             Self::FailingToStart { failing } if failing.get() == 1 => {
                 f.write_str("1 replica cannot start or stay up")
@@ -64,6 +74,9 @@ impl fmt::Display for Ending<'_> {
             (Hold::SecondScaler { .. }, None) => f.write_str(
                 "until only one of them is left: delete it, or compare the two with mode = \"shadow\"",
             ),
+            (Hold::SecondHeadroom { .. }, None) => {
+                write!(f, "until somebody else sets it: {ONE_HEADROOM}")
+            }
             (Hold::BeingDeleted, None) => f.write_str("until it is gone"),
             (
                 Hold::ScaleDownHeld {

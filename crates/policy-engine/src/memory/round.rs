@@ -1,7 +1,7 @@
 //! A round as the HPA counts it: what its status carries from one to the next.
 
 use crate::{
-    ConditionStatus, Decision, HpaPath, Memory, Outcome, Replicas, ScaleEvents, Semantics, Timestamp,
+    ConditionStatus, Decision, Hold, HpaPath, Memory, Outcome, Replicas, ScaleEvents, Semantics, Timestamp,
     Workload, WorkloadPolicy,
     hpa::{
         ChangeBefore, ConditionReason, ConditionType, Conditions, HpaState, RoundError, RoundStatus,
@@ -49,7 +49,9 @@ pub(crate) enum ZeroMark {
 impl Memory {
     /// Begins a round with what the target answered, and hands the workload on to [`evaluate`](crate::evaluate).
     ///
-    /// Under the HPA's semantics a target seen for the first time starts the log of recommendations with its own count.
+    /// Another headroom holds nothing where this one never set the count: it may have been this one, by a state that was
+    /// lost. Under the HPA's semantics a target seen for the first time starts the log of recommendations with its own
+    /// count.
     ///
     /// # Errors
     /// When the target could not be read: the round is over, with this status.
@@ -60,9 +62,14 @@ impl Memory {
         now: Timestamp,
     ) -> Result<Workload, RoundStatus> {
         self.arrive(now);
-        if let Ok(workload) = &read {
-            self.resets.notice(workload, now);
-        }
+        let read = read.map(|mut workload| {
+            if self.last_change.is_none() {
+                let is_second = |hold: &Hold| matches!(hold, Hold::SecondHeadroom { .. });
+                workload.holds.retain(|hold| !is_second(hold));
+            }
+            self.resets.notice(&workload, now);
+            workload
+        });
         let Semantics::Hpa(path) = policy.semantics else {
             self.hpa = None;
             return read.map_err(|TargetUnreadable| self.status(false, Some(RoundError::TargetUnreadable)));

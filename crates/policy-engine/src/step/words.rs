@@ -170,6 +170,7 @@ impl Reason {
             Self::ClockWentBack => "clock_went_back",
             Self::Paused => "paused",
             Self::SecondScaler => "second_scaler",
+            Self::SecondHeadroom => "second_headroom",
             Self::BeingDeleted => "being_deleted",
             Self::Off => "off",
         }
@@ -206,6 +207,7 @@ impl fmt::Display for Reason {
             Self::ClockWentBack => "the clock went back",
             Self::Paused => "scaling is paused",
             Self::SecondScaler => "something else scales the target too",
+            Self::SecondHeadroom => "another headroom scales the target too",
             Self::BeingDeleted => "the target is being deleted",
             Self::Off => "somebody set the count to zero",
         })

@@ -197,7 +197,9 @@ fn who_wrote_the_count_is_told_by_its_owner() {
         };
         state_of(&owned, []).workload.origin
     };
-    assert_eq!(by(Some("headroom")), CountOrigin::WrittenByHeadroom);
+    for headroom in ["headroom", "headroom-1a2b3c4d"] {
+        assert_eq!(by(Some(headroom)), CountOrigin::WrittenByHeadroom);
+    }
     assert_eq!(by(Some("kubectl")), CountOrigin::WrittenByOthers);
     assert_eq!(by(None), CountOrigin::Read);
 }
@@ -222,7 +224,7 @@ fn a_count_came_with_a_deploy_where_its_owner_wrote_the_template_too_and_is_not_
     let at = Some(before(20));
     assert_eq!(of("helm", true, at), Some(deploy));
     assert_eq!(of("helm", false, at), None, "a count alone");
-    assert_eq!(of("headroom", true, at), None);
+    assert_eq!(of("headroom-1a2b3c4d", true, at), None);
     assert_eq!(of("helm", true, None), None, "nobody knows which one it was");
 }
 
@@ -353,4 +355,25 @@ fn pods_are_told_of_one_by_one_where_they_are_asked_for() {
         told.iter()
             .all(|pod| pod.phase == PodPhase::Running && pod.started_at == Some(before(999)))
     );
+}
+
+#[test]
+fn a_count_that_another_headroom_set_last_tells_of_it_and_one_of_before_states_had_names_does_not() {
+    let own = FieldManager::of_state("1a2b3c4d").unwrap();
+    let seen = |manager: Option<&str>| {
+        let owned = Scalable {
+            replicas_owner: manager.map(|manager| FieldOwner {
+                manager: manager.into(),
+                at: None,
+                wrote_template: false,
+            }),
+            ..object(3)
+        };
+        guards::second_headroom(&owned, &own)
+    };
+    let by = "headroom-0a0b0c0d".into();
+    assert_eq!(seen(Some("headroom-0a0b0c0d")), Some(Hold::SecondHeadroom { by }));
+    for other in [Some("headroom-1a2b3c4d"), Some("headroom"), Some("kubectl"), None] {
+        assert_eq!(seen(other), None, "{other:?}");
+    }
 }

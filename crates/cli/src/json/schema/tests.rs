@@ -140,6 +140,9 @@ fn full() -> DecisionRecord {
                 name: "HorizontalPodAutoscaler/api".into(),
                 wants: None,
             },
+            Hold::SecondHeadroom {
+                by: "headroom-1a2b3c4d".into(),
+            },
             Hold::BeingDeleted,
             Hold::FailingToStart {
                 failing: Replicas::new(2),

@@ -9,6 +9,7 @@ pub(super) fn what(condition: &RaisedCondition) -> String {
         RaisedCondition::FailingToStart { .. } | RaisedCondition::FleetBrake => condition.to_string(),
         RaisedCondition::Flapping { .. } => "the count turns around too often".to_owned(),
         RaisedCondition::SecondScaler { name } => format!("{name} scales it too"),
+        RaisedCondition::SecondHeadroom { by } => format!("another headroom, {by}, scales it too"),
         RaisedCondition::Contested { by: Some(by) } => format!("{by} keeps setting another count"),
         RaisedCondition::Contested { by: None } => "somebody else keeps setting another count".to_owned(),
         RaisedCondition::CountReset { by } => format!("{by} set the count back"),
@@ -35,6 +36,9 @@ pub(super) const fn meanwhile(condition: &RaisedCondition) -> &'static str {
         RaisedCondition::FailingToStart { .. } => "nothing is added until replicas start and stay up",
         RaisedCondition::Flapping { .. } => "nothing is removed until the count has turned around less often",
         RaisedCondition::SecondScaler { .. } => "nothing is changed until only one of the two is left",
+        RaisedCondition::SecondHeadroom { .. } => {
+            "nothing is changed until it is taken from the policies of one of the two, and another count is set once by hand"
+        }
         RaisedCondition::Contested { .. } => "nothing is removed until the count is left alone",
         RaisedCondition::CountReset { .. } => {
             "the count from before the deploy is set again, once a minute at most"

@@ -48,7 +48,10 @@ fn lasting(hold: Hold) -> Hold {
         Hold::FleetBrake { .. } => Hold::FleetBrake {
             until: Timestamp::MAX,
         },
-        Hold::SecondScaler { .. } | Hold::BeingDeleted | Hold::FailingToStart { .. } => hold,
+        Hold::SecondScaler { .. }
+        | Hold::SecondHeadroom { .. }
+        | Hold::BeingDeleted
+        | Hold::FailingToStart { .. } => hold,
     }
 }
 
@@ -96,7 +99,13 @@ fn what_holds_the_hpa_is_what_people_asked_for_and_what_forbids_writing() {
         .map(|hold| hold.reason().code())
         .collect();
     codes.dedup();
-    let expected = ["paused", "second_scaler", "being_deleted", "scale_down_held"];
+    let expected = [
+        "paused",
+        "second_scaler",
+        "second_headroom",
+        "being_deleted",
+        "scale_down_held",
+    ];
     assert_eq!(codes, expected);
 }
 

@@ -6,6 +6,7 @@ use super::{Step, bound_says};
 use crate::{
     Asks, Bound, BoundSource, Direction, End, Hold, HoldSource, MetricNeed, NeededValues, Observation,
     Obstacle, Proposal, Replicas, Terms, WhyNot,
+    hold::ONE_HEADROOM,
     step::{why_not::Side, words::Span},
 };
 
@@ -223,6 +224,9 @@ fn once_over(hold: &Hold) -> String {
     match hold {
         Hold::Paused { .. } => "somebody resumes scaling".to_owned(),
         Hold::SecondScaler { name, .. } => format!("{name} or headroom is the only one that scales it"),
+        Hold::SecondHeadroom { by } => {
+            format!("somebody else than {by} sets the count: {ONE_HEADROOM}")
+        }
         Hold::BeingDeleted => "there is a target that is not being deleted".to_owned(),
         Hold::FailingToStart { .. } => "replicas start and stay up".to_owned(),
         Hold::ScaleDownHeld { by, .. } => match by {

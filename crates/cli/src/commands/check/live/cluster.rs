@@ -7,7 +7,7 @@ use headroom_actuator::ScaleTarget;
 use headroom_autoscaler::{
     ClusterProbe, Configuration, DecisionRecord, MetricOrigin, Mode, Needs, Verdict, WorkloadSettings,
 };
-use headroom_cluster::{FIELD_MANAGER, Need, ObjectName, Objects, Pod, PodMetrics, Requests, Scalable};
+use headroom_cluster::{FieldManager, Need, ObjectName, Objects, Pod, PodMetrics, Requests, Scalable};
 use headroom_policy_engine::{Timestamp, hpa::Selector};
 
 use super::findings::{Answer, Finding};
@@ -193,8 +193,12 @@ async fn of_target(
 /// Who wrote the count; nothing where nobody says that it did.
 fn owner(scalable: &Scalable) -> Option<(Answer, String)> {
     let owner = scalable.replicas_owner.as_ref()?;
-    Some(if &*owner.manager == FIELD_MANAGER {
-        (Answer::Ok, "spec.replicas was set by headroom last".to_owned())
+    Some(if FieldManager::is_headroom(&owner.manager) {
+        let text = format!(
+            "spec.replicas was set by headroom last (field manager {})",
+            owner.manager
+        );
+        (Answer::Ok, text)
     } else {
         let text = format!(
             "spec.replicas was set by `{}` last; where that is a deploy, take the field out of its manifest, or each \

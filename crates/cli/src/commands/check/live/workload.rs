@@ -46,7 +46,10 @@ pub(super) fn of_workload(record: &DecisionRecord) -> Vec<Finding> {
 /// What somebody has to look at: another scaler, and every problem.
 fn of_conditions(record: &DecisionRecord) -> impl Iterator<Item = (Answer, &'static str, String)> + '_ {
     record.conditions.iter().map(|condition| {
-        let is_scaler = matches!(condition, RaisedCondition::SecondScaler { .. });
+        let is_scaler = matches!(
+            condition,
+            RaisedCondition::SecondScaler { .. } | RaisedCondition::SecondHeadroom { .. }
+        );
         let part = if is_scaler { "scaler" } else { "problem" };
         (Answer::Look, part, condition.to_string())
     })
