@@ -22,7 +22,7 @@ use lettre::{
 use thiserror::Error;
 
 pub use self::{
-    addresses::{AddressesError, check_mail_addresses},
+    addresses::{AddressesError, check_mail_recipients, check_mail_sender},
     server::{SmtpUrlError, check_smtp_url},
 };
 use self::{
@@ -140,9 +140,9 @@ impl EmailNotifier {
         };
         let server = Server::parse(read(&self.options.smtp)?.reveal(), plaintext).map_err(refused)?;
         let from = addresses::parse_one(read(&self.options.from)?.reveal());
-        let from = from.map_err(|error| refused(format!("the sender: {error}")))?;
+        let from = from.map_err(|error| misaddressed("the sender", &error))?;
         let to = addresses::parse(read(&self.options.to)?.reveal());
-        let to = to.map_err(|error| refused(format!("the recipients: {error}")))?;
+        let to = to.map_err(|error| misaddressed("the recipients", &error))?;
         Ok((server, from, to))
     }
 
@@ -244,6 +244,12 @@ pub fn mail_html(message: &Message, style: &Style) -> Option<String> {
 
 fn read(secret: &SecretReader) -> Result<Hidden, SendError> {
     secret.read().map_err(|reason| SendError::Unanswered { reason })
+}
+
+fn misaddressed(whose: &str, error: &AddressesError) -> SendError {
+    refused(format!(
+        "{whose}: {error}; write ops@example.com or \"김민수\" <ops@example.com>"
+    ))
 }
 
 fn refused(reason: impl fmt::Display) -> SendError {

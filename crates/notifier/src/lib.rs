@@ -27,8 +27,8 @@ pub use channel::{Language, Message, Notifier, Receipt, SendError, Style};
 #[cfg(any(test, feature = "testing"))]
 pub use email::mail_html;
 pub use email::{
-    AddressesError, EmailError, EmailNotifier, EmailOptions, SmtpUrlError, check_mail_addresses,
-    check_smtp_url,
+    AddressesError, EmailError, EmailNotifier, EmailOptions, SmtpUrlError, check_mail_recipients,
+    check_mail_sender, check_smtp_url,
 };
 pub use event::{Change, Digest, Event, EventKind, Failure, Unknown, UnknownMetric, WorkloadDigest};
 pub use heartbeat::{Heartbeat, HeartbeatOptions};

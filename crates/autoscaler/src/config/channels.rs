@@ -1,5 +1,7 @@
 //! Who is told: channels and their settings, and which of them a workload names.
 
+mod mail;
+
 use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 
 use headroom_notifier::{
@@ -14,7 +16,7 @@ use super::{
     lint::Lint,
     place::Place,
     problem::{Finding, ProblemKind},
-    raw::{self, RawChannel, RawEmail, RawNotify, RawSlack, RawWebhook, RawWorkload, WebhookForm},
+    raw::{self, RawChannel, RawNotify, RawSlack, RawWebhook, RawWorkload, WebhookForm},
     reader::{Reader, absent, conflict},
     schedules,
     servers::{check_name, unknown_name},
@@ -64,7 +66,7 @@ pub(super) fn channels(raw: &RawNotify, reader: &mut Reader<'_>) -> (NotifySetti
     }
     for (name, email) in listed(raw.email.as_ref()) {
         all.add("email", name, email.channel(), reader, |reader| {
-            self::email(name, email, reader)
+            mail::email(name, email, reader)
         });
     }
     for (name, webhook) in listed(raw.webhook.as_ref()) {
@@ -209,41 +211,6 @@ fn slack(name: &At<String>, raw: &RawSlack, reader: &mut Reader<'_>) -> Option<M
     }
 }
 
-fn email(name: &At<String>, raw: &RawEmail, reader: &mut Reader<'_>) -> Option<Medium> {
-    let smtp = given(name, "smtp", raw.smtp.as_ref(), "\"env:SMTP_URL\"", reader);
-    let from = given(
-        name,
-        "from",
-        raw.from.as_ref(),
-        "\"headroom@example.com\"",
-        reader,
-    );
-    let to = given(name, "to", raw.to.as_ref(), "\"ops@example.com\"", reader);
-    let smtp = smtp.and_then(|text| reader.secret("smtp", text));
-    let from = from.and_then(|text| addresses("from", text, reader));
-    let to = to.and_then(|text| addresses("to", text, reader));
-    let ca = optional("ca", raw.ca.as_ref(), reader);
-    let from = match from? {
-        Secret::Plain(PlainSecret(address)) => address,
-        Secret::Env(_) | Secret::File(_) => {
-            let place = raw.from.as_ref().map(|text| text.place).unwrap_or_default();
-            let finding = Finding::new(
-                ProblemKind::BadValue,
-                "`from` is an address, and not where one stands",
-            );
-            reader.report(finding.at(place).help("write from = \"headroom@example.com\""));
-            return None;
-        }
-    };
-    Some(Medium::Email {
-        smtp: smtp?,
-        from,
-        to: to?,
-        ca: ca?,
-        allow_plaintext: is_set(raw.allow_plaintext.as_ref()),
-    })
-}
-
 fn webhook(name: &At<String>, raw: &RawWebhook, reader: &mut Reader<'_>) -> Option<Medium> {
     let allow_http = is_set(raw.allow_http.as_ref());
     let url = |reader: &mut Reader<'_>| match &raw.url {
@@ -370,42 +337,6 @@ fn address(key: &str, text: &At<SecretText>, allow_http: bool, reader: &mut Read
             Finding::new(ProblemKind::BadValue, message)
                 .at(text.place)
                 .help(help),
-        );
-        return None;
-    }
-    Some(secret)
-}
-
-fn addresses(key: &str, text: &At<String>, reader: &mut Reader<'_>) -> Option<Secret> {
-    let secret = reader.place_of_secret(key, &text.value, text.place)?;
-    let Secret::Plain(_) = &secret else {
-        return Some(secret);
-    };
-    let is_address = |written: &str| {
-        // `Name <address>`, or the address alone.
-        let address = match written.split_once('<') {
-            Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
-            None => written,
-        };
-        address.split_once('@').is_some_and(|(user, domain)| {
-            let is_plain = |part: &str| {
-                !part.is_empty()
-                    && !part.contains(|symbol: char| symbol.is_whitespace() || symbol.is_control())
-            };
-            is_plain(user) && is_plain(domain)
-        })
-    };
-    let bad = text
-        .value
-        .split(',')
-        .map(str::trim)
-        .find(|address| !is_address(address));
-    if let Some(bad) = bad {
-        let finding = Finding::new(ProblemKind::BadValue, format!("`{bad}` is no mail address"));
-        reader.report(
-            finding
-                .at(text.place)
-                .help("write \"a@example.com, b@example.com\", or \"env:NAME\""),
         );
         return None;
     }

@@ -10,7 +10,7 @@ pub enum AddressesError {
     #[error("there is no mail address")]
     Empty,
     /// One of them is none.
-    #[error("`{text}` is no mail address; write ops@example.com or \"김민수\" <ops@example.com>")]
+    #[error("`{text}` is no mail address")]
     Malformed {
         /// What stands there.
         text: String,
@@ -23,36 +23,72 @@ pub enum AddressesError {
     },
 }
 
-/// Checks a list of mail addresses, separated by commas, each with or without a name before it.
+/// Checks a list of recipients: mail addresses separated by commas, each with or without a name before it.
 ///
 /// # Errors
-/// When there is none, or one of them is none.
-pub fn check_mail_addresses(text: &str) -> Result<(), AddressesError> {
-    parse(text).map(drop)
+/// Everything that is wrong with it, in the order in which it stands.
+pub fn check_mail_recipients(text: &str) -> Result<(), Vec<AddressesError>> {
+    let (all, malformed) = read(text);
+    complain(malformed, all.is_empty().then_some(AddressesError::Empty))
+}
+
+/// Checks a sender: one mail address, with or without a name before it.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check_mail_sender(text: &str) -> Result<(), Vec<AddressesError>> {
+    let (all, malformed) = read(text);
+    complain(malformed, one(all).err())
+}
+
+fn complain(
+    malformed: Vec<AddressesError>,
+    other: Option<AddressesError>,
+) -> Result<(), Vec<AddressesError>> {
+    // What is malformed may be what is missing.
+    let all = if malformed.is_empty() {
+        other.into_iter().collect()
+    } else {
+        malformed
+    };
+    if all.is_empty() { Ok(()) } else { Err(all) }
 }
 
 /// The addresses in `text`, each once, in the order in which they stand.
 pub(super) fn parse(text: &str) -> Result<Vec<Mailbox>, AddressesError> {
-    let mut all: Vec<Mailbox> = Vec::new();
-    for part in parts(text) {
-        let mailbox = mailbox(part)?;
-        if !all.iter().any(|known| is_same(&known.email, &mailbox.email)) {
-            all.push(mailbox);
-        }
+    let (all, malformed) = read(text);
+    match malformed.into_iter().next() {
+        Some(error) => Err(error),
+        None if all.is_empty() => Err(AddressesError::Empty),
+        None => Ok(all),
     }
-    if all.is_empty() {
-        return Err(AddressesError::Empty);
-    }
-    Ok(all)
 }
 
 /// The one address in `text`.
 pub(super) fn parse_one(text: &str) -> Result<Mailbox, AddressesError> {
-    let mut all = parse(text)?;
-    match (all.pop(), all.len()) {
-        (Some(mailbox), 0) => Ok(mailbox),
-        (_, others) => Err(AddressesError::Several { found: others + 1 }),
+    one(parse(text)?)
+}
+
+fn one(mut all: Vec<Mailbox>) -> Result<Mailbox, AddressesError> {
+    let found = all.len();
+    match (all.pop(), found) {
+        (Some(mailbox), 1) => Ok(mailbox),
+        (None, _) => Err(AddressesError::Empty),
+        (Some(_), _) => Err(AddressesError::Several { found }),
     }
+}
+
+/// The addresses in `text`, each once, and what is none.
+fn read(text: &str) -> (Vec<Mailbox>, Vec<AddressesError>) {
+    let (mut all, mut malformed): (Vec<Mailbox>, Vec<_>) = Default::default();
+    for part in parts(text) {
+        match mailbox(part) {
+            Ok(mailbox) if all.iter().any(|known| is_same(&known.email, &mailbox.email)) => {}
+            Ok(mailbox) => all.push(mailbox),
+            Err(error) => malformed.push(error),
+        }
+    }
+    (all, malformed)
 }
 
 /// The texts between commas that are not quoted, without those that are empty.
@@ -155,5 +191,24 @@ mod tests {
             Err(AddressesError::Several { found: 2 })
         );
         assert!(parse_one("headroom <a@example.com>").is_ok());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named_at_once() {
+        let malformed = |text: &str| AddressesError::Malformed {
+            text: text.to_owned(),
+        };
+        assert_eq!(
+            check_mail_recipients("ops, on call <ops@example.com>, a@b@c"),
+            Err(vec![malformed("ops"), malformed("a@b@c")])
+        );
+        assert_eq!(check_mail_recipients(" ,"), Err(vec![AddressesError::Empty]));
+        assert_eq!(check_mail_recipients("\"Ops, first\" <ops@example.com>"), Ok(()));
+        assert_eq!(check_mail_sender("headroom <a@example.com>"), Ok(()));
+        assert_eq!(check_mail_sender("headroom"), Err(vec![malformed("headroom")]));
+        assert_eq!(
+            check_mail_sender("a@example.com, b@example.com"),
+            Err(vec![AddressesError::Several { found: 2 }])
+        );
     }
 }
