@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use headroom_policy_engine::Timestamp;
 use reqwest::{
-    Method, Url,
+    Method,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use sha2::{Digest as _, Sha256};
@@ -25,7 +25,6 @@ use crate::{
     channel::LONGEST,
     http::{Address, Http, Request, Secrets, Wanted, headers, read_secret, secret_header},
     progress::Progress,
-    words::MAX_URL,
 };
 
 /// Where PagerDuty takes events. Accounts in the EU have `https://events.eu.pagerduty.com/v2/enqueue`.
@@ -321,30 +320,4 @@ fn rfc3339(at: Timestamp) -> String {
 /// `value` where it is a number that JSON can say.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
-}
-
-/// `url` as RFC 3986 has it, where it leads to a page and is not longer than links are.
-fn page(url: &str) -> Option<String> {
-    let url = Url::parse(url.trim()).ok()?;
-    let is_page = matches!(url.scheme(), "http" | "https") && url.has_host();
-    if !is_page {
-        return None;
-    }
-    let query = url.query().map(|query| format!("?{query}"));
-    let fragment = url.fragment().map(|fragment| format!("#{fragment}"));
-    let rest = [Some(url.path().to_owned()), query, fragment];
-    let rest: String = rest.into_iter().flatten().collect();
-    let encoded: String = rest.chars().map(encoded).collect();
-    let page = format!("{}{encoded}", url.origin().ascii_serialization());
-    (page.len() <= MAX_URL).then_some(page)
-}
-
-/// A character of a path or of what follows it, as RFC 3986 has it.
-fn encoded(char: char) -> String {
-    if char.is_ascii_alphanumeric() || "-._~:/?#@!$&'()*+,;=%".contains(char) {
-        return char.to_string();
-    }
-    let mut bytes = [0; 4];
-    let bytes = char.encode_utf8(&mut bytes).bytes();
-    bytes.map(|byte| format!("%{byte:02X}")).collect()
 }

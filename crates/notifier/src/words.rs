@@ -21,7 +21,10 @@ use std::time::Duration;
 use headroom_policy_engine::{Timestamp, WorkloadId};
 use jiff::{Zoned, tz::TimeZone};
 
-pub(crate) use self::cut::{cut, one_line, utf16_len};
+pub(crate) use self::{
+    cut::{cut, one_line, utf16_len},
+    facts::page,
+};
 use self::{group::Group, next::Next};
 pub use self::{label::Label, mark::Mark};
 use crate::{Event, Failure, Language, Notice, Stage, Style, UnknownMetric};
@@ -91,7 +94,7 @@ pub struct Fact {
 pub struct Link {
     /// What is there.
     pub label: &'static str,
-    /// Its address.
+    /// Its address, which is one of a page: `http` or `https`, in ASCII, without a login.
     pub url: String,
 }
 

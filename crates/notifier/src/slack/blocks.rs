@@ -122,10 +122,7 @@ fn list(text: &Text) -> Vec<String> {
 
 /// When, how to learn more, and where to look.
 fn last(text: &Text) -> Vec<String> {
-    let links = text
-        .links
-        .iter()
-        .filter_map(|to| link(&to.url, to.label, MAX_ELEMENT));
+    let links = text.links.iter().filter_map(|to| link(to, MAX_ELEMENT));
     [escaped(&text.at, MAX_ELEMENT), code(&text.command, MAX_ELEMENT)]
         .into_iter()
         .chain(links)

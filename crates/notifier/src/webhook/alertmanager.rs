@@ -9,10 +9,10 @@ use headroom_policy_engine::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{page, rfc3339};
+use super::rfc3339;
 use crate::{
     Notice, Stage, Style, Text,
-    words::{cut, one_line},
+    words::{cut, one_line, page},
 };
 
 /// Where alerts are taken.

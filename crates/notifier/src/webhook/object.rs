@@ -12,7 +12,7 @@ use self::event::EventObject;
 use super::rfc3339;
 use crate::{
     Language, Message, Notice, Severity, Stage, Style, Text,
-    words::{cut, utf16_len},
+    words::{cut, page, utf16_len},
 };
 
 /// The version of the object.
@@ -195,8 +195,8 @@ impl NoticeObject {
             is_test: notice.is_test,
             event: EventObject::of(&notice.event),
             command: text.command.clone(),
-            runbook: notice.links.runbook.as_deref().map(shortened),
-            dashboard: notice.links.dashboard.as_deref().map(shortened),
+            runbook: notice.links.runbook.as_deref().and_then(page),
+            dashboard: notice.links.dashboard.as_deref().and_then(page),
             text: TextObject::of(text, style.language),
         }
     }

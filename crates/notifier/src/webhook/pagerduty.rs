@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{hash, page, rfc3339};
+use super::{hash, rfc3339};
 use crate::{
     Notice, Severity, Stage, Style, Text,
     words::{cut, utf16_len},
@@ -66,7 +66,7 @@ fn trigger(notice: &Notice, text: &Text, key: &str) -> Value {
     let links: Vec<Value> = text
         .links
         .iter()
-        .filter_map(|link| page(&link.url).map(|href| json!({ "href": href, "text": link.label })))
+        .map(|link| json!({ "href": link.url, "text": link.label }))
         .collect();
     let mut event = json!({
         "event_action": "trigger",

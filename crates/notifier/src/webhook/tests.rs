@@ -324,20 +324,13 @@ fn a_key_that_no_header_may_have_is_stood_for() {
 }
 
 #[test]
-fn a_link_is_one_as_rfc_3986_has_it_or_none() {
-    assert_eq!(
-        page("https://user:pass@g.example/d?var-x[]=a|b&y={z}#한").as_deref(),
-        Some("https://g.example/d?var-x%5B%5D=a%7Cb&y=%7Bz%7D#%ED%95%9C")
-    );
-    for url in [
-        "",
-        "javascript:x",
-        "ftp://x.example/",
-        "https://",
-        &format!("https://x.example/{}", "x".repeat(2000)),
-    ] {
-        assert_eq!(page(url), None, "{url}");
-    }
+fn what_leads_to_no_page_is_no_link_of_an_object_either() {
+    let mut notice = scaled();
+    notice.links.runbook = Some("javascript:alert(1)".into());
+    notice.links.dashboard = Some("https://user:pass@g.example/d|1".into());
+    let object = object::of(&Message::of(notice), &style(Language::En));
+    assert_eq!(object["notices"][0]["runbook"], Value::Null);
+    assert_eq!(object["notices"][0]["dashboard"], "https://g.example/d%7C1");
 }
 
 #[tokio::test]

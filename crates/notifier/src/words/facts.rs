@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use headroom_policy_engine::{Operator, Timestamp};
+use url::Url;
 
-use super::{Clock, Fact, Label, Link, MAX_URL, MAX_VALUE, Words, cut, one_line, utf16_len};
+use super::{Clock, Fact, Label, Link, MAX_URL, MAX_VALUE, Words, cut, one_line};
 use crate::{Event, Notice, Stage};
 
 /// The single values.
@@ -92,14 +93,12 @@ fn of_operator(
     }
 }
 
-/// Where to look further.
+/// Where to look further, as far as it can be followed.
 pub(super) fn links(notice: &Notice, words: &dyn Words) -> Vec<Link> {
     let link = |label, url: &Option<Arc<str>>| {
-        let url = url.as_deref()?;
-        let is_whole = utf16_len(url) <= MAX_URL && one_line(url) == url;
-        is_whole.then(|| Link {
+        Some(Link {
             label: words.label(label),
-            url: url.to_owned(),
+            url: page(url.as_deref()?)?,
         })
     };
     [
@@ -109,4 +108,57 @@ pub(super) fn links(notice: &Notice, words: &dyn Words) -> Vec<Link> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// `url` as RFC 3986 has it and without a login, where it leads to a page and is not longer than links are.
+pub(crate) fn page(url: &str) -> Option<String> {
+    let url = Url::parse(url.trim()).ok()?;
+    let is_page = matches!(url.scheme(), "http" | "https") && url.has_host();
+    if !is_page {
+        return None;
+    }
+    let query = url.query().map(|query| format!("?{query}"));
+    let fragment = url.fragment().map(|fragment| format!("#{fragment}"));
+    let rest = [Some(url.path().to_owned()), query, fragment];
+    let rest: String = rest.into_iter().flatten().collect();
+    let encoded: String = rest.chars().map(encoded).collect();
+    let page = format!("{}{encoded}", url.origin().ascii_serialization());
+    (page.len() <= MAX_URL).then_some(page)
+}
+
+/// A character of a path or of what follows it, as RFC 3986 has it.
+fn encoded(char: char) -> String {
+    if char.is_ascii_alphanumeric() || "-._~:/?#@!$&'()*+,;=%".contains(char) {
+        return char.to_string();
+    }
+    let mut bytes = [0; 4];
+    let bytes = char.encode_utf8(&mut bytes).bytes();
+    bytes.map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_one_as_rfc_3986_has_it_or_none() {
+        assert_eq!(
+            page("https://user:pass@g.example/d?var-x[]=a|b&y={z}#한").as_deref(),
+            Some("https://g.example/d?var-x%5B%5D=a%7Cb&y=%7Bz%7D#%ED%95%9C")
+        );
+        assert_eq!(
+            page("HTTPS://g.example/`<>\" x").as_deref(),
+            Some("https://g.example/%60%3C%3E%22%20x")
+        );
+        for url in [
+            "",
+            "javascript:x",
+            "!here",
+            "ftp://x.example/",
+            "https://",
+            &format!("https://x.example/{}", "x".repeat(2000)),
+        ] {
+            assert_eq!(page(url), None, "{url}");
+        }
+    }
 }
