@@ -185,19 +185,22 @@ impl Outbox for Store {
 fn waiting(connection: &Connection, channel: &ChannelName) -> Result<Vec<Waiting>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, notice, incident, workload, kind, severity, phase, put_at, attempts, claimed, retry_at, route,
-             passed_on, bytes
+             passed_on, bytes, opened_as
          FROM outbox WHERE channel = ?1 ORDER BY id",
     )?;
     let rows = statement.query_map([channel.as_str()], |row| {
         let workload = row.get_ref(3)?.as_str_or_null()?;
         let route = row.get_ref(11)?.as_str_or_null()?;
+        // What cannot be understood is urgent, so that it is looked at and found unreadable.
+        let kind = EventKind::named(row.get_ref(4)?.as_str()?).unwrap_or(EventKind::Error);
+        let opened_as = row.get_ref(14)?.as_str_or_null()?;
         Ok(Waiting {
             row: RowId(row.get(0)?),
             id: NoticeId(row.get(1)?),
             incident: row.get(2)?,
             workload: workload.and_then(|workload| workload.parse().ok()),
-            // What cannot be understood is urgent, so that it is looked at and found unreadable.
-            kind: EventKind::named(row.get_ref(4)?.as_str()?).unwrap_or(EventKind::Error),
+            kind,
+            opened_as: opened_as.and_then(EventKind::named).unwrap_or(kind),
             severity: Severity::named(row.get_ref(5)?.as_str()?).unwrap_or(Severity::Critical),
             phase: Phase::named(row.get_ref(6)?.as_str()?).unwrap_or(Phase::Once),
             put_at: moment(row, 7)?,
@@ -292,11 +295,12 @@ fn insert(
     } else {
         Some(json("a route", route)?)
     };
+    let opened_as = notice.event.opened_as();
     transaction
         .prepare_cached(
             "INSERT INTO outbox (channel, notice, incident, workload, kind, severity, phase, put_at, attempts, route,
-                 passed_on, bytes, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, 0, ?10, ?11)
+                 passed_on, bytes, body, opened_as)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, 0, ?10, ?11, ?12)
              ON CONFLICT (channel, notice) DO NOTHING",
         )?
         .execute(params![
@@ -311,6 +315,7 @@ fn insert(
             route,
             u32::try_from(body.len()).unwrap_or(u32::MAX),
             body,
+            (opened_as != notice.kind()).then(|| opened_as.code()),
         ])?;
     Ok(())
 }
@@ -385,8 +390,8 @@ fn pass_on(
         transaction
             .prepare_cached(
                 "INSERT INTO outbox (channel, notice, incident, workload, kind, severity, phase, put_at, attempts,
-                     route, passed_on, bytes, body)
-                 SELECT ?2, notice, incident, workload, kind, severity, phase, ?3, 0, ?4, 0, bytes, body
+                     route, passed_on, bytes, body, opened_as)
+                 SELECT ?2, notice, incident, workload, kind, severity, phase, ?3, 0, ?4, 0, bytes, body, opened_as
                  FROM outbox WHERE id = ?1
                  ON CONFLICT (channel, notice) DO NOTHING",
             )?

@@ -4,19 +4,20 @@
 pub(super) const APPLICATION: i64 = 0x6864_726d;
 
 /// The version of the tables. A file with a higher one was written by a newer headroom.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// The first version there was.
 pub(super) const FIRST: i64 = 1;
 
 /// What makes each version the next one, from the first on. What is in the columns stays: records and memories carry
 /// versions of their own.
-pub(super) const UPGRADES: [&str; 5] = [
+pub(super) const UPGRADES: [&str; 6] = [
     KEEP_EXTENDED_ASIDE,
     ADD_BRAKE,
     ADD_TARGET,
     ADD_OUTBOX,
     ADD_IDENTITY,
+    ADD_OPENED_AS,
 ];
 
 /// From 1: what a pass extends stands side by side with the memory, and before it.
@@ -114,6 +115,13 @@ CREATE TABLE identity (
 INSERT INTO identity VALUES (1, lower(hex(randomblob(4))));
 ";
 
+/// From 6: what kind of event began what is told. What ends under another name says so itself.
+const ADD_OPENED_AS: &str = "
+ALTER TABLE outbox ADD COLUMN opened_as TEXT;
+UPDATE outbox SET opened_as = 'paused' WHERE kind = 'resumed';
+UPDATE outbox SET opened_as = json_extract(body, '$.event.recovered.from') WHERE kind = 'recovered' AND json_valid(body);
+";
+
 /// The tables of this version. Large columns come last, so that looking at the others does not read them.
 pub(super) const TABLES: &str = "
 CREATE TABLE workload (
@@ -191,6 +199,8 @@ CREATE TABLE outbox (             -- what people are told, until a channel took 
     passed_on INTEGER NOT NULL,
     bytes     INTEGER NOT NULL,   -- the length of `body`, so that it need not be read
     body      TEXT NOT NULL,      -- JSON
+    opened_as TEXT,               -- the kind of event that began it, where that is another than `kind`; else it costs
+                                  -- nothing behind `body`
     UNIQUE (channel, notice)
 );
 CREATE INDEX outbox_by_channel ON outbox (channel, id);

@@ -210,6 +210,8 @@ pub struct Waiting {
     pub workload: Option<WorkloadId>,
     /// What kind of event it is.
     pub kind: EventKind,
+    /// [`crate::Event::opened_as`]: what kind of event began it.
+    pub opened_as: EventKind,
     /// How soon somebody has to look.
     pub severity: Severity,
     /// Whether it goes on.
@@ -240,6 +242,7 @@ impl Waiting {
             incident: notice.incident().into(),
             workload: notice.workload.clone(),
             kind: notice.kind(),
+            opened_as: notice.event.opened_as(),
             severity: notice.severity,
             phase: notice.stage.into(),
             put_at,

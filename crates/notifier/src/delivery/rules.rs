@@ -88,36 +88,18 @@ impl ChannelRules {
         if notice.is_test {
             return true;
         }
-        let told = |kind| self.on.as_ref().is_none_or(|on| on.contains(&kind));
         let closes = matches!(notice.stage, Stage::Closed { .. });
-        let is_told = told(notice.kind()) || (closes && told(notice.event.opened_as()));
+        let is_told = self.names(notice.kind()) || (closes && self.names(notice.event.opened_as()));
         is_told && (closes || notice.severity >= self.least)
     }
 
     /// Whether the end of something is told for itself, of which the channel is not told that it began.
     pub(super) fn tells_end_alone(&self, waiting: &Waiting) -> bool {
-        let Some(on) = &self.on else {
-            return false;
-        };
-        let opening = match waiting.kind {
-            EventKind::Resumed => EventKind::Paused,
-            EventKind::Recovered if waiting.incident.ends_with("/fallback") => EventKind::Fallback,
-            EventKind::Recovered => EventKind::Blind,
-            EventKind::Scaled
-            | EventKind::AtMax
-            | EventKind::AtMin
-            | EventKind::Fallback
-            | EventKind::Held
-            | EventKind::ResetBy
-            | EventKind::Blind
-            | EventKind::Error
-            | EventKind::Paused
-            | EventKind::Overridden
-            | EventKind::PolicyChanged
-            | EventKind::Threshold
-            | EventKind::Digest => return false,
-        };
-        on.contains(&waiting.kind) && !on.contains(&opening)
+        self.names(waiting.kind) && !self.names(waiting.opened_as)
+    }
+
+    fn names(&self, kind: EventKind) -> bool {
+        self.on.as_ref().is_none_or(|on| on.contains(&kind))
     }
 }
 
@@ -126,7 +108,8 @@ mod tests {
     use super::*;
     use crate::{
         Event, Unknown,
-        testing::{notice, rules, scaled},
+        delivery::RowId,
+        testing::{AT, notice, rules, scaled},
     };
 
     #[track_caller]
@@ -170,5 +153,26 @@ mod tests {
         );
         check(&[EventKind::Paused], Severity::Info, &end(Event::Resumed), true);
         check(&[EventKind::Recovered], Severity::Info, &fallback, true);
+    }
+
+    #[test]
+    fn an_end_is_told_alone_where_the_channel_names_it_and_not_its_beginning() {
+        let alone = |on: &[EventKind], event| {
+            let after = Duration::from_secs(60);
+            let end = notice(Severity::Info, Stage::Closed { after }, event);
+            let rules = ChannelRules {
+                on: Some(on.iter().copied().collect()),
+                ..rules()
+            };
+            rules.tells_end_alone(&Waiting::of(&end, RowId(1), 100, AT))
+        };
+        let recovered = |from| Event::Recovered { from };
+        let both = [EventKind::Recovered, EventKind::Fallback];
+        assert!(!alone(&both, recovered(Unknown::Fallback)));
+        assert!(alone(&both, recovered(Unknown::Blind)));
+        assert!(alone(&[EventKind::Resumed], Event::Resumed));
+        assert!(!alone(&[EventKind::Resumed, EventKind::Paused], Event::Resumed));
+        assert!(!alone(&[EventKind::Paused], Event::Resumed));
+        assert!(!alone(&[EventKind::Scaled], scaled().event));
     }
 }

@@ -32,6 +32,7 @@ impl Row {
                 incident: Arc::from(incident),
                 workload: "devtrip/api".parse().ok(),
                 kind,
+                opened_as: kind,
                 severity: if marks.contains('!') {
                     Severity::Critical
                 } else {

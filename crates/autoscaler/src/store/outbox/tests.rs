@@ -1,7 +1,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use headroom_notifier::{
-    Event, Failure, Stage,
+    Event, Failure, Stage, Unknown,
     delivery::{Failing, Sent},
     testing::{AT, notice, scaled},
 };
@@ -74,6 +74,54 @@ fn what_was_put_is_read_by_the_next_process() {
     assert_eq!(store.notices(&[waiting[0].row]).unwrap(), [named("a", scaled())]);
     assert_eq!(ids(&store, "email.oncall"), ["a"]);
     assert_eq!(ids(&store, "slack.other"), [""; 0]);
+}
+
+#[test]
+fn what_began_an_end_is_kept_with_it_and_read_of_an_earlier_state_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let end = |id: &str, event| named(id, notice(Severity::Info, CLOSED, event));
+    let recovered = |from| Event::Recovered { from };
+    let ends = [
+        end("a", recovered(Unknown::Fallback)),
+        end("b", recovered(Unknown::Blind)),
+        end("c", Event::Resumed),
+        named("d", scaled()),
+    ];
+    let state = Connection::open(dir.path().join("state.db")).unwrap();
+    let earlier = include_str!("../../../tests/pass/saved/state-v6.sql");
+    state.execute_batch(earlier).unwrap();
+    let insert = |notice: &Notice, body: &str| {
+        let row = "INSERT INTO outbox (channel, notice, incident, kind, severity, phase, put_at, attempts, passed_on,
+                       bytes, body) VALUES ('slack.ops', ?1, 'a', ?2, 'info', 'closed', 0, 0, 0, 1, ?3)";
+        let columns = params![&*notice.id.0, notice.kind().code(), body];
+        state.execute(row, columns).unwrap();
+    };
+    for notice in &ends {
+        insert(notice, &serde_json::to_string(notice).unwrap());
+    }
+    insert(&end("e", recovered(Unknown::Blind)), "nothing that can be read");
+    drop(state);
+
+    let store = open(dir.path());
+    for notice in &ends {
+        put_for(&store, notice.clone(), &["email.ops"]);
+    }
+    let opened_as = |channel| -> Vec<&str> {
+        let waiting = view(&store, channel).waiting.into_iter();
+        waiting.map(|one| one.opened_as.code()).collect()
+    };
+    assert_eq!(opened_as("email.ops"), ["fallback", "blind", "paused", "scaled"]);
+    assert_eq!(
+        opened_as("slack.ops"),
+        ["fallback", "blind", "paused", "scaled", "recovered"]
+    );
+    let first = view(&store, "email.ops").waiting[0].row;
+    let pass_on = Change::PassOn {
+        row: first,
+        to: Some(("pager".into(), Vec::new())),
+    };
+    store.apply(&"email.ops".into(), &[pass_on], AT).unwrap();
+    assert_eq!(opened_as("pager"), ["fallback"]);
 }
 
 #[test]
