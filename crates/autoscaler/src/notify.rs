@@ -22,7 +22,7 @@ pub use self::{
     notifications::Notifications,
 };
 pub(crate) use self::{
-    digest::digest,
+    digest::Digesting,
     incidents::{Incidents, Seen},
     teller::{Lesson, Teller},
 };

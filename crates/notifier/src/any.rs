@@ -8,8 +8,8 @@ use headroom_policy_engine::{
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::{
-    Change, Digest, Event, Failure, Links, Message, Notice, NoticeId, Receipt, Severity, Stage, Unknown,
-    UnknownMetric, WorkloadDigest,
+    Change, Digest, Event, Failure, Links, Message, Notice, NoticeId, Receipt, ReplicaCounts, Severity,
+    Stage, Unknown, UnknownMetric, WorkloadDigest,
 };
 
 /// Texts with whatever could break out of a form: markup, controls, wide and rare characters; short and long.
@@ -110,25 +110,28 @@ pub(crate) fn workload() -> impl Strategy<Value = WorkloadId> {
 }
 
 fn of_workload() -> impl Strategy<Value = WorkloadDigest> {
+    let counts = (count(), count(), moment(), any::<f64>(), any::<f64>()).prop_map(
+        |(fewest, most, most_at, replica_hours, fixed_hours)| ReplicaCounts {
+            fewest,
+            most,
+            most_at,
+            replica_hours,
+            fixed_hours,
+        },
+    );
     (
-        (workload(), any::<u32>(), count(), count(), moment()),
-        (span(), span(), any::<u32>(), any::<f64>(), any::<f64>()),
+        (workload(), any::<u32>(), option::of(counts)),
+        (span(), span(), span(), any::<u32>()),
     )
         .prop_map(
-            |(
-                (workload, changes, fewest, most, most_at),
-                (at_max, blind, errors, replica_hours, fixed_hours),
-            )| WorkloadDigest {
+            |((workload, changes, counts), (at_max, blind, unreadable, errors))| WorkloadDigest {
                 workload,
                 changes,
-                fewest,
-                most,
-                most_at,
+                counts,
                 at_max,
                 blind,
+                unreadable,
                 errors,
-                replica_hours,
-                fixed_hours,
             },
         )
 }

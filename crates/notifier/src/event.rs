@@ -285,21 +285,31 @@ pub struct WorkloadDigest {
     pub workload: WorkloadId,
     /// How often its count was changed.
     pub changes: u32,
-    /// The fewest replicas.
-    pub fewest: Replicas,
-    /// The most replicas.
-    pub most: Replicas,
-    /// When there were that many first.
-    pub most_at: Timestamp,
+    /// How many replicas it had; `None` where its target could not be read in all that time.
+    pub counts: Option<ReplicaCounts>,
     /// For how long more would have been needed than is allowed.
     pub at_max: Duration,
     /// For how long it was decided about with less than all of its metrics.
     pub blind: Duration,
-    /// How often something could not be done.
+    /// For how long its target could not be read.
+    #[serde(default)]
+    pub unreadable: Duration,
+    /// How often something that could not be done began.
     pub errors: u32,
+}
+
+/// How many replicas a workload had in a while, for as long as that is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaCounts {
+    /// The fewest.
+    pub fewest: Replicas,
+    /// The most.
+    pub most: Replicas,
+    /// When there were that many first.
+    pub most_at: Timestamp,
     /// Replicas times hours.
     pub replica_hours: f64,
-    /// What it would have been with the most that is allowed, all the time.
+    /// What it would have been with the most that is allowed, all that time.
     pub fixed_hours: f64,
 }
 

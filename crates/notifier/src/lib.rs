@@ -30,7 +30,9 @@ pub use email::{
     AddressesError, EmailError, EmailNotifier, EmailOptions, SmtpUrlError, check_mail_recipients,
     check_mail_sender, check_smtp_url,
 };
-pub use event::{Change, Digest, Event, EventKind, Failure, Unknown, UnknownMetric, WorkloadDigest};
+pub use event::{
+    Change, Digest, Event, EventKind, Failure, ReplicaCounts, Unknown, UnknownMetric, WorkloadDigest,
+};
 pub use heartbeat::{Heartbeat, HeartbeatOptions};
 pub use http::{HttpOptions, HttpSetupError};
 pub use notice::{Links, Notice, NoticeId, Severity, Stage};

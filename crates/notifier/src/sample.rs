@@ -9,8 +9,8 @@ use headroom_policy_engine::{
 };
 
 use crate::{
-    Change, Digest, Event, EventKind, Failure, Links, Notice, NoticeId, Severity, Stage, Unknown,
-    UnknownMetric, WorkloadDigest,
+    Change, Digest, Event, EventKind, Failure, Links, Notice, NoticeId, ReplicaCounts, Severity, Stage,
+    Unknown, UnknownMetric, WorkloadDigest,
 };
 
 /// A notice of this kind that says of itself that it is a test, as it could be about `workload` at `at`.
@@ -243,14 +243,17 @@ fn digest(workload: &WorkloadId, at: Timestamp) -> Digest {
         workloads: vec![WorkloadDigest {
             workload: workload.clone(),
             changes: 14,
-            fewest: Replicas::new(2),
-            most: Replicas::new(9),
-            most_at: at.minus(minutes(15 * 60)),
+            counts: Some(ReplicaCounts {
+                fewest: Replicas::new(2),
+                most: Replicas::new(9),
+                most_at: at.minus(minutes(15 * 60)),
+                replica_hours: 212.0,
+                fixed_hours: 240.0,
+            }),
             at_max: minutes(3),
             blind: Duration::ZERO,
+            unreadable: Duration::ZERO,
             errors: 0,
-            replica_hours: 212.0,
-            fixed_hours: 240.0,
         }],
         quiet: 0,
     }

@@ -12,8 +12,8 @@ use headroom_policy_engine::{
 };
 
 use crate::{
-    Change, Digest, Event, Failure, Links, Notice, NoticeId, Severity, Stage, Unknown, UnknownMetric,
-    WorkloadDigest,
+    Change, Digest, Event, Failure, Links, Notice, NoticeId, ReplicaCounts, Severity, Stage, Unknown,
+    UnknownMetric, WorkloadDigest,
     delivery::{ChannelRules, Deadlines, QueueBound},
 };
 
@@ -353,31 +353,48 @@ fn people() -> Vec<Notice> {
 /// The digest of a day.
 #[must_use]
 pub fn digest() -> Notice {
-    let of = |workload, changes, at_max, blind, errors| WorkloadDigest {
-        workload,
-        changes,
+    let counts = ReplicaCounts {
         fewest: Replicas::new(2),
         most: Replicas::new(9),
         most_at: AT.minus(minutes(14 * 60 + 10)),
-        at_max,
-        blind,
-        errors,
         replica_hours: 212.4,
         fixed_hours: 240.0,
     };
+    let quiet = |name: &str| {
+        let workload = name.parse().ok()?;
+        Some(WorkloadDigest {
+            workload,
+            changes: 0,
+            counts: Some(counts.clone()),
+            at_max: Duration::ZERO,
+            blind: Duration::ZERO,
+            unreadable: Duration::ZERO,
+            errors: 0,
+        })
+    };
+    let workloads = [
+        quiet("devtrip/api").map(|of| WorkloadDigest {
+            changes: 14,
+            at_max: minutes(3),
+            ..of
+        }),
+        quiet("shop/checkout").map(|of| WorkloadDigest {
+            changes: 1,
+            blind: minutes(8),
+            errors: 2,
+            ..of
+        }),
+        quiet("shop/search").map(|of| WorkloadDigest {
+            counts: None,
+            unreadable: minutes(24 * 60),
+            ..of
+        }),
+    ];
     let digest = Digest {
         since: AT.minus(minutes(24 * 60)),
         until: AT,
-        workloads: ["devtrip/api", "shop/checkout"]
-            .into_iter()
-            .filter_map(|name| name.parse().ok())
-            .zip([
-                (14, minutes(3), Duration::ZERO, 0),
-                (1, Duration::ZERO, minutes(8), 2),
-            ])
-            .map(|(workload, (changes, at_max, blind, errors))| of(workload, changes, at_max, blind, errors))
-            .collect(),
-        quiet: 58,
+        workloads: workloads.into_iter().flatten().collect(),
+        quiet: 57,
     };
     Notice {
         workload: None,

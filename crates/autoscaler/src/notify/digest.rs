@@ -2,112 +2,180 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
-use headroom_notifier::{Digest, WorkloadDigest};
+use headroom_notifier::{Digest, ReplicaCounts, WorkloadDigest};
 use headroom_policy_engine::{Outcome, Replicas, Timestamp, WorkloadId};
 
 use super::condition::{Condition, bounded};
-use crate::{DecisionRecord, HistoryRow, Verdict, WorkloadSettings};
+use crate::{DecisionRecord, HistoryRow, Verdict};
 
 /// So many seconds are an hour.
 const HOUR: f64 = 3600.0;
 
-/// The digest of `rows`, the history from `since` until `until` with the newest first, for `workloads`.
+/// A digest in the making, which takes the history row by row.
 ///
 /// A decision holds until the next one about its workload: passes that decided the same are one row.
-pub(crate) fn digest<'w>(
-    rows: &[HistoryRow],
-    workloads: impl Iterator<Item = &'w WorkloadSettings>,
+#[derive(Debug)]
+pub(crate) struct Digesting {
     since: Timestamp,
     until: Timestamp,
-) -> Digest {
-    let mut by_workload: BTreeMap<&WorkloadId, Vec<&HistoryRow>> = BTreeMap::new();
-    for row in rows.iter().rev() {
-        by_workload.entry(&row.record.workload).or_default().push(row);
-    }
-    let mut told = Vec::new();
-    let mut quiet = 0;
-    for settings in workloads {
-        let rows = by_workload.get(&settings.id).map_or(&[][..], Vec::as_slice);
-        match of_workload(rows, settings, since, until) {
-            Some(one) if is_worth_telling(&one) => told.push(one),
-            Some(_) | None => quiet += 1,
+    workloads: BTreeMap<WorkloadId, Tally>,
+}
+
+/// What is known of one workload so far.
+#[derive(Debug)]
+struct Tally {
+    digest: WorkloadDigest,
+    /// The most replicas that its policy allows.
+    max: Replicas,
+    /// What its newest row says.
+    holds: Option<Holding>,
+}
+
+/// What a row says, until the next one.
+#[derive(Debug)]
+struct Holding {
+    from: Timestamp,
+    /// How many replicas there were; `None` where the target could not be read.
+    count: Option<Replicas>,
+    is_at_max: bool,
+    is_blind: bool,
+}
+
+impl Digesting {
+    /// Of `workloads`, each with the most replicas that its policy allows, from `since` until `until`.
+    pub(crate) fn new(
+        workloads: impl Iterator<Item = (WorkloadId, Replicas)>,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Self {
+        Self {
+            since,
+            until,
+            workloads: workloads
+                .map(|(id, max)| (id.clone(), Tally::new(id, max)))
+                .collect(),
         }
     }
-    told.sort_by_key(|one| Reverse(one.changes));
-    Digest {
-        since,
-        until,
-        workloads: told,
-        quiet,
+
+    /// Takes the next row, later ones after earlier ones. One that is about another time or workload counts nothing.
+    pub(crate) fn add(&mut self, row: &HistoryRow) {
+        if row.last_at < self.since || row.first_at >= self.until {
+            return;
+        }
+        if let Some(tally) = self.workloads.get_mut(&row.record.workload) {
+            tally.add(row, self.since);
+        }
+    }
+
+    /// The digest of what was added.
+    pub(crate) fn finish(self) -> Digest {
+        let of_all = self.workloads.into_values().map(|mut tally| {
+            tally.hold_until(self.until);
+            tally.digest
+        });
+        let (mut workloads, quiet): (Vec<_>, Vec<_>) = of_all.partition(is_worth_telling);
+        workloads.sort_by_key(|one| Reverse(one.changes));
+        Digest {
+            since: self.since,
+            until: self.until,
+            workloads,
+            quiet: u32::try_from(quiet.len()).unwrap_or(u32::MAX),
+        }
     }
 }
 
 fn is_worth_telling(one: &WorkloadDigest) -> bool {
-    one.changes > 0 || one.errors > 0 || !one.at_max.is_zero() || !one.blind.is_zero()
+    let lasted = [one.at_max, one.blind, one.unreadable];
+    one.changes > 0 || one.errors > 0 || lasted.iter().any(|span| !span.is_zero())
 }
 
-fn of_workload(
-    rows: &[&HistoryRow],
-    settings: &WorkloadSettings,
-    since: Timestamp,
-    until: Timestamp,
-) -> Option<WorkloadDigest> {
-    let mut digest: Option<WorkloadDigest> = None;
-    let ends = rows.iter().skip(1).map(|next| next.first_at).chain([until]);
-    for (row, end) in rows.iter().zip(ends) {
+impl Tally {
+    fn new(workload: WorkloadId, max: Replicas) -> Self {
+        Self {
+            digest: WorkloadDigest {
+                workload,
+                changes: 0,
+                counts: None,
+                at_max: Duration::ZERO,
+                blind: Duration::ZERO,
+                unreadable: Duration::ZERO,
+                errors: 0,
+            },
+            max,
+            holds: None,
+        }
+    }
+
+    fn add(&mut self, row: &HistoryRow, since: Timestamp) {
         let from = row.first_at.max(since);
-        let span = end.min(until).since(from);
-        let Some(count) = row.record.decision().map(|_| count_after(&row.record)) else {
-            if let Some(digest) = &mut digest {
-                digest.errors += 1;
-            }
-            continue;
+        self.hold_until(from);
+        self.holds = Some(Holding {
+            from,
+            count: count_after(&row.record),
+            is_at_max: matches!(bounded(&row.record), Some(Condition::AtMax { .. })),
+            is_blind: row.record.is_blind(),
+        });
+        // What began before was in the digest before.
+        if row.first_at < since {
+            return;
+        }
+        match &row.record.verdict {
+            Verdict::Unreadable { .. }
+            | Verdict::Decided {
+                outcome: Outcome::Failed,
+                ..
+            } => self.digest.errors += 1,
+            Verdict::Decided {
+                decision,
+                outcome: Outcome::Written,
+                ..
+            } if decision.direction().is_some() => self.digest.changes += 1,
+            Verdict::Decided { .. } => {}
+        }
+    }
+
+    /// Counts what holds, which ends at `end`.
+    fn hold_until(&mut self, end: Timestamp) {
+        let Some(holding) = self.holds.take() else {
+            return;
         };
-        let digest = digest.get_or_insert_with(|| WorkloadDigest {
-            workload: settings.id.clone(),
-            changes: 0,
+        let span = end.since(holding.from);
+        let Some(count) = holding.count else {
+            self.digest.unreadable += span;
+            return;
+        };
+        let counts = self.digest.counts.get_or_insert(ReplicaCounts {
             fewest: count,
             most: count,
-            most_at: from,
-            at_max: Duration::ZERO,
-            blind: Duration::ZERO,
-            errors: 0,
+            most_at: holding.from,
             replica_hours: 0.0,
             fixed_hours: 0.0,
         });
-        digest.fewest = digest.fewest.min(count);
-        if count > digest.most {
-            (digest.most, digest.most_at) = (count, from);
+        counts.fewest = counts.fewest.min(count);
+        if count > counts.most {
+            (counts.most, counts.most_at) = (count, holding.from);
         }
         let hours = span.as_secs_f64() / HOUR;
-        digest.replica_hours += f64::from(count.get()) * hours;
-        digest.fixed_hours += f64::from(settings.policy.bounds.max().get()) * hours;
-        if matches!(bounded(&row.record), Some(Condition::AtMax { .. })) {
-            digest.at_max += span;
+        counts.replica_hours += f64::from(count.get()) * hours;
+        counts.fixed_hours += f64::from(self.max.get()) * hours;
+        if holding.is_at_max {
+            self.digest.at_max += span;
         }
-        if row.record.is_blind() {
-            digest.blind += span;
-        }
-        let changed =
-            row.first_at >= since && row.record.decision().is_some_and(|one| one.direction().is_some());
-        match row.record.outcome() {
-            Some(Outcome::Written) if changed => digest.changes += 1,
-            Some(Outcome::Failed) => digest.errors += 1,
-            Some(Outcome::Written | Outcome::Conflict | Outcome::NotAttempted) | None => {}
+        if holding.is_blind {
+            self.digest.blind += span;
         }
     }
-    digest
 }
 
-/// The count once the decision of `record` was made.
-fn count_after(record: &DecisionRecord) -> Replicas {
+/// The count once the decision of `record` was made; `None` where the target could not be read.
+fn count_after(record: &DecisionRecord) -> Option<Replicas> {
     match &record.verdict {
         Verdict::Decided {
             decision,
             outcome: Outcome::Written,
             ..
-        } => decision.desired(),
-        Verdict::Decided { decision, .. } => decision.current(),
-        Verdict::Unreadable { .. } => Replicas::ZERO,
+        } => Some(decision.desired()),
+        Verdict::Decided { decision, .. } => Some(decision.current()),
+        Verdict::Unreadable { .. } => None,
     }
 }

@@ -1,4 +1,5 @@
 mod allocations;
+mod digests;
 
 use std::time::Duration;
 

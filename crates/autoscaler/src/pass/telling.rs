@@ -9,7 +9,7 @@ use tracing::error;
 use super::{Acts, Autoscaler, Pass, PassError, Which, cohort::Item, report::in_one_line};
 use crate::{
     HistoryQuery, PassRecord, Pause, StoreError,
-    notify::{Lesson, Seen, digest},
+    notify::{Digesting, Lesson, Seen},
     store::Told,
 };
 
@@ -144,7 +144,10 @@ impl Autoscaler {
         match read {
             Ok(history) => {
                 let workloads = self.workloads.iter().map(|managed| &managed.settings);
-                Some(digest(&history.rows, workloads, since, until))
+                let workloads = workloads.map(|settings| (settings.id.clone(), settings.policy.bounds.max()));
+                let mut digesting = Digesting::new(workloads, since, until);
+                history.rows.iter().rev().for_each(|row| digesting.add(row));
+                Some(digesting.finish())
             }
             Err(error) => {
                 error!(

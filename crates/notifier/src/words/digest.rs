@@ -22,12 +22,12 @@ pub(super) fn changes(digest: &Digest) -> u64 {
     each.sum()
 }
 
-/// Replicas times hours: of all workloads, and what it would have been with the most that is allowed, all the time.
-pub(super) fn hours(digest: &Digest) -> (f64, f64) {
-    let all = digest.workloads.iter();
-    all.fold((0.0, 0.0), |(replica, fixed), of| {
-        (replica + of.replica_hours, fixed + of.fixed_hours)
-    })
+/// Replicas times hours: of all workloads, and what it would have been with the most that is allowed, all the time; `None`
+/// where they are known of none.
+pub(super) fn hours(digest: &Digest) -> Option<(f64, f64)> {
+    let known = digest.workloads.iter().filter_map(|of| of.counts.as_ref());
+    let hours = known.map(|counts| (counts.replica_hours, counts.fixed_hours));
+    hours.reduce(|(replica, fixed), of| (replica + of.0, fixed + of.1))
 }
 
 /// Hours in whole ones, where it is not about a few.

@@ -338,20 +338,26 @@ impl English {
     }
 
     fn of_workload(&self, of: &WorkloadDigest, clock: &Clock<'_>) -> String {
-        let mut said = vec![
-            plural(u64::from(of.changes), "change"),
-            format!("most {} at {}", of_replicas(of.most), clock.short(of.most_at)),
-        ];
+        let mut said = vec![plural(u64::from(of.changes), "change")];
+        if let Some(counts) = &of.counts {
+            let (most, at) = (of_replicas(counts.most), clock.short(counts.most_at));
+            said.push(format!("most {most} at {at}"));
+        }
         if !of.at_max.is_zero() {
             said.push(format!("{} at maximum", self.span(of.at_max)));
         }
         if !of.blind.is_zero() {
             said.push(format!("{} with metrics unknown", self.span(of.blind)));
         }
+        if !of.unreadable.is_zero() {
+            said.push(format!("could not be read for {}", self.span(of.unreadable)));
+        }
         if of.errors > 0 {
             said.push(plural(u64::from(of.errors), "failure"));
         }
-        said.push(compared((of.replica_hours, of.fixed_hours)));
+        if let Some(counts) = &of.counts {
+            said.push(compared((counts.replica_hours, counts.fixed_hours)));
+        }
         format!("{}: {}", super::name(of.workload.as_str()), said.join(", "))
     }
 }
@@ -371,8 +377,8 @@ fn summary(digest: &Digest, clock: &Clock<'_>) -> String {
     if digest.quiet > 0 {
         super::write_into(&mut said, format_args!(", {} quiet", digest.quiet));
     }
-    if !digest.workloads.is_empty() {
-        super::write_into(&mut said, format_args!(", {}", compared(digest::hours(digest))));
+    if let Some(hours) = digest::hours(digest) {
+        super::write_into(&mut said, format_args!(", {}", compared(hours)));
     }
     said
 }

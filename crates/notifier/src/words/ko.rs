@@ -334,20 +334,25 @@ impl Korean {
     }
 
     fn of_workload(&self, of: &WorkloadDigest, clock: &Clock<'_>) -> String {
-        let mut said = vec![
-            format!("변경 {}회", of.changes),
-            format!("최대 {}개({})", of.most, clock.short(of.most_at)),
-        ];
+        let mut said = vec![format!("변경 {}회", of.changes)];
+        if let Some(counts) = &of.counts {
+            said.push(format!("최대 {}개({})", counts.most, clock.short(counts.most_at)));
+        }
         if !of.at_max.is_zero() {
             said.push(format!("최대값에 {} 머무름", self.span(of.at_max)));
         }
         if !of.blind.is_zero() {
             said.push(format!("메트릭 알 수 없음 {}", self.span(of.blind)));
         }
+        if !of.unreadable.is_zero() {
+            said.push(format!("대상을 읽을 수 없음 {}", self.span(of.unreadable)));
+        }
         if of.errors > 0 {
             said.push(format!("실패 {}회", of.errors));
         }
-        said.push(compared((of.replica_hours, of.fixed_hours)));
+        if let Some(counts) = &of.counts {
+            said.push(compared((counts.replica_hours, counts.fixed_hours)));
+        }
         format!("{}: {}", super::name(of.workload.as_str()), said.join(", "))
     }
 }
@@ -393,8 +398,8 @@ fn summary(digest: &Digest, clock: &Clock<'_>) -> String {
     if digest.quiet > 0 {
         super::write_into(&mut said, format_args!(", 조용한 워크로드 {}개", digest.quiet));
     }
-    if !digest.workloads.is_empty() {
-        super::write_into(&mut said, format_args!(", {}", compared(digest::hours(digest))));
+    if let Some(hours) = digest::hours(digest) {
+        super::write_into(&mut said, format_args!(", {}", compared(hours)));
     }
     said
 }

@@ -114,6 +114,7 @@ const NOT_OURS: &[&str] = &[
     "prod-eu",
     "devtrip/api",
     "shop/checkout",
+    "shop/search",
     "request_rate",
     "queue_length",
     "queue_age",
@@ -256,9 +257,9 @@ fn a_digest_of_the_day_before_is_of_yesterday() {
         digest.since = at("2026-05-01T00:00:00+09:00[Asia/Seoul]");
         digest.until = at("2026-05-02T00:00:00+09:00[Asia/Seoul]");
     }
-    let said = "prod-eu: yesterday: 15 changes in 2 workloads, 58 quiet, 425 replica-hours against 480 fixed";
+    let said = "prod-eu: yesterday: 15 changes in 3 workloads, 57 quiet, 425 replica-hours against 480 fixed";
     assert_eq!(title(&notice, Language::En), said);
-    let said = "prod-eu: 어제: 워크로드 2개에서 변경 15회, 조용한 워크로드 58개, 레플리카 시간 425(고정 운영 시 480)";
+    let said = "prod-eu: 어제: 워크로드 3개에서 변경 15회, 조용한 워크로드 57개, 레플리카 시간 425(고정 운영 시 480)";
     assert_eq!(title(&notice, Language::Ko), said);
     notice.at = at("2026-05-03T09:00:00+09:00[Asia/Seoul]");
     assert!(title(&notice, Language::En).starts_with("prod-eu: 1 May 00:00 to 2 May 00:00: "));

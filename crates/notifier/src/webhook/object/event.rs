@@ -261,22 +261,24 @@ pub(super) struct WorkloadObject {
     workload: String,
     /// How often its count was changed.
     changes: u32,
-    /// The fewest replicas.
-    fewest: u32,
-    /// The most replicas.
-    most: u32,
-    /// When there were that many first.
-    #[schemars(schema_with = "moment")]
-    most_at: String,
+    /// The fewest replicas; `null` where the target could not be read in all that time.
+    fewest: Option<u32>,
+    /// The most replicas; `null` as `fewest` is.
+    most: Option<u32>,
+    /// When there were that many first; `null` as `fewest` is.
+    #[schemars(schema_with = "moment_or_null")]
+    most_at: Option<String>,
     /// For how many seconds more would have been needed than is allowed.
     at_max: f64,
     /// For how many seconds it was decided about with less than all of its metrics.
     blind: f64,
-    /// How often something could not be done.
+    /// For how many seconds the target could not be read.
+    unreadable: f64,
+    /// How often something that could not be done began.
     errors: u32,
-    /// Replicas times hours.
+    /// Replicas times hours, for as long as the target could be read; `null` as `fewest` is.
     replica_hours: Option<f64>,
-    /// What it would have been with the most that is allowed, all the time.
+    /// What it would have been with the most that is allowed, all that time; `null` as `fewest` is.
     fixed_hours: Option<f64>,
 }
 
@@ -474,17 +476,19 @@ impl OperatorObject {
 
 impl WorkloadObject {
     fn of(of: &WorkloadDigest) -> Self {
+        let counts = of.counts.as_ref();
         Self {
             workload: of.workload.to_string(),
             changes: of.changes,
-            fewest: of.fewest.get(),
-            most: of.most.get(),
-            most_at: rfc3339(of.most_at),
+            fewest: counts.map(|counts| counts.fewest.get()),
+            most: counts.map(|counts| counts.most.get()),
+            most_at: counts.map(|counts| rfc3339(counts.most_at)),
             at_max: of.at_max.as_secs_f64(),
             blind: of.blind.as_secs_f64(),
+            unreadable: of.unreadable.as_secs_f64(),
             errors: of.errors,
-            replica_hours: finite(of.replica_hours),
-            fixed_hours: finite(of.fixed_hours),
+            replica_hours: counts.and_then(|counts| finite(counts.replica_hours)),
+            fixed_hours: counts.and_then(|counts| finite(counts.fixed_hours)),
         }
     }
 }
