@@ -202,3 +202,46 @@ async fn replicas_follow_the_load_and_a_dead_prometheus_lowers_nothing() {
         sleep(SPACING).await;
     }
 }
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_range_that_is_short_for_how_often_its_job_is_scraped_is_to_be_looked_at() {
+    install_tls();
+    let directory = temp_dir();
+    let mut prometheus = Prometheus::builder().job(Job::new("self")).start().await;
+    let url = prometheus.url();
+    let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    prometheus.set_targets("self", [address]).await;
+    let policy = format!(
+        r#"
+        [prometheus.main]
+        url = "{url}"
+
+        [workload.web]
+        min_replicas = 1
+        max_replicas = 6
+        command = {{ get = ["echo", "2"], set = ["true", "{{replicas}}"] }}
+        metrics.rate = {{ query = "sum(rate(prometheus_http_requests_total[3s]))", per_replica = 50 }}
+        metrics.enough = {{ query = "sum(rate(prometheus_http_requests_total[4s]))", per_replica = 50 }}
+        "#
+    );
+    fs::write(directory.path().join("headroom.toml"), policy).unwrap();
+    prometheus
+        .wait_for_value("count(rate(prometheus_http_requests_total[3s])) > 0", |count| {
+            count > 0.0
+        })
+        .await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headroom"));
+    command
+        .args(["check", "--live"])
+        .current_dir(directory.path())
+        .stdin(Stdio::null())
+        .env_remove("HEADROOM_CONFIG");
+    let output = command.output().unwrap();
+    let said = said(&output);
+    let expected = "range   prometheus_http_requests_total[3s] has room for 3 scrapes of the job `self`, every 1 s, and with \
+                    fewer than four one that is late or lost leaves a gap: make the range 4 s or longer, or scrape more often";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(said.matches("has room for").count(), 1, "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}

@@ -13,6 +13,7 @@ mod intervals;
 mod options;
 mod pass;
 mod past;
+mod ranges;
 mod selectors;
 
 use std::{
@@ -27,15 +28,16 @@ use headroom_policy_engine::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-pub use self::options::{
-    ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
-};
 use self::{
     connection::Connection,
     intervals::{IntervalCache, Intervals},
     pass::{Outcome, Pass},
     past::Ranges,
-    selectors::Plan,
+    selectors::{Part, Plan},
+};
+pub use self::{
+    options::{ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError},
+    ranges::ShortRange,
 };
 use crate::{Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past};
 
@@ -88,6 +90,29 @@ impl PrometheusSource {
             version: self.version(deadline).await,
             time: point.at,
         })
+    }
+
+    /// The ranges of `query` into which too few scrapes fit, by how often the jobs of its series are scraped. What reads no
+    /// range asks nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of a query.
+    pub async fn short_ranges(&self, query: &Arc<str>) -> Result<Vec<ShortRange>, ObserveError> {
+        let plan = self.plan_of(query);
+        let parts: Vec<&Part> = plan.parts.iter().filter(|part| part.window.is_some()).collect();
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let deadline = self.connection.deadline();
+        let intervals = self.intervals.get(&self.connection, deadline).await;
+        let mut found = Vec::new();
+        for part in parts {
+            let newest = self.connection.instant(&part.age, deadline).await?;
+            let jobs = newest.by_job()?;
+            found.extend(ranges::short(part, jobs.iter().map(|(job, _)| *job), &intervals));
+        }
+        Ok(found)
     }
 
     /// Its version; nothing where it does not tell, as not all do.

@@ -365,3 +365,45 @@ async fn a_workload_whose_replicas_are_all_replaced_is_seen_all_the_time() {
     })
     .await;
 }
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_range_is_short_where_fewer_than_four_scrapes_of_its_job_fit() {
+    let replicas = [Replica::start(3.0)];
+    let prometheus = scraping(&replicas).await;
+    prometheus
+        .wait_for_value("count(work_total)", |value| value == 1.0)
+        .await;
+    let source = of(&prometheus);
+    let short = async |query: &str| {
+        let found = source.short_ranges(&query.into()).await.unwrap();
+        found
+            .into_iter()
+            .map(|one| {
+                let seconds = [one.range, one.interval, one.enough()].map(|span| span.as_secs());
+                (one.selector.to_string(), one.job.clone(), seconds, one.scrapes())
+            })
+            .collect::<Vec<_>>()
+    };
+    let of = |selector: &str, range, scrapes| (selector.to_owned(), "api".to_owned(), [range, 1, 4], scrapes);
+    assert_eq!(
+        short("sum(rate(work_total[3s])) / sum(rate(work_total{job=\"api\"}[2s]))").await,
+        [
+            of("work_total[3s]", 3, 3),
+            of("work_total{job=\"api\"}[2s]", 2, 2)
+        ]
+    );
+    for enough in [
+        "sum(rate(work_total[4s]))",
+        "sum(load)",
+        "vector(1)",
+        "max_over_time(load[3s:1s])",
+    ] {
+        assert_eq!(short(enough).await, [], "{enough}");
+    }
+    assert_eq!(
+        short("rate(nobody_has_it[1s])").await,
+        [],
+        "of no job nothing is known"
+    );
+}

@@ -1,10 +1,11 @@
 //! What `check --live` asks: the cluster for what it allows, every source for each query, every target for its count and
-//! whether it may be written, and each Prometheus whether it is there.
+//! whether it may be written, and each Prometheus whether it is there and scrapes often enough.
 //!
 //! It makes the look ahead of `plan`, and reads from it what answered. All of it together has the deadline of a pass.
 
 mod cluster;
 mod findings;
+mod ranges;
 mod servers;
 mod workload;
 
@@ -34,6 +35,7 @@ async fn ask_all(configuration: &Configuration) -> Result<Findings, CliError> {
     if let Some(probe) = &probe {
         findings.extend(cluster::of_targets(probe, configuration, &record.decisions, now).await);
     }
+    findings.extend(ranges::of_ranges(configuration).await?);
     findings.extend(servers::of_servers(configuration).await?);
     let failures = record.notices.iter().filter(|notice| notice.is_failure());
     findings.extend(failures.map(|notice| Finding {
