@@ -13,12 +13,13 @@ mod ko;
 mod label;
 mod mark;
 mod next;
+mod reason;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use headroom_policy_engine::{Timestamp, WorkloadId};
+use headroom_policy_engine::{MetricName, RaisedCondition, Step, Timestamp, WorkloadId};
 use jiff::{Zoned, tz::TimeZone};
 
 pub(crate) use self::{
@@ -27,7 +28,7 @@ pub(crate) use self::{
 };
 use self::{group::Group, next::Next};
 pub use self::{label::Label, mark::Mark};
-use crate::{Event, Failure, Language, Notice, Stage, Style, UnknownMetric};
+use crate::{Change, Event, Language, Notice, Stage, Style, UnknownMetric, WorkloadDigest};
 
 /// The longest title, in UTF-16 code units, as all lengths here.
 pub const MAX_TITLE: usize = 150;
@@ -112,11 +113,21 @@ trait Words {
     fn what(&self, notice: &Notice, clock: &Clock) -> String;
     /// Behind what has ended.
     fn ended(&self, event: &Event, after: Duration) -> String;
-    /// Why, of what goes on or happened once; `None` where the title says all there is.
-    fn reason(&self, notice: &Notice, clock: &Clock) -> Option<String>;
+    /// One step of a decision.
+    fn step(&self, step: &Step) -> String;
+    /// What a condition is about; `None` where the title says all there is.
+    fn condition(&self, condition: &RaisedCondition) -> Option<String>;
+    /// What is known of a metric that is unknown, or known only in part.
+    fn unknown(&self, metric: &UnknownMetric) -> String;
+    /// That a metric has been above its value for its time.
+    fn above(&self, metric: &MetricName, measured: &str, above: &str, lasting: &str) -> String;
+    /// Several such texts, at least one, in one.
+    fn together(&self, said: &[String]) -> String;
     fn next(&self, next: &Next<'_>, clock: &Clock) -> String;
-    /// What there is one line each of.
-    fn list(&self, notice: &Notice, clock: &Clock) -> Vec<String>;
+    /// One key of a policy that has changed.
+    fn changed(&self, change: &Change) -> String;
+    /// One workload of a digest.
+    fn of_workload(&self, of: &WorkloadDigest, clock: &Clock) -> String;
     fn span(&self, span: Duration) -> String;
     /// A measured value, as a percentage where it is a part of a whole.
     fn measured(&self, value: f64, is_ratio: bool) -> String;
@@ -185,7 +196,7 @@ impl Text {
             now: notice.at,
         };
         let (reason, next) = match notice.stage {
-            Stage::Once | Stage::Opened => (words.reason(notice, &clock), Next::of(notice)),
+            Stage::Once | Stage::Opened => (reason::reason(notice, words), Next::of(notice)),
             Stage::Closed { .. } => (None, None),
         };
         let mark = Mark::of(notice);
@@ -201,7 +212,7 @@ impl Text {
             reason: reason.map(|reason| cut(&one_line(&reason), MAX_REASON)),
             next: next.map(|next| cut(&one_line(&words.next(&next, &clock)), MAX_NEXT)),
             facts: facts::facts(notice, &clock),
-            list: lines(words.list(notice, &clock), words),
+            list: lines(reason::list(notice, &clock), words),
             left_out: None,
             command: cut(&one_line(&notice.command()), MAX_COMMAND),
             links: facts::links(notice, words),
@@ -334,16 +345,6 @@ fn lines(all: Vec<String>, words: &dyn Words) -> Vec<String> {
         .into_iter()
         .map(|line| cut(&one_line(&line), MAX_LINE))
         .collect()
-}
-
-/// Why it could not be done, in the words of what refused or failed.
-fn error_of(failure: &Failure) -> &str {
-    match failure {
-        Failure::Unreadable { error }
-        | Failure::NotWritten { error, .. }
-        | Failure::Pass { error }
-        | Failure::Channel { error, .. } => error,
-    }
 }
 
 /// What the source said of a metric, where it says more than what is known of it.

@@ -4,7 +4,9 @@ mod conditions;
 
 use std::time::Duration;
 
-use headroom_policy_engine::{Direction, Hold, Number, Operator, Replicas, Span, Step};
+use headroom_policy_engine::{
+    Direction, Hold, MetricName, Number, Operator, RaisedCondition, Replicas, Span, Step,
+};
 use jiff::Zoned;
 
 use super::{
@@ -109,7 +111,7 @@ impl Words for English {
                 format!("override{}: {asks}", by(operator))
             }
             Event::PolicyChanged { changes } => match changes.as_slice() {
-                [one] => format!("policy changed: {}", changed(one)),
+                [one] => format!("policy changed: {}", self.changed(one)),
                 several => format!("policy changed in {} places", several.len()),
             },
             Event::Threshold {
@@ -135,44 +137,28 @@ impl Words for English {
         format!("{word} after {}", Span(after))
     }
 
-    fn reason(&self, notice: &Notice, _clock: &Clock<'_>) -> Option<String> {
-        match &notice.event {
-            Event::Scaled { why, .. }
-            | Event::AtMax { why, .. }
-            | Event::AtMin { why, .. }
-            | Event::Fallback { why, .. } => {
-                let said: Vec<String> = why.iter().map(Step::to_string).collect();
-                (!said.is_empty()).then(|| said.join("; "))
-            }
-            Event::Held { condition } | Event::ResetBy { condition } => {
-                let said = condition.to_string();
-                (said != conditions::what(condition)).then_some(said)
-            }
-            Event::Blind { metrics } => {
-                let each: Vec<String> = metrics.iter().map(unknown).collect();
-                (!each.is_empty()).then(|| each.join("; "))
-            }
-            Event::Error { failure } => Some(super::error_of(failure).to_owned()),
-            Event::Threshold {
-                metric,
-                value,
-                above,
-                is_ratio,
-                lasting,
-            } => {
-                let [value, above] = [value, above].map(|value| self.measured(*value, *is_ratio));
-                let lasting = self.span(*lasting);
-                Some(format!(
-                    "{metric} is {value} and has been above {above} for {lasting}"
-                ))
-            }
-            Event::Recovered { .. }
-            | Event::Paused { .. }
-            | Event::Resumed
-            | Event::Overridden { .. }
-            | Event::PolicyChanged { .. }
-            | Event::Digest(_) => None,
+    fn step(&self, step: &Step) -> String {
+        step.to_string()
+    }
+
+    fn condition(&self, condition: &RaisedCondition) -> Option<String> {
+        let said = condition.to_string();
+        (said != conditions::what(condition)).then_some(said)
+    }
+
+    fn unknown(&self, metric: &UnknownMetric) -> String {
+        match super::error_beyond(metric) {
+            Some(error) => format!("{}: {}, {error}", metric.name, metric.seen),
+            None => format!("{}: {}", metric.name, metric.seen),
         }
+    }
+
+    fn above(&self, metric: &MetricName, measured: &str, above: &str, lasting: &str) -> String {
+        format!("{metric} is {measured} and has been above {above} for {lasting}")
+    }
+
+    fn together(&self, said: &[String]) -> String {
+        said.join("; ")
     }
 
     fn next(&self, next: &Next<'_>, clock: &Clock<'_>) -> String {
@@ -239,27 +225,38 @@ impl Words for English {
         }
     }
 
-    fn list(&self, notice: &Notice, clock: &Clock<'_>) -> Vec<String> {
-        match &notice.event {
-            Event::PolicyChanged { changes } => changes.iter().map(changed).collect(),
-            Event::Digest(digest) => {
-                let each = digest.workloads.iter();
-                each.map(|of| self.of_workload(of, clock)).collect()
-            }
-            Event::Scaled { .. }
-            | Event::AtMax { .. }
-            | Event::AtMin { .. }
-            | Event::Fallback { .. }
-            | Event::Recovered { .. }
-            | Event::Held { .. }
-            | Event::ResetBy { .. }
-            | Event::Blind { .. }
-            | Event::Error { .. }
-            | Event::Paused { .. }
-            | Event::Resumed
-            | Event::Overridden { .. }
-            | Event::Threshold { .. } => Vec::new(),
+    fn changed(&self, change: &Change) -> String {
+        let key = &change.key;
+        match (&change.before, &change.after) {
+            (Some(before), Some(after)) => format!("{key}: {before} → {after}"),
+            (None, Some(after)) => format!("{key}: {after}, new"),
+            (Some(before), None) => format!("{key}: {before}, removed"),
+            (None, None) => key.to_string(),
         }
+    }
+
+    fn of_workload(&self, of: &WorkloadDigest, clock: &Clock<'_>) -> String {
+        let mut said = vec![plural(u64::from(of.changes), "change")];
+        if let Some(counts) = &of.counts {
+            let (most, at) = (of_replicas(counts.most), clock.short(counts.most_at));
+            said.push(format!("most {most} at {at}"));
+        }
+        if !of.at_max.is_zero() {
+            said.push(format!("{} at maximum", self.span(of.at_max)));
+        }
+        if !of.blind.is_zero() {
+            said.push(format!("{} with metrics unknown", self.span(of.blind)));
+        }
+        if !of.unreadable.is_zero() {
+            said.push(format!("could not be read for {}", self.span(of.unreadable)));
+        }
+        if of.errors > 0 {
+            said.push(plural(u64::from(of.errors), "failure"));
+        }
+        if let Some(counts) = &of.counts {
+            said.push(compared((counts.replica_hours, counts.fixed_hours)));
+        }
+        format!("{}: {}", super::name(of.workload.as_str()), said.join(", "))
     }
 
     fn span(&self, span: Duration) -> String {
@@ -336,30 +333,6 @@ impl English {
             Stage::Once | Stage::Opened => what.to_owned(),
         }
     }
-
-    fn of_workload(&self, of: &WorkloadDigest, clock: &Clock<'_>) -> String {
-        let mut said = vec![plural(u64::from(of.changes), "change")];
-        if let Some(counts) = &of.counts {
-            let (most, at) = (of_replicas(counts.most), clock.short(counts.most_at));
-            said.push(format!("most {most} at {at}"));
-        }
-        if !of.at_max.is_zero() {
-            said.push(format!("{} at maximum", self.span(of.at_max)));
-        }
-        if !of.blind.is_zero() {
-            said.push(format!("{} with metrics unknown", self.span(of.blind)));
-        }
-        if !of.unreadable.is_zero() {
-            said.push(format!("could not be read for {}", self.span(of.unreadable)));
-        }
-        if of.errors > 0 {
-            said.push(plural(u64::from(of.errors), "failure"));
-        }
-        if let Some(counts) = &of.counts {
-            said.push(compared((counts.replica_hours, counts.fixed_hours)));
-        }
-        format!("{}: {}", super::name(of.workload.as_str()), said.join(", "))
-    }
 }
 
 /// All of a digest, in short.
@@ -423,13 +396,6 @@ fn blind(metrics: &[UnknownMetric]) -> String {
     }
 }
 
-fn unknown(metric: &UnknownMetric) -> String {
-    match super::error_beyond(metric) {
-        Some(error) => format!("{}: {}, {error}", metric.name, metric.seen),
-        None => format!("{}: {}", metric.name, metric.seen),
-    }
-}
-
 fn failed(failure: &Failure) -> String {
     match failure {
         Failure::Unreadable { .. } => "the target cannot be read".to_owned(),
@@ -456,16 +422,6 @@ fn overridden(min: Option<Replicas>, max: Option<Replicas>, holds_scale_down: bo
     ];
     let asks: Vec<String> = asks.into_iter().flatten().collect();
     asks.join(", ")
-}
-
-fn changed(change: &Change) -> String {
-    let key = &change.key;
-    match (&change.before, &change.after) {
-        (Some(before), Some(after)) => format!("{key}: {before} → {after}"),
-        (None, Some(after)) => format!("{key}: {after}, new"),
-        (Some(before), None) => format!("{key}: {before}, removed"),
-        (None, None) => key.to_string(),
-    }
 }
 
 fn of_replicas(count: Replicas) -> String {

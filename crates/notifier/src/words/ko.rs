@@ -9,7 +9,9 @@ mod steps;
 
 use std::time::Duration;
 
-use headroom_policy_engine::{Direction, Hold, Number, Operator, Replicas, Step};
+use headroom_policy_engine::{
+    Direction, Hold, MetricName, Number, Operator, RaisedCondition, Replicas, Step,
+};
 use jiff::Zoned;
 
 use super::{
@@ -118,7 +120,7 @@ impl Words for Korean {
                 format!("{whose}: {}", overridden(*min, *max, *holds_scale_down))
             }
             Event::PolicyChanged { changes } => match changes.as_slice() {
-                [one] => format!("정책 변경: {}", changed(one)),
+                [one] => format!("정책 변경: {}", self.changed(one)),
                 several => format!("정책 {}곳 변경", several.len()),
             },
             Event::Threshold {
@@ -144,37 +146,28 @@ impl Words for Korean {
         format!("{} 만에 {ended}", self.span(after))
     }
 
-    fn reason(&self, notice: &Notice, _clock: &Clock<'_>) -> Option<String> {
-        match &notice.event {
-            Event::Scaled { why, .. }
-            | Event::AtMax { why, .. }
-            | Event::AtMin { why, .. }
-            | Event::Fallback { why, .. } => {
-                said_of_each(why.iter().map(|step: &Step| steps::sentence(step)))
-            }
-            Event::Held { condition } | Event::ResetBy { condition } => holds::sentence(condition),
-            Event::Blind { metrics } => said_of_each(metrics.iter().map(unknown)),
-            Event::Error { failure } => Some(super::error_of(failure).to_owned()),
-            Event::Threshold {
-                metric,
-                value,
-                above,
-                is_ratio,
-                lasting,
-            } => {
-                let [value, above] = [value, above].map(|value| self.measured(*value, *is_ratio));
-                let lasting = self.span(*lasting);
-                Some(format!(
-                    "{metric} 메트릭의 값은 {value}이며, {lasting} 동안 {above}보다 높았습니다."
-                ))
-            }
-            Event::Recovered { .. }
-            | Event::Paused { .. }
-            | Event::Resumed
-            | Event::Overridden { .. }
-            | Event::PolicyChanged { .. }
-            | Event::Digest(_) => None,
+    fn step(&self, step: &Step) -> String {
+        steps::sentence(step)
+    }
+
+    fn condition(&self, condition: &RaisedCondition) -> Option<String> {
+        holds::sentence(condition)
+    }
+
+    fn unknown(&self, metric: &UnknownMetric) -> String {
+        let seen = metrics::seen(&metric.seen);
+        match super::error_beyond(metric) {
+            Some(error) => format!("{} 메트릭: {seen}. 소스에서 알린 내용: {error}.", metric.name),
+            None => format!("{} 메트릭: {seen}.", metric.name),
         }
+    }
+
+    fn above(&self, metric: &MetricName, measured: &str, above: &str, lasting: &str) -> String {
+        format!("{metric} 메트릭의 값은 {measured}이며, {lasting} 동안 {above}보다 높았습니다.")
+    }
+
+    fn together(&self, said: &[String]) -> String {
+        said.join(" ")
     }
 
     fn next(&self, next: &Next<'_>, clock: &Clock<'_>) -> String {
@@ -243,27 +236,37 @@ impl Words for Korean {
         }
     }
 
-    fn list(&self, notice: &Notice, clock: &Clock<'_>) -> Vec<String> {
-        match &notice.event {
-            Event::PolicyChanged { changes } => changes.iter().map(changed).collect(),
-            Event::Digest(digest) => {
-                let each = digest.workloads.iter();
-                each.map(|of| self.of_workload(of, clock)).collect()
-            }
-            Event::Scaled { .. }
-            | Event::AtMax { .. }
-            | Event::AtMin { .. }
-            | Event::Fallback { .. }
-            | Event::Recovered { .. }
-            | Event::Held { .. }
-            | Event::ResetBy { .. }
-            | Event::Blind { .. }
-            | Event::Error { .. }
-            | Event::Paused { .. }
-            | Event::Resumed
-            | Event::Overridden { .. }
-            | Event::Threshold { .. } => Vec::new(),
+    fn changed(&self, change: &Change) -> String {
+        let key = &change.key;
+        match (&change.before, &change.after) {
+            (Some(before), Some(after)) => format!("{key}: {before} → {after}"),
+            (None, Some(after)) => format!("{key}: {after}(추가됨)"),
+            (Some(before), None) => format!("{key}: {before}(삭제됨)"),
+            (None, None) => key.to_string(),
         }
+    }
+
+    fn of_workload(&self, of: &WorkloadDigest, clock: &Clock<'_>) -> String {
+        let mut said = vec![format!("변경 {}회", of.changes)];
+        if let Some(counts) = &of.counts {
+            said.push(format!("최대 {}개({})", counts.most, clock.short(counts.most_at)));
+        }
+        if !of.at_max.is_zero() {
+            said.push(format!("최대값에 {} 머무름", self.span(of.at_max)));
+        }
+        if !of.blind.is_zero() {
+            said.push(format!("메트릭 알 수 없음 {}", self.span(of.blind)));
+        }
+        if !of.unreadable.is_zero() {
+            said.push(format!("대상을 읽을 수 없음 {}", self.span(of.unreadable)));
+        }
+        if of.errors > 0 {
+            said.push(format!("실패 {}회", of.errors));
+        }
+        if let Some(counts) = &of.counts {
+            said.push(compared((counts.replica_hours, counts.fixed_hours)));
+        }
+        format!("{}: {}", super::name(of.workload.as_str()), said.join(", "))
     }
 
     fn span(&self, span: Duration) -> String {
@@ -332,29 +335,6 @@ impl Korean {
             Stage::Once | Stage::Opened => what.to_owned(),
         }
     }
-
-    fn of_workload(&self, of: &WorkloadDigest, clock: &Clock<'_>) -> String {
-        let mut said = vec![format!("변경 {}회", of.changes)];
-        if let Some(counts) = &of.counts {
-            said.push(format!("최대 {}개({})", counts.most, clock.short(counts.most_at)));
-        }
-        if !of.at_max.is_zero() {
-            said.push(format!("최대값에 {} 머무름", self.span(of.at_max)));
-        }
-        if !of.blind.is_zero() {
-            said.push(format!("메트릭 알 수 없음 {}", self.span(of.blind)));
-        }
-        if !of.unreadable.is_zero() {
-            said.push(format!("대상을 읽을 수 없음 {}", self.span(of.unreadable)));
-        }
-        if of.errors > 0 {
-            said.push(format!("실패 {}회", of.errors));
-        }
-        if let Some(counts) = &of.counts {
-            said.push(compared((counts.replica_hours, counts.fixed_hours)));
-        }
-        format!("{}: {}", super::name(of.workload.as_str()), said.join(", "))
-    }
 }
 
 /// A span in two units at most: `40초`, `1시간 30분`, `3일 2시간`.
@@ -377,11 +357,6 @@ fn spoken(span: Duration) -> String {
         (hours, 0, _) => format!("{hours}시간"),
         (hours, minutes, _) => format!("{hours}시간 {minutes}분"),
     }
-}
-
-fn said_of_each(each: impl Iterator<Item = String>) -> Option<String> {
-    let said: Vec<String> = each.collect();
-    (!said.is_empty()).then(|| said.join(" "))
 }
 
 /// All of a digest, in short.
@@ -437,14 +412,6 @@ fn over(hold: &Hold, after: Option<Duration>) -> String {
     }
 }
 
-fn unknown(metric: &UnknownMetric) -> String {
-    let seen = metrics::seen(&metric.seen);
-    match super::error_beyond(metric) {
-        Some(error) => format!("{} 메트릭: {seen}. 소스에서 알린 내용: {error}.", metric.name),
-        None => format!("{} 메트릭: {seen}.", metric.name),
-    }
-}
-
 fn failed(failure: &Failure) -> String {
     match failure {
         Failure::Unreadable { .. } => "대상을 읽을 수 없음".to_owned(),
@@ -474,14 +441,4 @@ fn overridden(min: Option<Replicas>, max: Option<Replicas>, holds_scale_down: bo
     ];
     let asks: Vec<String> = asks.into_iter().flatten().collect();
     asks.join(", ")
-}
-
-fn changed(change: &Change) -> String {
-    let key = &change.key;
-    match (&change.before, &change.after) {
-        (Some(before), Some(after)) => format!("{key}: {before} → {after}"),
-        (None, Some(after)) => format!("{key}: {after}(추가됨)"),
-        (Some(before), None) => format!("{key}: {before}(삭제됨)"),
-        (None, None) => key.to_string(),
-    }
 }
