@@ -1,7 +1,9 @@
 //! One exchange over HTTP with a receiver, however that behaves.
 //!
 //! Ends within its deadline, follows no redirect, reads no long answer, connects to the addresses that were looked at, and
-//! says nothing of a URL or a credential. What is sent, and what an answer means, is the channels'.
+//! says nothing of a URL or a credential. Where the environment names a proxy, it is the proxy that is connected to, and that
+//! looks the name of the receiver up: only an address that stands in a URL is looked at then. What is sent, and what an
+//! answer means, is the channels'.
 
 mod address;
 mod answer;

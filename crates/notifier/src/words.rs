@@ -309,11 +309,7 @@ const fn says_that_it_ended(event: &Event) -> bool {
 /// Of whom, and what.
 fn title(notice: &Notice, workload: Option<&WorkloadId>, what: &str, words: &dyn Words) -> String {
     let cluster = cluster(notice);
-    let others = match notice.also {
-        0 => String::new(),
-        also => words.and_others(also),
-    };
-    let workload = workload.map(|workload| format!("{}{others}", name(workload.as_str())));
+    let workload = workload.map(|workload| whom(notice, workload, words));
     let whom = match (cluster, workload) {
         (Some(cluster), Some(workload)) => format!("{cluster} {workload}"),
         (Some(one), None) | (None, Some(one)) => one,
@@ -321,6 +317,15 @@ fn title(notice: &Notice, workload: Option<&WorkloadId>, what: &str, words: &dyn
     };
     let test = if notice.is_test { words.test() } else { "" };
     cut(&one_line(&format!("{test}{whom}: {what}")), MAX_TITLE)
+}
+
+/// The workload that `notice` names, and how many others it is about.
+fn whom(notice: &Notice, workload: &WorkloadId, words: &dyn Words) -> String {
+    let others = match notice.also {
+        0 => String::new(),
+        also => words.and_others(also),
+    };
+    format!("{}{others}", name(workload.as_str()))
 }
 
 /// The cluster's name, where it has one that shows.

@@ -12,6 +12,7 @@ use jiff::Zoned;
 use super::{
     Clock, Group, Label, Mark, Words,
     digest::{self, in_hours},
+    group::Workloads,
     next::Next,
     time,
 };
@@ -304,10 +305,11 @@ impl Words for English {
                 workloads,
                 since,
             } => {
-                let (notices, workloads) = (
-                    plural(as_u64(*notices), "notice"),
-                    plural(as_u64(*workloads), "workload"),
-                );
+                let notices = plural(as_u64(*notices), "notice");
+                let workloads = match *workloads {
+                    Workloads::Exactly(count) => plural(as_u64(count), "workload"),
+                    Workloads::AtLeast(count) => format!("at least {}", plural(as_u64(count), "workload")),
+                };
                 format!("{notices} about {workloads} since {}", clock.short(*since))
             }
         }

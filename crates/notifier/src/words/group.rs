@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use headroom_policy_engine::{Replicas, Timestamp, WorkloadId};
 
-use super::{Clock, Label, Mark, Text, cut, lines, title};
+use super::{Clock, Label, Mark, Text, lines, title, whom};
 use crate::{Event, Notice};
 
 /// What several notices are together.
@@ -25,9 +25,32 @@ pub(super) enum Group<'a> {
     /// Of several workloads.
     OfSeveral {
         notices: usize,
-        workloads: usize,
+        workloads: Workloads,
         since: Timestamp,
     },
+}
+
+/// How many workloads notices are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Workloads {
+    Exactly(usize),
+    /// Of some only the number is known, and they may be among the others.
+    AtLeast(usize),
+}
+
+impl Workloads {
+    fn of(notices: &[Notice]) -> Self {
+        let named: BTreeSet<&WorkloadId> = notices
+            .iter()
+            .filter_map(|notice| notice.workload.as_ref())
+            .collect();
+        let also = notices.iter().map(|notice| notice.also).max().unwrap_or(0);
+        if also == 0 {
+            return Self::Exactly(named.len());
+        }
+        let most = usize::try_from(also).unwrap_or(usize::MAX).saturating_add(1);
+        Self::AtLeast(named.len().max(most))
+    }
 }
 
 impl<'a> Group<'a> {
@@ -39,7 +62,7 @@ impl<'a> Group<'a> {
         if about.len() > 1 {
             return Some(Self::OfSeveral {
                 notices: notices.len(),
-                workloads: about.into_iter().flatten().count(),
+                workloads: Workloads::of(notices),
                 since,
             });
         }
@@ -91,7 +114,7 @@ pub(super) fn describe(text: &mut Text, notices: &[Notice], clock: &Clock<'_>) {
         let at = clock.short(notice.at);
         let what = Text::what(notice, clock);
         match notice.workload.as_ref().filter(|_| is_of_several) {
-            Some(workload) => format!("{at} {}: {what}", cut(workload.as_str(), super::MAX_NAME)),
+            Some(workload) => format!("{at} {}: {what}", whom(notice, workload, words)),
             None => format!("{at} {what}"),
         }
     });

@@ -17,6 +17,7 @@ use jiff::Zoned;
 use super::{
     Clock, Group, Label, Mark, Words,
     digest::{self, in_hours},
+    group::Workloads,
     next::Next,
     time,
 };
@@ -314,7 +315,11 @@ impl Words for Korean {
                 since,
             } => {
                 let since = clock.short(*since);
-                format!("{since}부터 워크로드 {workloads}개에 대한 알림 {notices}건")
+                let workloads = match workloads {
+                    Workloads::Exactly(count) => format!("{count}개"),
+                    Workloads::AtLeast(count) => format!("{count}개 이상"),
+                };
+                format!("{since}부터 워크로드 {workloads}에 대한 알림 {notices}건")
             }
         }
     }

@@ -1,5 +1,7 @@
 //! How soon somebody has to look at a text.
 
+use std::collections::HashSet;
+
 use super::words;
 use crate::{Language, Notice, Severity, Stage};
 
@@ -31,23 +33,15 @@ impl Mark {
     /// Of several notices, oldest first: of what still goes on the worst, else of what happened.
     #[must_use]
     pub fn of_all(notices: &[Notice]) -> Self {
-        let is_last = |index: usize, notice: &Notice| {
-            let incident = notice.incident();
-            let later = notices.get(index + 1..).unwrap_or_default();
-            !later.iter().any(|later| later.incident() == incident)
-        };
-        let last = || {
-            notices
-                .iter()
-                .enumerate()
-                .filter(|(index, notice)| is_last(*index, notice))
-                .map(|(_, notice)| notice)
-        };
-        let worst = last()
-            .filter(|notice| !matches!(notice.stage, Stage::Closed { .. }))
-            .max_by_key(|notice| notice.severity);
-        let has_ended = last().any(|notice| matches!(notice.stage, Stage::Closed { .. }));
-        match worst {
+        let mut seen = HashSet::new();
+        let newest = notices
+            .iter()
+            .rev()
+            .filter(|notice| seen.insert(notice.incident()));
+        let (ended, rest): (Vec<&Notice>, Vec<&Notice>) =
+            newest.partition(|notice| matches!(notice.stage, Stage::Closed { .. }));
+        let has_ended = !ended.is_empty();
+        match rest.into_iter().max_by_key(|notice| notice.severity) {
             None => Self::Resolved,
             Some(notice) if has_ended && notice.severity == Severity::Info => Self::Resolved,
             Some(notice) => Self::of(notice),
@@ -69,5 +63,25 @@ impl Mark {
     #[must_use]
     pub fn word(self, language: Language) -> &'static str {
         words(language).mark(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::scaled;
+
+    #[test]
+    fn each_of_many_notices_is_looked_at_once() {
+        let apart = |number: u32| Notice {
+            workload: format!("shop/w-{number}").parse().ok(),
+            ..scaled()
+        };
+        let notices: Vec<Notice> = (0..200).map(apart).collect();
+        let counted = allocation_counter::measure(|| {
+            assert_eq!(Mark::of_all(&notices), Mark::Info);
+        });
+        let each = counted.count_total / 200;
+        assert!(each < 10, "{each} allocations for each notice");
     }
 }

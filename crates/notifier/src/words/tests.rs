@@ -327,6 +327,30 @@ fn notices_of_several_workloads_are_counted() {
 }
 
 #[test]
+fn those_who_are_not_named_are_counted_too() {
+    let mut several = burst();
+    several.truncate(2);
+    several[0].also = 5;
+    several[1].also = 2;
+    several[1].workload = "shop/checkout".parse().ok();
+    let said = |language| Text::of_all(&several, 0, &style(language)).unwrap();
+    let english = said(Language::En);
+    assert!(
+        english.title.contains("2 notices about at least 6 workloads"),
+        "{english:?}"
+    );
+    assert!(
+        english.list[0].contains("shop/checkout and 2 more: "),
+        "{english:?}"
+    );
+    let korean = said(Language::Ko);
+    assert!(
+        korean.title.contains("워크로드 6개 이상에 대한 알림 2건"),
+        "{korean:?}"
+    );
+}
+
+#[test]
 fn what_goes_on_marks_a_group_and_what_has_ended_does_not() {
     let of = |severity, stage, max| {
         let event = Event::AtMax {
