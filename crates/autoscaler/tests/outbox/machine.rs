@@ -12,7 +12,7 @@ use std::{
 use headroom_autoscaler::{HistorySettings, Store};
 use headroom_notifier::{
     Event, Failure, Message, Notice, NoticeId, Notifier, Severity, Stage,
-    delivery::{Addressed, Channel, ChannelName, ChannelRules, Dispatcher, Outbox as _, Parts},
+    delivery::{Addressed, Channel, ChannelName, ChannelRules, Dispatcher, Now, Outbox as _, Parts},
     testing::{AT, Answer, ScriptedChannel, notice, rules, scaled},
 };
 use headroom_policy_engine::{Replicas, Timestamp};
@@ -21,17 +21,20 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 pub(super) use crate::world::When;
-use crate::world::{Life, MortalChannel, MortalOutbox, Receiver};
+use crate::world::{Disk, Fault, Life, MortalChannel, MortalOutbox, Receiver};
 
 /// The most messages in an hour, few so that it matters.
 const LIMIT: u32 = 4;
 /// So many conditions, half of them critical.
 const INCIDENTS: usize = 6;
 const HOUR: Duration = Duration::from_secs(3600);
+/// What is critical, and what ends something, may be given up by a channel that still failed so long after, less what
+/// the clock is set back by.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(20 * 3600);
 
-/// What can happen.
-#[derive(Clone, Debug)]
-pub(super) enum Act {
+/// What people are to be told of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Happening {
     /// Something happens once.
     Once,
     /// Something critical happens once.
@@ -40,6 +43,13 @@ pub(super) enum Act {
     Open { incident: usize },
     /// A condition closes, unless it is closed.
     Close { incident: usize },
+}
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    /// Something of which people are to be told.
+    Happens(Happening),
     /// From now on a channel does this.
     Channel { channel: usize, answer: Option<Answer> },
     /// A loop delivers for so many seconds.
@@ -50,6 +60,26 @@ pub(super) enum Act {
     Kill { step: i64, when: When },
     /// Nothing does anything for so many seconds.
     Pass { seconds: u64 },
+    /// The clock is set back by so many seconds.
+    SetBack { seconds: u64 },
+    /// The state cannot be used for so many seconds, in which a loop delivers and all this happens but for the last,
+    /// which happens once it can be used again.
+    Fails {
+        fault: Fault,
+        happens: Vec<Happening>,
+        seconds: u64,
+    },
+    /// From now on the first channel is one of the configuration, or is not.
+    Configure { has_first: bool },
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        3 => Just(Happening::Once),
+        2 => Just(Happening::CriticalOnce),
+        4 => (0..INCIDENTS).prop_map(|incident| Happening::Open { incident }),
+        4 => (0..INCIDENTS).prop_map(|incident| Happening::Close { incident }),
+    ]
 }
 
 pub(super) fn act() -> impl Strategy<Value = Act> {
@@ -60,18 +90,23 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         1 => Just(Some(Answer::Busy(None))),
         1 => Just(Some(Answer::Busy(Some(Duration::from_secs(90))))),
         1 => Just(Some(Answer::TakenAfter(Duration::from_secs(7)))),
+        1 => Just(Some(Answer::Refused)),
+        1 => Just(Some(Answer::Partly)),
     ];
+    let fault = prop_oneof![Just(Fault::Full), Just(Fault::Unreadable)];
+    let fails = (fault, prop::collection::vec(happening(), 1..5), 1..400_u64);
     let when = prop_oneof![Just(When::Before), Just(When::After)];
     prop_oneof![
-        3 => Just(Act::Once),
-        2 => Just(Act::CriticalOnce),
-        4 => (0..INCIDENTS).prop_map(|incident| Act::Open { incident }),
-        4 => (0..INCIDENTS).prop_map(|incident| Act::Close { incident }),
+        13 => happening().prop_map(Act::Happens),
         3 => (0..2_usize, answer).prop_map(|(channel, answer)| Act::Channel { channel, answer }),
         4 => (1..400_u64).prop_map(|seconds| Act::Run { seconds }),
         3 => (1..20_u64).prop_map(|seconds| Act::Flush { seconds }),
         4 => (0..12_i64, when).prop_map(|(step, when)| Act::Kill { step, when }),
         2 => (1..2000_u64).prop_map(|seconds| Act::Pass { seconds }),
+        1 => (1..30 * 3600_u64).prop_map(|seconds| Act::Pass { seconds }),
+        1 => (1..3 * 3600_u64).prop_map(|seconds| Act::SetBack { seconds }),
+        0 => fails.prop_map(|(fault, happens, seconds)| Act::Fails { fault, happens, seconds }),
+        0 => any::<bool>().prop_map(|has_first| Act::Configure { has_first }),
     ]
 }
 
@@ -79,11 +114,20 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
 pub(super) struct World {
     dir: TempDir,
     begun: Instant,
+    set_back: Duration,
+    disk: Arc<Disk>,
     receivers: [Arc<Receiver>; 2],
+    /// What each channel does.
+    answers: [Option<Answer>; 2],
+    /// Since when the first channel is none of the configuration.
+    gone_since: Option<Timestamp>,
+    /// Whether it was not for so long that what waited for it was given up.
+    was_given_up: bool,
     /// Whether each condition is open.
     open: [bool; INCIDENTS],
     put: u32,
-    critical: BTreeSet<String>,
+    /// What is critical, and when it happened.
+    critical: BTreeMap<String, Timestamp>,
 }
 
 /// The channels' names. Notices go to the first, and each is the other's alternate.
@@ -91,22 +135,23 @@ const NAMES: [&str; 2] = ["slack.ops", "email.oncall"];
 
 impl World {
     pub(super) fn new() -> Self {
-        let editable = Receiver {
-            channel: ScriptedChannel::editable([]),
-            ..Receiver::default()
-        };
         Self {
             dir: tempfile::tempdir().unwrap(),
             begun: Instant::now(),
-            receivers: [Arc::new(editable), Arc::default()],
+            set_back: Duration::ZERO,
+            disk: Arc::default(),
+            receivers: [ScriptedChannel::editable([]), ScriptedChannel::default()].map(Receiver::of),
+            answers: [None; 2],
+            gone_since: None,
+            was_given_up: false,
             open: [false; INCIDENTS],
             put: 0,
-            critical: BTreeSet::new(),
+            critical: BTreeMap::new(),
         }
     }
 
     fn now(&self) -> Timestamp {
-        AT.plus(self.begun.elapsed())
+        AT.plus(self.begun.elapsed()).minus(self.set_back)
     }
 
     fn store(&self) -> Arc<Store> {
@@ -119,30 +164,11 @@ impl World {
 
     pub(super) async fn act(&mut self, act: &Act) {
         match *act {
-            Act::Once => {
-                let workload = format!("shop/w-{}", self.put % 7).parse().ok();
-                self.tell(Notice { workload, ..scaled() });
+            Act::Happens(happening) => self.put(happening),
+            Act::Channel { channel, answer } => {
+                self.answers[channel] = answer;
+                self.receivers[channel].channel.always(answer);
             }
-            Act::CriticalOnce => {
-                let failure = Failure::NotWritten {
-                    from: Replicas::new(4),
-                    to: Replicas::new(6),
-                    error: "forbidden".into(),
-                };
-                self.tell(notice(Severity::Critical, Stage::Once, Event::Error { failure }));
-            }
-            Act::Open { incident } => {
-                if !std::mem::replace(&mut self.open[incident], true) {
-                    self.tell(condition(incident, Stage::Opened));
-                }
-            }
-            Act::Close { incident } => {
-                if std::mem::replace(&mut self.open[incident], false) {
-                    let after = Duration::from_secs(60);
-                    self.tell(condition(incident, Stage::Closed { after }));
-                }
-            }
-            Act::Channel { channel, answer } => self.receivers[channel].channel.always(answer),
             Act::Run { seconds } => self.run(seconds).await,
             Act::Flush { seconds } => {
                 let (dispatcher, _) = self.process(None, When::Before);
@@ -159,23 +185,105 @@ impl World {
                 dispatcher.run(killed).await;
             }
             Act::Pass { seconds } => sleep(Duration::from_secs(seconds)).await,
+            Act::SetBack { seconds } => self.set_back += Duration::from_secs(seconds),
+            Act::Fails {
+                fault,
+                ref happens,
+                seconds,
+            } => self.fail(fault, happens, seconds).await,
+            Act::Configure { has_first } => self.configure(has_first),
         }
     }
 
-    /// Puts a notice as a pass does.
-    fn tell(&mut self, notice: Notice) {
+    fn configure(&mut self, has_first: bool) {
+        let now = self.now();
+        if has_first {
+            let gone_for = self.gone_since.take().map(|since| now.since(since));
+            self.was_given_up |= gone_for.is_some_and(|gone_for| gone_for > GIVEN_UP_AFTER);
+        } else {
+            self.gone_since.get_or_insert(now);
+        }
+    }
+
+    /// A loop that cannot use the state, and keeps what happens in memory. It lives until that is told, because that ends
+    /// with it.
+    async fn fail(&mut self, fault: Fault, happens: &[Happening], seconds: u64) {
+        let (dispatcher, _) = self.process(None, When::Before);
+        let Some((last, happens)) = happens.split_last() else {
+            return;
+        };
+        self.disk.set(Some(fault));
+        for happening in happens {
+            let addressed = self.addressed(*happening);
+            dispatcher.keep(addressed.as_slice()).unwrap();
+        }
+        dispatcher.run(sleep(Duration::from_secs(seconds))).await;
+        self.disk.set(None);
+        dispatcher.run(sleep(Duration::from_secs(60))).await;
+        self.put(*last);
+        for receiver in &self.receivers {
+            receiver.channel.always(None);
+        }
+        for _ in 0..48 {
+            dispatcher.run(sleep(Duration::from_secs(1800))).await;
+            if dispatcher.in_memory() == 0 {
+                break;
+            }
+        }
+        assert_eq!(dispatcher.in_memory(), 0, "it is told within a day");
+        for (receiver, answer) in self.receivers.iter().zip(self.answers) {
+            receiver.channel.always(answer);
+        }
+    }
+
+    /// Puts what is told of `happening` as a pass does.
+    fn put(&mut self, happening: Happening) {
+        if let Some(addressed) = self.addressed(happening) {
+            self.store().put(&[addressed], self.now()).unwrap();
+        }
+    }
+
+    /// What is told of `happening`; `None` where that is nothing.
+    fn addressed(&mut self, happening: Happening) -> Option<Addressed> {
+        let notice = match happening {
+            Happening::Once => {
+                let workload = format!("shop/w-{}", self.put % 7).parse().ok();
+                Notice { workload, ..scaled() }
+            }
+            Happening::CriticalOnce => {
+                let failure = Failure::NotWritten {
+                    from: Replicas::new(4),
+                    to: Replicas::new(6),
+                    error: "forbidden".into(),
+                };
+                notice(Severity::Critical, Stage::Once, Event::Error { failure })
+            }
+            Happening::Open { incident } => {
+                if std::mem::replace(&mut self.open[incident], true) {
+                    return None;
+                }
+                condition(incident, Stage::Opened)
+            }
+            Happening::Close { incident } => {
+                if !std::mem::replace(&mut self.open[incident], false) {
+                    return None;
+                }
+                let after = Duration::from_secs(60);
+                condition(incident, Stage::Closed { after })
+            }
+        };
         self.put += 1;
         let id = format!("n-{}", self.put);
         if notice.severity == Severity::Critical && !matches!(notice.stage, Stage::Closed { .. }) {
-            self.critical.insert(id.clone());
+            self.critical.insert(id.clone(), self.now());
         }
         let notice = Notice {
             id: NoticeId(id.into()),
             at: self.now(),
             ..notice
         };
-        let addressed = Addressed::new(notice, vec![NAMES[0].into()]);
-        self.store().put(&[addressed], self.now()).unwrap();
+        let to = NAMES[usize::from(self.gone_since.is_some())];
+        Some(Addressed::new(notice, vec![to.into()]))
     }
 
     async fn run(&self, seconds: u64) {
@@ -187,28 +295,36 @@ impl World {
     fn process(&self, step: Option<i64>, when: When) -> (Dispatcher, Arc<Life>) {
         let life = Arc::new(Life::new(step));
         let names = NAMES.map(ChannelName::from);
+        let present = usize::from(self.gone_since.is_some())..NAMES.len();
+        let (begun, set_back) = (self.begun, self.set_back);
+        let now: Now = Arc::new(move || AT.plus(begun.elapsed()).minus(set_back));
         let channel = |index: usize| Channel {
             name: names[index].clone(),
             notifier: Arc::new(MortalChannel {
                 receiver: Arc::clone(&self.receivers[index]),
                 life: Arc::clone(&life),
                 when,
+                now: Arc::clone(&now),
             }) as Arc<dyn Notifier>,
             rules: ChannelRules {
                 max_per_hour: NonZeroU32::new(LIMIT),
                 ..rules()
             },
-            alternates: vec![names[1 - index].clone()],
+            alternates: present
+                .clone()
+                .filter(|other| *other != index)
+                .map(|other| names[other].clone())
+                .collect(),
         };
-        let begun = self.begun;
         let dispatcher = Dispatcher::new(Parts {
-            channels: vec![channel(0), channel(1)],
+            channels: present.clone().map(channel).collect(),
             outbox: Arc::new(MortalOutbox {
                 store: self.store(),
                 life: Arc::clone(&life),
+                disk: Arc::clone(&self.disk),
                 when,
             }),
-            now: Arc::new(move || AT.plus(begun.elapsed())),
+            now: Arc::clone(&now),
             cluster: None,
         });
         (dispatcher, life)
@@ -216,25 +332,42 @@ impl World {
 
     /// Channels take everything, and processes live, for long enough that all that waits is told or given up.
     pub(super) async fn heal(&mut self) {
-        for receiver in &self.receivers {
-            receiver.channel.always(None);
+        self.configure(true);
+        for channel in 0..NAMES.len() {
+            self.act(&Act::Channel {
+                channel,
+                answer: None,
+            })
+            .await;
         }
         for incident in 0..INCIDENTS {
-            self.act(&Act::Close { incident }).await;
+            self.put(Happening::Close { incident });
+        }
+        // Each channel takes something, so that people learn of it where it did not before.
+        if let Some(addressed) = self.addressed(Happening::CriticalOnce) {
+            let to = NAMES.map(ChannelName::from).to_vec();
+            self.store()
+                .put(&[Addressed { to, ..addressed }], self.now())
+                .unwrap();
         }
         self.run(8 * 3600).await;
     }
 
     /// What has to be so after [`Self::heal`].
     pub(super) fn check(&self) {
-        let arrived = [0, 1].map(|index| self.receivers[index].channel.arrived());
         self.nothing_waits();
-        self.what_is_critical_arrived(&arrived);
-        for (messages, receiver) in arrived.iter().zip(&self.receivers) {
-            what_began_has_ended(messages);
-            one_key_is_one_message(messages);
+        self.what_is_critical_arrived();
+        for (index, receiver) in self.receivers.iter().enumerate() {
+            let messages = receiver.channel.arrived();
             let times = receiver.arrived_at.lock().unwrap();
-            no_more_than_allowed(messages, &times);
+            if index > 0 || !self.was_given_up {
+                what_began_has_ended(receiver, &messages, &times);
+            }
+            one_key_is_one_message(&messages);
+            one_notice_is_in_one_message(&messages);
+            if self.set_back.is_zero() {
+                no_more_than_allowed(&messages, &times);
+            }
         }
     }
 
@@ -245,12 +378,23 @@ impl World {
         }
     }
 
-    fn what_is_critical_arrived(&self, arrived: &[Vec<Message>]) {
-        let messages = arrived.iter().flatten();
+    fn what_is_critical_arrived(&self) {
+        let messages = self
+            .receivers
+            .iter()
+            .flat_map(|receiver| receiver.channel.arrived());
         let ids: BTreeSet<String> = messages
-            .flat_map(|message| message.notices.iter().map(|notice| notice.id.to_string()))
+            .flat_map(|message| message.notices.into_iter().map(|notice| notice.id.to_string()))
             .collect();
-        let lost: Vec<_> = self.critical.difference(&ids).collect();
+        let may_be_given_up = |at: Timestamp| {
+            self.receivers
+                .iter()
+                .any(|receiver| receiver.failed_after(at.plus(GIVEN_UP_AFTER)))
+        };
+        let critical = self.critical.iter();
+        let lost: Vec<_> = critical
+            .filter(|(id, at)| !ids.contains(*id) && !may_be_given_up(**at))
+            .collect();
         assert!(lost.is_empty(), "{lost:?} are critical and never arrived");
     }
 }
@@ -273,17 +417,35 @@ fn condition(incident: usize, stage: Stage) -> Notice {
     }
 }
 
-fn what_began_has_ended(messages: &[Message]) {
-    let mut open: BTreeMap<String, bool> = BTreeMap::new();
-    for notice in messages.iter().flat_map(Message::fresh) {
-        match notice.stage {
-            Stage::Once => {}
-            Stage::Opened => drop(open.insert(notice.incident(), true)),
-            Stage::Closed { .. } => drop(open.insert(notice.incident(), false)),
+fn what_began_has_ended(receiver: &Receiver, messages: &[Message], times: &[Timestamp]) {
+    let mut open: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for (message, at) in messages.iter().zip(times) {
+        for notice in message.fresh() {
+            match notice.stage {
+                Stage::Once => {}
+                Stage::Opened => drop(open.insert(notice.incident(), *at)),
+                Stage::Closed { .. } => drop(open.remove(&notice.incident())),
+            }
         }
     }
-    let left: Vec<_> = open.iter().filter(|(_, is_open)| **is_open).collect();
+    let may_be_given_up = |incident: &str, at: Timestamp| {
+        receiver.refused_end_of(incident) || receiver.failed_after(at.plus(GIVEN_UP_AFTER))
+    };
+    let left: Vec<_> = open
+        .iter()
+        .filter(|(incident, at)| !may_be_given_up(incident, **at))
+        .collect();
     assert!(left.is_empty(), "{left:?} were told to begin and not to end");
+}
+
+fn one_notice_is_in_one_message(messages: &[Message]) {
+    let mut known: HashMap<&NoticeId, &str> = HashMap::new();
+    for message in messages {
+        for notice in message.fresh() {
+            let before = *known.entry(&notice.id).or_insert(&message.key);
+            assert_eq!(before, message.key, "{} is told twice", notice.id);
+        }
+    }
 }
 
 fn one_key_is_one_message(messages: &[Message]) {
@@ -296,7 +458,7 @@ fn one_key_is_one_message(messages: &[Message]) {
 }
 
 /// Attempts at one message are one, and those that arrive count each for its own window.
-fn no_more_than_allowed(messages: &[Message], times: &[Instant]) {
+fn no_more_than_allowed(messages: &[Message], times: &[Timestamp]) {
     let is_counted = |message: &Message| {
         let is_urgent = |notice: &Notice| {
             notice.severity == Severity::Critical || notice.kind() == headroom_notifier::EventKind::Error
@@ -311,7 +473,7 @@ fn no_more_than_allowed(messages: &[Message], times: &[Instant]) {
     for (first, (_, from)) in counted.iter().enumerate() {
         let window = counted[first..]
             .iter()
-            .take_while(|(_, at)| at.duration_since(**from) < HOUR);
+            .take_while(|(_, at)| at.since(**from) < HOUR);
         let keys: BTreeSet<_> = window.map(|(message, _)| &message.key).collect();
         let limit = usize::try_from(LIMIT).unwrap();
         assert!(

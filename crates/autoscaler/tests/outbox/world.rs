@@ -2,20 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "the world of a test is right")]
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use headroom_autoscaler::Store;
 use headroom_notifier::{
-    Message, Notice, Notifier, Receipt, SendError,
-    delivery::{Addressed, Adopted, Change, ChannelName, Outbox, OutboxError, RowId, View},
+    Message, Notice, Notifier, Receipt, SendError, Stage,
+    delivery::{Addressed, Adopted, Change, ChannelName, Now, Outbox, OutboxError, RowId, View},
     testing::ScriptedChannel,
 };
 use headroom_policy_engine::Timestamp;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
 /// Whether a process is alive, and when it is killed.
 #[derive(Debug, Default)]
@@ -77,11 +81,48 @@ impl Life {
     }
 }
 
+/// What is wrong with the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing can be written.
+    Full,
+    /// Nothing can be read either.
+    Unreadable,
+}
+
+/// The disk that the state is on.
+#[derive(Debug, Default)]
+pub(super) struct Disk(Mutex<Option<Fault>>);
+
+impl Disk {
+    pub(super) fn set(&self, fault: Option<Fault>) {
+        *self.0.lock().unwrap() = fault;
+    }
+
+    fn writes(&self) -> Result<(), OutboxError> {
+        self.check(&[Fault::Full, Fault::Unreadable])
+    }
+
+    fn reads(&self) -> Result<(), OutboxError> {
+        self.check(&[Fault::Unreadable])
+    }
+
+    fn check(&self, faults: &[Fault]) -> Result<(), OutboxError> {
+        match *self.0.lock().unwrap() {
+            Some(fault) if faults.contains(&fault) => Err(OutboxError {
+                reason: format!("{fault:?}"),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// The outbox as one process sees it.
 #[derive(Debug)]
 pub(super) struct MortalOutbox {
     pub(super) store: Arc<Store>,
     pub(super) life: Arc<Life>,
+    pub(super) disk: Arc<Disk>,
     pub(super) when: When,
 }
 
@@ -91,44 +132,44 @@ fn dead<T>() -> Result<T, OutboxError> {
     })
 }
 
+impl MortalOutbox {
+    fn read<T>(&self, read: impl FnOnce() -> Result<T, OutboxError>) -> Result<T, OutboxError> {
+        if self.life.is_over() {
+            return dead();
+        }
+        self.disk.reads()?;
+        read()
+    }
+
+    fn write<T>(&self, write: impl FnOnce() -> Result<T, OutboxError>) -> Result<T, OutboxError> {
+        self.disk.writes()?;
+        self.life.step(self.when, write).unwrap_or_else(dead)
+    }
+}
+
 impl Outbox for MortalOutbox {
     fn put(&self, notices: &[Addressed], now: Timestamp) -> Result<(), OutboxError> {
-        let done = self.life.step(self.when, || self.store.put(notices, now));
-        done.unwrap_or_else(dead)
+        self.write(|| self.store.put(notices, now))
     }
 
     fn view(&self, channel: &ChannelName) -> Result<View, OutboxError> {
-        if self.life.is_over() {
-            dead()
-        } else {
-            self.store.view(channel)
-        }
+        self.read(|| self.store.view(channel))
     }
 
     fn notices(&self, rows: &[RowId]) -> Result<Vec<Notice>, OutboxError> {
-        if self.life.is_over() {
-            dead()
-        } else {
-            self.store.notices(rows)
-        }
+        self.read(|| self.store.notices(rows))
     }
 
     fn told(&self, channel: &ChannelName, incident: &str) -> Result<Vec<Notice>, OutboxError> {
-        if self.life.is_over() {
-            dead()
-        } else {
-            self.store.told(channel, incident)
-        }
+        self.read(|| self.store.told(channel, incident))
     }
 
     fn apply(&self, channel: &ChannelName, changes: &[Change], now: Timestamp) -> Result<(), OutboxError> {
-        let done = self
-            .life
-            .step(self.when, || self.store.apply(channel, changes, now));
-        done.unwrap_or_else(dead)
+        self.write(|| self.store.apply(channel, changes, now))
     }
 
     fn adopt(&self, channels: &[ChannelName], now: Timestamp) -> Result<Adopted, OutboxError> {
+        self.disk.writes()?;
         self.store.adopt(channels, now)
     }
 }
@@ -137,15 +178,60 @@ impl Outbox for MortalOutbox {
 #[derive(Debug, Default)]
 pub(super) struct Receiver {
     pub(super) channel: ScriptedChannel,
-    pub(super) arrived_at: Mutex<Vec<Instant>>,
+    /// When each message arrived.
+    pub(super) arrived_at: Mutex<Vec<Timestamp>>,
+    failed_at: Mutex<Vec<Timestamp>>,
+    /// The incidents of which it refused to say that they have ended.
+    refused: Mutex<BTreeSet<String>>,
+}
+
+impl Receiver {
+    pub(super) fn of(channel: ScriptedChannel) -> Arc<Self> {
+        Arc::new(Self {
+            channel,
+            ..Self::default()
+        })
+    }
+
+    /// Whether it failed to take something at that time or later.
+    pub(super) fn failed_after(&self, at: Timestamp) -> bool {
+        self.failed_at.lock().unwrap().iter().any(|failed| *failed >= at)
+    }
+
+    pub(super) fn refused_end_of(&self, incident: &str) -> bool {
+        self.refused.lock().unwrap().contains(incident)
+    }
+
+    async fn send(&self, message: &Message, now: &Now) -> Result<Receipt, SendError> {
+        let answer = self.channel.send(message).await;
+        let arrived = self.channel.arrived().len();
+        self.arrived_at.lock().unwrap().resize(arrived, now());
+        if answer.is_err() {
+            self.failed_at.lock().unwrap().push(now());
+        }
+        if matches!(answer, Err(SendError::Refused { .. })) {
+            let ends = message
+                .fresh()
+                .iter()
+                .filter(|notice| matches!(notice.stage, Stage::Closed { .. }));
+            self.refused.lock().unwrap().extend(ends.map(Notice::incident));
+        }
+        answer
+    }
 }
 
 /// A channel as one process sees it.
-#[derive(Debug)]
 pub(super) struct MortalChannel {
     pub(super) receiver: Arc<Receiver>,
     pub(super) life: Arc<Life>,
     pub(super) when: When,
+    pub(super) now: Now,
+}
+
+impl fmt::Debug for MortalChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.receiver.fmt(f)
+    }
 }
 
 #[async_trait]
@@ -159,13 +245,7 @@ impl Notifier for MortalChannel {
         if before.is_none() && self.when == When::Before {
             return std::future::pending().await;
         }
-        let answer = self.receiver.channel.send(message).await;
-        let arrived = self.receiver.channel.arrived().len();
-        self.receiver
-            .arrived_at
-            .lock()
-            .unwrap()
-            .resize(arrived, Instant::now());
+        let answer = self.receiver.send(message, &self.now).await;
         if before.is_none() {
             return std::future::pending().await;
         }

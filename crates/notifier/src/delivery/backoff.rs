@@ -36,14 +36,15 @@ fn within(failures: u32, seed: &str, most: Duration) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let whole = FIRST.saturating_mul(1 << doublings).min(most);
     let half = whole / 2;
-    let thousandths = u32::try_from(hash(failures, seed) % 1001).unwrap_or_default();
+    let hash = hash(seed.bytes().chain(failures.to_le_bytes()));
+    let thousandths = u32::try_from(hash % 1001).unwrap_or_default();
     half + half.saturating_mul(thousandths) / 1000
 }
 
 /// FNV-1a, which is the same on every machine and in every version.
-fn hash(failures: u32, seed: &str) -> u64 {
+pub(super) fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in seed.bytes().chain(failures.to_le_bytes()) {
+    for byte in bytes {
         hash ^= u64::from(byte);
         hash = hash.wrapping_mul(0x0100_0000_01b3);
     }

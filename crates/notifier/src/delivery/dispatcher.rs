@@ -152,6 +152,12 @@ impl Dispatcher {
         kept
     }
 
+    /// So many notices are kept in memory alone, on all channels together.
+    #[must_use]
+    pub fn in_memory(&self) -> usize {
+        self.shared.spare.len()
+    }
+
     /// Hands over what waits and what comes, until `shutdown` is done; then it ends within about a second. What is not
     /// handed over by then waits for the next start.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
@@ -191,7 +197,7 @@ impl Dispatcher {
             }
         }
         flushed.left = self.left().await;
-        flushed.lost = self.shared.spare.len();
+        flushed.lost = self.in_memory();
         flushed
     }
 

@@ -402,7 +402,7 @@ pub enum Change {
     PassOn {
         /// Which.
         row: RowId,
-        /// To whom, and who is told where that one does not take it either; `None` where there is nobody.
+        /// To whom, and who is told where that one does not take it either; `None` where it has it already.
         to: Option<(ChannelName, Vec<ChannelName>)>,
     },
     /// This is what was told about an incident.

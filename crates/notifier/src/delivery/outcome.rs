@@ -8,7 +8,7 @@ use super::{
     Change, Draft, Form, Standing, Terms, Thread, View, Waiting,
     backoff::{self, Urgency},
     failing,
-    scheduler::{MOST_BUSY, perhaps_told},
+    scheduler::{MOST_BUSY, passing_on, perhaps_told},
 };
 use crate::{Message, Notice, Receipt, SendError, Severity, Stage};
 
@@ -100,16 +100,24 @@ impl<'a> Settling<'a> {
         threads.find(|thread| thread.incident == self.draft.incident)
     }
 
-    /// It is asked to wait, so nothing has arrived.
+    /// It is asked to wait, so nothing has arrived, unless it did before.
     fn wait(&mut self, after: Option<Duration>, reason: &str) {
         self.count_failure(reason);
         let wait = after.map_or_else(|| self.channel_backoff(), |after| after.min(MOST_BUSY));
         let until = self.now.plus(wait);
         self.standing.busy_until = Some(until);
         self.uncount();
-        self.changes.push(Change::Release {
-            rows: self.draft.rows.clone(),
-            retry_at: until,
+        let rows = self.draft.rows.clone();
+        self.changes.push(if self.draft.may_have_arrived {
+            Change::Retry {
+                rows,
+                retry_at: until,
+            }
+        } else {
+            Change::Release {
+                rows,
+                retry_at: until,
+            }
         });
     }
 
@@ -146,15 +154,11 @@ impl<'a> Settling<'a> {
         self.uncount();
         let rows = self.rows();
         if rows.iter().any(|one| one.is_urgent()) {
-            for one in rows.iter().filter(|one| !one.is_passed_on) {
-                self.changes.push(Change::PassOn {
-                    row: one.row,
-                    to: one.route.next(self.terms.alternates),
-                });
-            }
+            self.changes.extend(passing_on(&rows, self.terms.alternates));
             self.retry_later(Urgency::Usual);
         } else {
-            let told = perhaps_told(self.thread(), &rows, self.now);
+            let arrived = |_: &Waiting| self.draft.may_have_arrived;
+            let told = perhaps_told(self.thread(), &rows, arrived, self.now);
             self.changes.extend(told.map(|thread| Change::Thread {
                 thread,
                 notices: None,
@@ -190,6 +194,9 @@ impl<'a> Settling<'a> {
 
     /// What has not arrived does not count against the limit.
     fn uncount(&mut self) {
+        if self.draft.may_have_arrived {
+            return;
+        }
         let key = &self.draft.key;
         self.standing.sent.retain(|sent| sent.key != *key);
     }
@@ -278,18 +285,32 @@ mod tests {
 
     #[test]
     fn what_has_not_arrived_may_go_with_something_else_next_time() {
-        let releases = |answer| {
-            let (_, changes) = answered("e", &answer);
+        let releases = |rows, answer| {
+            let (_, changes) = answered(rows, &answer);
             changes
                 .iter()
                 .any(|change| matches!(change, Change::Release { .. }))
         };
-        let busy = SendError::Busy {
+        let busy = || SendError::Busy {
             after: None,
             reason: reason(),
         };
-        assert!(releases(Err(busy)));
-        assert!(!releases(Err(SendError::Unanswered { reason: reason() })));
+        assert!(releases("e", Err(busy())));
+        assert!(!releases("e", Err(SendError::Unanswered { reason: reason() })));
+        // The attempt before may have arrived.
+        assert!(!releases("e?", Err(busy())));
+    }
+
+    #[test]
+    fn the_end_of_what_was_refused_is_not_told_unless_it_may_have_arrived_before() {
+        let is_told = |rows| {
+            let (_, changes) = answered(rows, &Err(SendError::Refused { reason: reason() }));
+            changes
+                .iter()
+                .any(|change| matches!(change, Change::Thread { thread, .. } if thread.open.is_some()))
+        };
+        assert!(!is_told("o"));
+        assert!(is_told("o?"));
     }
 
     #[test]

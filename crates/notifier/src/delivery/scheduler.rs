@@ -111,6 +111,8 @@ pub struct Draft {
     pub rows: Vec<RowId>,
     /// Whether it is a new message.
     pub form: Form,
+    /// Whether it was tried before, and may have arrived then.
+    pub may_have_arrived: bool,
     /// [`crate::Message::left_out`].
     pub left_out: u32,
     /// Whether it counts against the channel's limit.
@@ -231,7 +233,7 @@ impl Planning<'_> {
             return;
         }
         incident.kept = kept;
-        let told = perhaps_told(incident.thread, &late, self.scheduling.now());
+        let told = perhaps_told(incident.thread, &late, claimed, self.scheduling.now());
         self.changes.extend(told.map(|thread| Change::Thread {
             thread,
             notices: None,
@@ -260,19 +262,17 @@ impl Planning<'_> {
         }
     }
 
-    /// Gives what is urgent and not taken to the next channel, with what follows about the same.
+    /// Gives what is urgent and not taken to the next channel, with all that follows about the same: an end must not get
+    /// there before what it ends.
     fn pass_on(&mut self, incident: &Incident<'_>) {
-        let waits_too_long = |one: &&Waiting| self.scheduling.is_to_be_passed_on(one);
-        let Some(first) = incident.kept.iter().position(waits_too_long) else {
+        let kept = &incident.kept;
+        if !kept.iter().any(|one| self.scheduling.is_to_be_passed_on(one)) {
             return;
-        };
-        let rest = incident.kept.get(first..).unwrap_or_default();
-        for one in rest.iter().filter(|one| !one.is_passed_on) {
-            self.changes.push(Change::PassOn {
-                row: one.row,
-                to: one.route.next(self.scheduling.alternates()),
-            });
         }
+        let first = kept.iter().position(|one| one.is_urgent()).unwrap_or_default();
+        let rest = kept.get(first..).unwrap_or_default();
+        self.changes
+            .extend(passing_on(rest, self.scheduling.alternates()));
     }
 
     fn next(&self, incidents: &[Incident<'_>]) -> Next {
@@ -332,6 +332,19 @@ impl Planning<'_> {
     }
 }
 
+/// Gives those of `waiting` to the next channel that it was not given to before, where there is one.
+pub(super) fn passing_on(waiting: &[&Waiting], alternates: &[ChannelName]) -> Vec<Change> {
+    let left = waiting.iter().filter(|one| !one.is_passed_on);
+    left.filter_map(|one| {
+        let next = one.route.next(alternates)?;
+        Some(Change::PassOn {
+            row: one.row,
+            to: Some(next),
+        })
+    })
+    .collect()
+}
+
 /// Counts the message with `key` as sent now, and forgets those that do not count any more.
 fn count(sent: &mut Vec<Sent>, key: &Arc<str>, now: Timestamp) {
     sent.retain(|sent| sent.key != *key && now.since(sent.at) < due::HOUR);
@@ -343,12 +356,17 @@ fn count(sent: &mut Vec<Sent>, key: &Arc<str>, now: Timestamp) {
 
 /// What is known about an incident once these are given up: what may have arrived counts as told, so that its end is, and
 /// an end is one, because nothing else will say so. `None` where nothing is other than before.
-pub(super) fn perhaps_told(thread: Option<&Thread>, given_up: &[&Waiting], now: Timestamp) -> Option<Thread> {
+pub(super) fn perhaps_told(
+    thread: Option<&Thread>,
+    given_up: &[&Waiting],
+    may_have_arrived: impl Fn(&Waiting) -> bool,
+    now: Timestamp,
+) -> Option<Thread> {
     let before = thread.and_then(|thread| thread.open);
     let open = given_up.iter().fold(before, |open, one| match one.phase {
         Phase::Once => open,
         Phase::Closed => None,
-        Phase::Opened if one.claimed.is_some() => open.max(Some(one.severity)),
+        Phase::Opened if may_have_arrived(one) => open.max(Some(one.severity)),
         Phase::Opened => open,
     });
     if open == before {

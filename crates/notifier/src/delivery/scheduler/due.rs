@@ -22,6 +22,8 @@ pub(in crate::delivery) const MOST_BUSY: Duration = HOUR;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
     class: Class,
+    /// What is not taken lets others pass, lest it holds them up for as long as it is tried.
+    attempts: u32,
     at: Timestamp,
     row: super::RowId,
 }
@@ -156,17 +158,25 @@ impl<'a> Scheduling<'a> {
             .unwrap_or(at)
     }
 
+    /// Whether the time of `one` is over. What nothing holds back is tried once more first, because nobody may have tried
+    /// it until now.
     pub(super) fn is_late(&self, one: &Waiting) -> bool {
-        self.is_held_back(one) && self.gives_up_at(one) <= self.now
+        self.held_until(one) > self.now && self.gives_up_at(one) <= self.now
     }
 
-    /// Whether something keeps `one` from being sent that is not its own time. What is urgent is tried at least once.
-    fn is_held_back(&self, one: &Waiting) -> bool {
+    /// Until when the channel or its limit keeps `one` from being sent.
+    fn held_until(&self, one: &Waiting) -> Timestamp {
+        let asked = self.retries_at(one).max(self.busy_until);
         if one.is_urgent() {
-            return one.attempts > 0;
+            return asked;
         }
-        let is_limited = one.kind != EventKind::Digest && self.limit_until.is_some();
-        is_limited || self.fails(one)
+        let limit = self.limit_until.filter(|_| one.kind != EventKind::Digest);
+        asked.max(self.rest_until).max(limit.unwrap_or(Timestamp::MIN))
+    }
+
+    fn retries_at(&self, one: &Waiting) -> Timestamp {
+        one.retry_at
+            .map_or(Timestamp::MIN, |at| sane(at, MOST_BUSY, self.now))
     }
 
     fn fails(&self, one: &Waiting) -> bool {
@@ -205,9 +215,15 @@ impl<'a> Scheduling<'a> {
             limit.map_or(earliest, |free| earliest.max(free))
         };
         let row = head.first().map_or(super::RowId(0), |one| one.row);
+        let attempts = head.iter().map(|one| one.attempts).max().unwrap_or_default();
         Candidate {
             at,
-            order: Order { class, at: due, row },
+            order: Order {
+                class,
+                attempts,
+                at: due,
+                row,
+            },
             form,
             key,
             is_counted,
@@ -228,9 +244,8 @@ impl<'a> Scheduling<'a> {
 
     /// When it would be sent if there were no quiet hours and no limit.
     fn due(&self, incident: &Incident<'_>, head: &[&Waiting], class: Class, form: &Form) -> Timestamp {
-        let retry_at = head.iter().filter_map(|one| one.retry_at).max();
-        let mut due = retry_at.map_or(Timestamp::MIN, |at| sane(at, MOST_BUSY, self.now));
-        due = due.max(self.busy_until);
+        let retries_at = head.iter().map(|one| self.retries_at(one)).max();
+        let mut due = self.busy_until.max(retries_at.unwrap_or(Timestamp::MIN));
         if let Some(first) = head.first() {
             due = due.max(self.begins_at(first));
         }
@@ -305,7 +320,7 @@ impl<'a> Scheduling<'a> {
             waits.then(|| one.put_at.plus(PATIENCE))
         };
         let times = incident.kept.iter().flat_map(|one| {
-            let late = self.is_held_back(one).then(|| self.gives_up_at(one));
+            let late = (self.held_until(one) > self.now).then(|| self.gives_up_at(one));
             [late, patience_ends(one)].into_iter().flatten()
         });
         times
@@ -322,6 +337,7 @@ impl<'a> Scheduling<'a> {
                 .map_or_else(|| "".into(), |one| Arc::clone(&one.incident)),
             rows: head.iter().map(|one| one.row).collect(),
             form: candidate.form,
+            may_have_arrived: head.iter().any(|one| one.claimed.is_some()),
             left_out: 0,
             is_counted: candidate.is_counted,
         }
@@ -362,10 +378,12 @@ fn key(head: &[&Waiting]) -> Arc<str> {
     if let Some(key) = &first.claimed {
         return Arc::clone(key);
     }
-    match head.len() {
-        1 => Arc::clone(&first.id.0),
-        several => format!("{}+{}", first.id, several - 1).into(),
+    if head.len() == 1 {
+        return Arc::clone(&first.id.0);
     }
+    // No name has a zero in it.
+    let names = head.iter().flat_map(|one| one.id.0.bytes().chain([0]));
+    format!("{}+{:016x}", first.id, backoff::hash(names)).into()
 }
 
 /// `at`, unless it is further from `now` than it can be while nobody sets the clock back.

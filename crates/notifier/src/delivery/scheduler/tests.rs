@@ -19,6 +19,8 @@ struct World {
     can_edit: bool,
     silences: Vec<Silence>,
     view: View,
+    /// Whether the channel has just failed, whenever it is looked at.
+    is_down: bool,
 }
 
 impl World {
@@ -32,7 +34,15 @@ impl World {
                 waiting: Row::parse(rows),
                 ..View::default()
             },
+            is_down: false,
         }
+    }
+
+    fn down(self) -> Self {
+        self.with(|world| {
+            world.is_down = true;
+            world.view.standing.failures = 9;
+        })
     }
 
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
@@ -54,7 +64,14 @@ impl World {
             alternates: &alternates,
             silences: &self.silences,
         };
-        plan(&terms, &self.view, after(seconds))
+        let mut view = self.view.clone();
+        if self.is_down {
+            let until = Some(after(seconds + 60));
+            view.standing.rest_until = until;
+            let tried = view.waiting.iter_mut().filter(|one| one.attempts > 0);
+            tried.for_each(|one| one.retry_at = until);
+        }
+        plan(&terms, &view, after(seconds))
     }
 
     /// What is next so many seconds after the rows were put: the rows that are sent, `edit` before them where it is a
@@ -186,8 +203,8 @@ fn quiet_hours_hold_the_rest_until_they_end() {
     // They are not given up for that, though they waited longer than their deadline.
     let held = World::new("e").with(quiet).with(|world| {
         world.rules.deadlines.info = Duration::from_secs(60);
-        world.view.standing.failures = 1;
     });
+    let held = held.down();
     held.check_left_out(1800, &[]);
     held.check_left_out(1860, &[(1, Reason::NotTaken)]);
 }
@@ -228,10 +245,31 @@ fn a_message_that_may_have_arrived_is_sent_again_as_it_was() {
         panic!("it is due");
     };
     assert_eq!((&*draft.key, draft.rows), ("key", vec![RowId(1), RowId(2)]));
-    let Next::Send(draft) = World::new("e e e").plan(500).next else {
-        panic!("it is due");
+    assert!(draft.may_have_arrived);
+}
+
+#[test]
+fn a_message_has_the_key_of_what_is_in_it() {
+    let key = |ids: &[&str]| {
+        let rows = vec!["e"; ids.len()].join(" ");
+        let world = World::new(&rows).with(|world| {
+            for (one, id) in world.view.waiting.iter_mut().zip(ids) {
+                one.id = crate::NoticeId((*id).into());
+            }
+        });
+        let Next::Send(draft) = world.plan(500).next else {
+            panic!("it is due");
+        };
+        assert!(!draft.may_have_arrived);
+        draft.key.to_string()
     };
-    assert_eq!(&*draft.key, "n-1+2");
+    assert_eq!(key(&["a"]), "a");
+    assert_eq!(key(&["a", "b"]), key(&["a", "b"]));
+    assert!(key(&["a", "b"]).starts_with("a+"));
+    for other in [&["a", "d"][..], &["a", "b", "c"], &["a", "bc"], &["a"]] {
+        assert_ne!(key(&["a", "b"]), key(other), "{other:?}");
+    }
+    assert_ne!(key(&["a", "bc", "d"]), key(&["a", "b", "cd"]));
 }
 
 #[test]
@@ -264,8 +302,8 @@ fn a_silence_drops_what_happened_in_it_but_for_what_goes_on() {
     // After a silence that was longer than its deadline it is told all the same.
     let long = silent("w").with(|world| {
         world.rules.deadlines.warning = Duration::from_secs(60);
-        world.view.standing.failures = 1;
     });
+    let long = long.down();
     long.check_left_out(501, &[]);
 }
 
@@ -289,6 +327,12 @@ fn what_is_urgent_and_not_taken_goes_to_another_channel_too() {
         [(1, "email"), (2, "email")]
     );
     assert_eq!(passed_on(&failing("w", 3).plan(100)), []);
+    // Nor does the end go before it, where the clock was set back between the two.
+    let set_back = failing("w! c!", 0).with(|world| {
+        world.view.standing.failures = 1;
+        world.view.waiting[0].put_at = after(5);
+    });
+    assert_eq!(passed_on(&set_back.plan(60)), [(1, "email"), (2, "email")]);
     // It is tried further, and passed on once.
     failing("w!", 3).check(1000, "1");
     let done = failing("w!", 3).with(|world| world.view.waiting[0].is_passed_on = true);
@@ -297,7 +341,7 @@ fn what_is_urgent_and_not_taken_goes_to_another_channel_too() {
     let also = failing("w!", 3).with(|world| world.view.waiting[0].route.also = vec!["email".into()]);
     assert_eq!(passed_on(&also.plan(5)), [(1, "pager")]);
     let last = failing("w!", 3).with(|world| world.view.waiting[0].route.then = Some(Vec::new()));
-    assert_eq!(passed_on(&last.plan(5)), [(1, "nobody")]);
+    assert_eq!(passed_on(&last.plan(5)), []);
     // A channel that is asked for nothing does not fail.
     assert_eq!(passed_on(&failing("w!", 0).plan(100)), []);
 }
@@ -305,8 +349,7 @@ fn what_is_urgent_and_not_taken_goes_to_another_channel_too() {
 #[test]
 fn what_is_not_taken_for_too_long_is_given_up_and_another_channel_says_so() {
     let failing = |rows: &str| {
-        World::new(rows).with(|world| {
-            world.view.standing.failures = 9;
+        World::new(rows).down().with(|world| {
             world.view.standing.last_error = Some("connection refused".into());
             for one in &mut world.view.waiting {
                 one.is_passed_on = true;
@@ -354,15 +397,29 @@ fn what_is_not_taken_for_too_long_is_given_up_and_another_channel_says_so() {
 }
 
 #[test]
-fn what_is_urgent_is_tried_however_long_nobody_delivered() {
-    let world = World::new("e! e:b").with(|world| world.view.standing.failures = 9);
-    world.check_left_out(48 * 3600, &[(2, Reason::NotTaken)]);
-    world.check(48 * 3600, "1");
+fn what_nobody_tried_to_hand_over_for_long_is_tried_once_more() {
+    let world = || World::new("w!? w:b e:c").with(|world| world.view.standing.failures = 9);
+    let days = 3 * 24 * 3600;
+    world().check_left_out(days, &[]);
+    world().check(days, "1");
+    assert_eq!(passed_on(&world().plan(days)), [(1, "email")]);
+    let all = [1, 2, 3].map(|row| (row, Reason::NotTaken));
+    world().down().check_left_out(days, &all);
+}
+
+#[test]
+fn what_is_not_taken_lets_others_pass() {
+    let stuck = World::new("e:a e:b").with(|world| {
+        world.view.waiting[0].attempts = 1;
+        world.view.waiting[0].retry_at = Some(after(90));
+        world.view.standing.busy_until = Some(after(90));
+    });
+    stuck.check(90, "2");
 }
 
 #[test]
 fn the_end_of_what_may_have_arrived_is_told_even_where_that_was_given_up() {
-    let world = World::new("o?").with(|world| world.view.standing.failures = 1);
+    let world = World::new("o?").down();
     let plan = world.plan(3610);
     let told = plan.changes.iter().find_map(|change| {
         let Change::Thread { thread, .. } = change else {
