@@ -201,6 +201,13 @@ impl Memory {
         self.knowledge.blind_since
     }
 
+    /// What the fallback keeps, while too little is known for it to end (I30); `None` while it is not in force.
+    #[must_use]
+    pub fn fallback(&self) -> Option<Replicas> {
+        let recovery = self.knowledge.recovery.as_ref()?;
+        recovery.known_since.is_none().then_some(recovery.kept)
+    }
+
     /// The count that headroom last wrote; `None` when it never wrote one.
     #[must_use]
     pub fn last_written(&self) -> Option<Replicas> {

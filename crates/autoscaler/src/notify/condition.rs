@@ -10,7 +10,7 @@ use headroom_policy_engine::{
     Replicas, Step, Terms, Timestamp,
 };
 
-use super::Threshold;
+use super::{Seen, Threshold};
 use crate::{DecisionRecord, InForce, Pause, Verdict};
 
 /// For how long a metric has to be unknown before people are told: one answer that is late is nothing to wake up for.
@@ -161,11 +161,7 @@ impl Condition<'_> {
             },
             Self::Fallback { replicas } => Event::Fallback {
                 replicas,
-                why: steps(record)
-                    .iter()
-                    .filter(|step| fell_back(step).is_some())
-                    .cloned()
-                    .collect(),
+                why: why_fallback(record).into_iter().cloned().collect(),
             },
             Self::Blind => Event::Blind {
                 metrics: unknown(record),
@@ -214,16 +210,20 @@ impl Condition<'_> {
 
 /// All that goes on with the workload of `record`.
 pub(super) fn conditions<'r>(
-    record: &'r DecisionRecord,
-    pause: Option<&'r Pause>,
+    seen: Seen<'r>,
     thresholds: &'r [Threshold],
 ) -> impl Iterator<Item = Condition<'r>> {
+    let Seen {
+        record,
+        pause,
+        fallback,
+        ..
+    } = seen;
     let unreadable = match &record.verdict {
         Verdict::Unreadable { error } => Some(Condition::Unreadable { error }),
         Verdict::Decided { .. } => None,
     };
     let bounded = bounded(record);
-    let fallback = steps(record).iter().find_map(fell_back);
     let raised = record.conditions.iter().map(Condition::Raised);
     let overridden = record.in_force.iter().filter_map(|in_force| match &in_force.by {
         BoundSource::Override(by) => Some(Condition::Overridden { by, in_force }),
@@ -313,29 +313,38 @@ fn at_bound(step: &Step, asked: Option<Replicas>) -> Option<Condition<'static>> 
     }
 }
 
-fn fell_back(step: &Step) -> Option<Replicas> {
-    let Step::FellBack { raised, .. } = step else {
+/// The step that says why the fallback is in force: its own where it raises the count, and else that of what is unknown.
+fn why_fallback(record: &DecisionRecord) -> Option<&Step> {
+    let own = |step: &&Step| matches!(step, Step::FellBack { .. });
+    let unknown = |step: &&Step| unknown_metric(step).is_some();
+    let steps = steps(record);
+    steps.iter().find(own).or_else(|| steps.iter().find(unknown))
+}
+
+/// The metric that `step` says is unknown, or known only in part.
+fn unknown_metric(step: &Step) -> Option<&MetricName> {
+    let (Step::Recommended {
+        metric,
+        seen: Observation::Partial(_),
+        ..
+    }
+    | Step::Recommended {
+        metric,
+        proposal: Proposal::Blocks | Proposal::Ignored,
+        ..
+    }) = step
+    else {
         return None;
     };
-    Some(*raised)
+    Some(metric)
 }
 
 /// The metrics that are unknown, or known only in part.
 fn unknown(record: &DecisionRecord) -> Vec<UnknownMetric> {
     let is_unknown = |name: &MetricName| {
-        steps(record).iter().any(|step| {
-            let Step::Recommended {
-                metric,
-                seen,
-                proposal,
-                ..
-            } = step
-            else {
-                return false;
-            };
-            let is_partial = matches!(seen, Observation::Partial(_));
-            metric == name && (is_partial || matches!(proposal, Proposal::Blocks | Proposal::Ignored))
-        })
+        steps(record)
+            .iter()
+            .any(|step| unknown_metric(step) == Some(name))
     };
     let all = record.metrics.iter().filter(|metric| is_unknown(&metric.name));
     let hold = record

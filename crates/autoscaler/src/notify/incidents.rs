@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use headroom_notifier::{Change, Event, EventKind, Severity, Stage, Unknown};
-use headroom_policy_engine::{Observation, Outcome, Timestamp};
+use headroom_policy_engine::{Observation, Outcome, Replicas, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::condition::{Condition, conditions, why};
@@ -58,6 +58,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) pause: Option<&'a Pause>,
     /// Whether what people asked for could be read.
     pub(crate) acts_are_known: bool,
+    /// What the fallback keeps; `None` while it is not in force.
+    pub(crate) fallback: Option<Replicas>,
 }
 
 /// Something to tell of.
@@ -90,14 +92,14 @@ impl Incidents {
         routes: &Routes,
         wanted: impl Fn(EventKind) -> bool,
     ) -> Vec<News> {
-        let Seen { record, pause, .. } = seen;
+        let record = seen.record;
         let mut news = Vec::new();
         let now = record.at;
         if let Some(scaled) = scaled(record).filter(|_| wanted(EventKind::Scaled)) {
             news.push(News::once(now, scaled));
         }
         self.note_policy(routes, now, &mut news);
-        let goes_on = || conditions(record, pause, &routes.thresholds).filter(|one| wanted(one.kind()));
+        let goes_on = || conditions(seen, &routes.thresholds).filter(|one| wanted(one.kind()));
         for condition in goes_on() {
             self.note(&condition, record, &mut news);
         }
@@ -237,14 +239,14 @@ impl Seen<'_> {
     /// Whether nobody can tell from this whether `event`, of which nothing is seen, goes on.
     fn leaves_open(&self, event: &Event) -> bool {
         match event {
-            // A fallback is in the steps only where it raises the count; what it raised is kept while nothing is known.
-            Event::AtMax { .. } | Event::AtMin { .. } | Event::Fallback { .. } => self.record.is_blind(),
+            Event::AtMax { .. } | Event::AtMin { .. } => self.record.is_blind(),
             Event::Threshold { metric, .. } => self.record.metrics.iter().any(|one| {
                 one.name == *metric
                     && !matches!(one.observation, Observation::Fresh(_) | Observation::Partial(_))
             }),
             Event::Paused { .. } | Event::Overridden { .. } => !self.acts_are_known,
             Event::Scaled { .. }
+            | Event::Fallback { .. }
             | Event::Recovered { .. }
             | Event::Held { .. }
             | Event::ResetBy { .. }

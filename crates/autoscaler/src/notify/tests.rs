@@ -94,6 +94,7 @@ fn seen(record: &DecisionRecord) -> Seen<'_> {
         record,
         pause: None,
         acts_are_known: true,
+        fallback: None,
     }
 }
 
@@ -302,39 +303,37 @@ fn a_pause_is_told_with_who_and_why_and_ends_as_resumed() {
 }
 
 #[test]
-fn a_fallback_and_blindness_end_as_recovered() {
-    let mut incidents = Incidents::default();
-    let step = testing::steps()
-        .into_iter()
-        .find(|step| step.code() == "fell_back")
-        .unwrap();
-    assert_eq!(
-        learn(&mut incidents, &record(0, vec![step])),
-        [(EventKind::Fallback, Stage::Opened)]
-    );
-    let told = incidents.learn(seen(&record(30, Vec::new())), &Routes::default(), |_| true);
-    let expected = Event::Recovered {
-        from: Unknown::Fallback,
-    };
-    assert_eq!(told.iter().map(|one| &one.event).collect::<Vec<_>>(), [&expected]);
-}
-
-#[test]
-fn a_fallback_goes_on_while_nothing_is_known_also_once_it_has_raised_the_count() {
-    let mut incidents = Incidents::default();
+fn a_fallback_is_told_whether_or_not_it_raises_the_count_and_ends_as_recovered() {
     let fell_back = testing::steps()
         .into_iter()
         .find(|step| step.code() == "fell_back");
-    let fell_back = record(0, fell_back.into_iter().collect());
-    assert_eq!(
-        learn(&mut incidents, &fell_back),
-        [(EventKind::Fallback, Stage::Opened)]
-    );
-    assert_eq!(learn(&mut incidents, &blind(30)), []);
-    assert_eq!(
-        learn(&mut incidents, &record(60, Vec::new())),
-        [(EventKind::Recovered, closed(60))]
-    );
+    let raised = record(0, fell_back.into_iter().collect());
+    for (first, why) in [(raised, "fell_back"), (blind(0), "recommended")] {
+        let mut incidents = Incidents::default();
+        let mut learn = |record: &DecisionRecord, fallback| {
+            let seen = Seen {
+                fallback,
+                ..seen(record)
+            };
+            let told = incidents.learn(seen, &Routes::default(), |kind| kind != EventKind::Blind);
+            told.into_iter().map(|one| one.event).collect::<Vec<_>>()
+        };
+        let kept = Some(Replicas::new(8));
+        let opened = learn(&first, kept);
+        let [Event::Fallback { replicas, why: told }] = &opened[..] else {
+            panic!("{opened:?}")
+        };
+        assert_eq!(
+            (replicas.get(), told.iter().map(Step::code).collect::<Vec<_>>()),
+            (8, vec![why])
+        );
+        assert_eq!(learn(&blind(30), kept), []);
+        // Another metric may still be unknown.
+        let expected = Event::Recovered {
+            from: Unknown::Fallback,
+        };
+        assert_eq!(learn(&blind(60), None), [expected]);
+    }
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::{mem, sync::Arc, time::Duration};
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use headroom_actuator::{Actuator, TargetError};
 use headroom_metrics_source::Answer;
-use headroom_policy_engine::{Decision, Hold, Observations, Outcome, Pod, Pods, Timestamp, Workload};
+use headroom_policy_engine::{
+    Decision, Hold, Observations, Outcome, Pod, Pods, Replicas, Timestamp, Workload,
+};
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::{
@@ -304,9 +306,14 @@ impl Item {
         (*outcome == Outcome::Written).then_some(open.row)
     }
 
-    /// The decision, and what is known to go on with the workload.
-    pub(super) fn lesson(&mut self) -> (&DecisionRecord, &mut Incidents) {
-        (&self.record, &mut self.taken.remembered_mut().incidents)
+    /// The decision, what the fallback keeps, and what is known to go on with the workload.
+    pub(super) fn lesson(&mut self) -> (&DecisionRecord, Option<Replicas>, &mut Incidents) {
+        let remembered = self.taken.remembered_mut();
+        (
+            &self.record,
+            remembered.memory.fallback(),
+            &mut remembered.incidents,
+        )
     }
 
     /// Decides again about what was to be changed, with one more hold.

@@ -27,11 +27,12 @@ impl Autoscaler {
         let lessons = items.iter_mut().map(|item| {
             let settings = &self.workloads[item.index()].settings;
             let (settled, is_ready) = (item.settled_change(), ready(item));
-            let (record, incidents) = item.lesson();
+            let (record, fallback, incidents) = item.lesson();
             let seen = Seen {
                 record,
                 pause: pass.acts.pause_itself(&settings.id),
                 acts_are_known: matches!(pass.acts, Acts::Known(_)),
+                fallback,
             };
             Lesson {
                 settings,
