@@ -21,7 +21,7 @@ mod slack;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod webhook;
-pub mod words;
+mod words;
 
 pub use channel::{Language, Message, Notifier, Receipt, SendError, Style};
 #[cfg(any(test, feature = "testing"))]
@@ -40,4 +40,4 @@ pub use sample::sample;
 pub use secret::{Hidden, SecretReader};
 pub use slack::{SLACK_API, SlackNotifier, SlackOptions, SlackSetupError, SlackWay};
 pub use webhook::{PAGERDUTY_EVENTS, WebhookForm, WebhookNotifier, WebhookOptions, notice_schema};
-pub use words::Text;
+use words::Text;

@@ -27,76 +27,76 @@ pub(crate) use self::{
     facts::page,
 };
 use self::{group::Group, next::Next};
-pub use self::{label::Label, mark::Mark};
+pub(crate) use self::{label::Label, mark::Mark};
 use crate::{Change, Event, Language, Notice, Stage, Style, UnknownMetric, WorkloadDigest};
 
 /// The longest title, in UTF-16 code units, as all lengths here.
-pub const MAX_TITLE: usize = 150;
+pub(crate) const MAX_TITLE: usize = 150;
 /// The longest reason.
-pub const MAX_REASON: usize = 1000;
+pub(crate) const MAX_REASON: usize = 1000;
 /// The longest sentence about what happens next.
-pub const MAX_NEXT: usize = 400;
+pub(crate) const MAX_NEXT: usize = 400;
 /// The longest value of a fact.
-pub const MAX_VALUE: usize = 300;
+pub(crate) const MAX_VALUE: usize = 300;
 /// The longest line of a list.
-pub const MAX_LINE: usize = 300;
+pub(crate) const MAX_LINE: usize = 300;
 /// The most lines of a list; what is beyond is counted in the last one.
-pub const MAX_LINES: usize = 25;
+pub(crate) const MAX_LINES: usize = 25;
 /// The longest command.
-pub const MAX_COMMAND: usize = 600;
+pub(crate) const MAX_COMMAND: usize = 600;
 /// The longest address of a link; a link with a longer one is left out, as half an address leads nowhere.
-pub const MAX_URL: usize = 2000;
+pub(crate) const MAX_URL: usize = 2000;
 /// The longest name of a cluster or a workload inside a title.
 const MAX_NAME: usize = 60;
 
 /// What a notice, or several together, say to people. Every text is one line without control characters, and no longer
 /// than its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
+pub(crate) struct Text {
     /// How soon somebody has to look, or that nobody has to any more.
-    pub mark: Mark,
+    pub(crate) mark: Mark,
     /// The mark in words: `Warning`.
-    pub mark_word: &'static str,
+    pub(crate) mark_word: &'static str,
     /// Which cluster, which workload, and what.
-    pub title: String,
+    pub(crate) title: String,
     /// Why, in one sentence.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// What happens next, in one sentence.
-    pub next: Option<String>,
+    pub(crate) next: Option<String>,
     /// Single values.
-    pub facts: Vec<Fact>,
+    pub(crate) facts: Vec<Fact>,
     /// What there is one line each of: workloads of a digest, changes of a policy, notices of a burst.
-    pub list: Vec<String>,
+    pub(crate) list: Vec<String>,
     /// That notices were left out before this one, in a sentence.
-    pub left_out: Option<String>,
+    pub(crate) left_out: Option<String>,
     /// The command that tells more.
-    pub command: String,
+    pub(crate) command: String,
     /// Where to look further.
-    pub links: Vec<Link>,
+    pub(crate) links: Vec<Link>,
     /// When it happened, in local time with its zone.
-    pub at: String,
+    pub(crate) at: String,
     /// The cluster, where it has a name.
-    pub cluster: Option<String>,
+    pub(crate) cluster: Option<String>,
     /// The workload, where it is about one.
-    pub workload: Option<String>,
+    pub(crate) workload: Option<String>,
 }
 
 /// One value with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
+pub(crate) struct Fact {
     /// What it is.
-    pub label: &'static str,
+    pub(crate) label: &'static str,
     /// The value with its unit.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 /// Where to look further.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub(crate) struct Link {
     /// What is there.
-    pub label: &'static str,
+    pub(crate) label: &'static str,
     /// Its address, which is one of a page: `http` or `https`, in ASCII, without a login.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 /// The words of one language.
@@ -188,7 +188,7 @@ fn time(at: &Zoned) -> String {
 impl Text {
     /// What `notice` says.
     #[must_use]
-    pub fn of(notice: &Notice, style: &Style) -> Self {
+    pub(crate) fn of(notice: &Notice, style: &Style) -> Self {
         let words = words(style.language);
         let clock = Clock {
             words,
@@ -238,7 +238,7 @@ impl Text {
 
     /// What `notices` say together, oldest first, after `left_out` others were left out; `None` of no notice.
     #[must_use]
-    pub fn of_all(notices: &[Notice], left_out: u32, style: &Style) -> Option<Self> {
+    pub(crate) fn of_all(notices: &[Notice], left_out: u32, style: &Style) -> Option<Self> {
         let newest = notices.last()?;
         let words = words(style.language);
         let mut text = Self::of(newest, style);
@@ -252,37 +252,6 @@ impl Text {
         }
         text.left_out = (left_out > 0).then(|| words.left_out(left_out));
         Some(text)
-    }
-
-    /// All of it, line by line, for where nothing but text goes.
-    #[must_use]
-    pub fn plain(&self, language: Language) -> String {
-        let word = |label: Label| label.word(language);
-        let mut text = format!("{} {}: {}\n", self.mark.symbol(), self.mark_word, self.title);
-        let mut line = |label: &str, value: &str| write_into(&mut text, format_args!("{label}: {value}\n"));
-        for (label, value) in [(Label::Why, &self.reason), (Label::Next, &self.next)] {
-            if let Some(value) = value {
-                line(word(label), value);
-            }
-        }
-        for fact in &self.facts {
-            line(fact.label, &fact.value);
-        }
-        line(word(Label::At), &self.at);
-        for entry in &self.list {
-            write_into(&mut text, format_args!("- {entry}\n"));
-        }
-        if let Some(left_out) = &self.left_out {
-            write_into(&mut text, format_args!("{left_out}\n"));
-        }
-        write_into(
-            &mut text,
-            format_args!("{}: {}\n", word(Label::Command), self.command),
-        );
-        for link in &self.links {
-            write_into(&mut text, format_args!("{}: {}\n", link.label, link.url));
-        }
-        text
     }
 }
 

@@ -5,7 +5,7 @@ use crate::Language;
 
 /// The name of a part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Label {
+pub(crate) enum Label {
     /// Of the reason.
     Why,
     /// Of what happens next.
@@ -47,32 +47,9 @@ pub enum Label {
 }
 
 impl Label {
-    /// Every one.
-    pub const ALL: [Self; 19] = [
-        Self::Why,
-        Self::Next,
-        Self::Command,
-        Self::At,
-        Self::Cluster,
-        Self::Workload,
-        Self::Replicas,
-        Self::Needed,
-        Self::Maximum,
-        Self::Minimum,
-        Self::Measured,
-        Self::Threshold,
-        Self::Since,
-        Self::Lasted,
-        Self::Until,
-        Self::By,
-        Self::TheirReason,
-        Self::Runbook,
-        Self::Dashboard,
-    ];
-
     /// In words.
     #[must_use]
-    pub fn word(self, language: Language) -> &'static str {
+    pub(crate) fn word(self, language: Language) -> &'static str {
         words(language).label(self)
     }
 }

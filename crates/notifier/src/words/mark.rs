@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::words;
-use crate::{Language, Notice, Severity, Stage};
+use crate::{Notice, Severity, Stage};
 
 /// How soon somebody has to look, or that nobody has to any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mark {
+pub(crate) enum Mark {
     /// Nobody has to.
     Info,
     /// Before long.
@@ -21,7 +20,7 @@ pub enum Mark {
 impl Mark {
     /// Of one notice.
     #[must_use]
-    pub const fn of(notice: &Notice) -> Self {
+    pub(crate) const fn of(notice: &Notice) -> Self {
         match (notice.stage, notice.severity) {
             (Stage::Closed { .. }, _) => Self::Resolved,
             (Stage::Once | Stage::Opened, Severity::Info) => Self::Info,
@@ -32,7 +31,7 @@ impl Mark {
 
     /// Of several notices, oldest first: of what still goes on the worst, else of what happened.
     #[must_use]
-    pub fn of_all(notices: &[Notice]) -> Self {
+    pub(crate) fn of_all(notices: &[Notice]) -> Self {
         let mut seen = HashSet::new();
         let newest = notices
             .iter()
@@ -50,19 +49,13 @@ impl Mark {
 
     /// A symbol beside the word.
     #[must_use]
-    pub const fn symbol(self) -> &'static str {
+    pub(crate) const fn symbol(self) -> &'static str {
         match self {
             Self::Info => "ℹ️",
             Self::Warning => "⚠️",
             Self::Critical => "🚨",
             Self::Resolved => "✅",
         }
-    }
-
-    /// In words.
-    #[must_use]
-    pub fn word(self, language: Language) -> &'static str {
-        words(language).mark(self)
     }
 }
 
