@@ -24,7 +24,7 @@ pub use self::{
 pub(crate) use self::{
     digest::Digesting,
     incidents::{Incidents, Seen},
-    teller::{Lesson, Teller},
+    teller::{DueDigest, Lesson, Teller},
 };
 use crate::{CronExpression, Secret};
 

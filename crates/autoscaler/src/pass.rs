@@ -5,6 +5,7 @@
 
 mod brake;
 mod cohort;
+mod digests;
 mod endpoints;
 mod evaluate;
 mod observe;

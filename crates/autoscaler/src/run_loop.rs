@@ -8,9 +8,9 @@ use headroom_policy_engine::WorkloadId;
 use tokio::{
     sync::oneshot,
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     Autoscaler, Clock, LeaderLock, Leadership, LockError, LockHolder, PassError, PassRecord, Which,
@@ -21,6 +21,8 @@ use crate::{
 const FINISHING: Duration = Duration::from_millis(1300);
 /// How long a one-shot run may take to hand over what people are told. The rest is left to the next run.
 const TELLING: Duration = Duration::from_secs(10);
+/// How often a loop looks whether a digest is due.
+const DIGESTS_EVERY: Duration = Duration::from_secs(30);
 /// How long the state may take to come to rest after that.
 const SETTLING: Duration = Duration::from_millis(400);
 
@@ -88,11 +90,25 @@ pub async fn finish_once(autoscaler: &Autoscaler, clock: &dyn Clock) {
         return;
     }
     let (notifications, command) = (autoscaler.notifications(), autoscaler.command());
-    futures::join!(
-        notifications.flush(store, command, clock.now(), TELLING),
-        notifications.beaten(TELLING),
-    );
+    let telling = async {
+        let until = Instant::now() + TELLING;
+        let digests = autoscaler.make_digests(clock.now());
+        if timeout_at(until, digests).await.is_err() {
+            warn!("there was no time for a digest, which is left to the next run");
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        notifications.flush(store, command, clock.now(), left).await;
+    };
+    futures::join!(telling, notifications.beaten(TELLING));
     settle(autoscaler).await;
+}
+
+/// Makes digests when they are due, for as long as somebody hands them over.
+async fn make_digests(autoscaler: &Autoscaler, clock: &dyn Clock) {
+    loop {
+        autoscaler.make_digests(clock.now()).await;
+        sleep(DIGESTS_EVERY).await;
+    }
 }
 
 /// Makes passes over each workload at its interval, the first at once, until `shutdown` is done.
@@ -121,9 +137,10 @@ pub async fn run(
                 // Also where whoever would say so is gone.
                 let _ = told_to_stop.await;
             };
-            notifications
-                .run(autoscaler.store(), command, &*clock, shutdown)
-                .await;
+            tokio::select! {
+                () = notifications.run(autoscaler.store(), command, &*clock, shutdown) => {}
+                () = make_digests(&autoscaler, &*clock) => {}
+            }
         })
     };
     let mut due = DueTimes::from_now(&autoscaler);

@@ -57,6 +57,11 @@ impl Digesting {
         }
     }
 
+    /// Whether it is of no workload at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.workloads.is_empty()
+    }
+
     /// Takes the next row, later ones after earlier ones. One that is about another time or workload counts nothing.
     pub(crate) fn add(&mut self, row: &HistoryRow) {
         if row.last_at < self.since || row.first_at >= self.until {

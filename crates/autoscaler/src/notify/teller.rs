@@ -86,6 +86,7 @@ pub(crate) struct Lesson<'a> {
 pub(crate) struct DueDigest {
     pub(crate) channel: ChannelName,
     pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 impl Teller {
@@ -205,30 +206,52 @@ impl Teller {
         self.fleet().is_unsaved = true;
     }
 
+    /// Whether some channel gets digests.
+    pub(crate) fn has_digests(&self) -> bool {
+        !self.digests.is_empty()
+    }
+
+    /// Learns until when channels have had digests from what is known of the fleet: another process may have made them.
+    pub(crate) fn learn_digests(&self, fleet: &str) {
+        let Ok(Fleet { digests, .. }) = serde_json::from_str(fleet) else {
+            return;
+        };
+        let mut fleet = self.fleet();
+        for (channel, until) in digests {
+            let known = fleet.digests.entry(channel).or_insert(until);
+            *known = until.max(*known);
+        }
+    }
+
     /// The digests that are due at `now`. A channel that has never had one begins now.
     pub(crate) fn digests_due(&self, now: Timestamp) -> Vec<DueDigest> {
-        let mut due = Vec::new();
-        if self.digests.is_empty() {
-            return due;
-        }
         let mut fleet = self.fleet();
-        let before = fleet.digests.clone();
-        for Due { channel, cron, zone } in &self.digests {
+        let before = fleet.digests.len();
+        let due = self.digests.iter().filter_map(|Due { channel, cron, zone }| {
             let since = *fleet.digests.entry(channel.clone()).or_insert(now);
-            if latest(cron, zone, now).is_some_and(|latest| latest > since) {
-                fleet.digests.insert(channel.clone(), now);
-                due.push(DueDigest {
-                    channel: channel.clone(),
-                    since,
-                });
-            }
-        }
-        fleet.is_unsaved |= fleet.digests != before;
+            let until = latest(cron, zone, now).filter(|until| *until > since)?;
+            let channel = channel.clone();
+            Some(DueDigest {
+                channel,
+                since,
+                until,
+            })
+        });
+        let due = due.collect();
+        let has_begun = fleet.digests.len() != before;
+        fleet.is_unsaved |= has_begun;
         due
     }
 
+    /// Takes note that there is nothing more to make of `due`.
+    pub(crate) fn note_digest(&self, due: &DueDigest) {
+        let mut fleet = self.fleet();
+        fleet.digests.insert(due.channel.clone(), due.until);
+        fleet.is_unsaved = true;
+    }
+
     /// Who is told of `digest`, which is for one channel.
-    pub(crate) fn tell_digest(&self, channel: &ChannelName, digest: Digest, now: Timestamp) -> Addressed {
+    pub(crate) fn address_digest(&self, channel: &ChannelName, digest: Digest, now: Timestamp) -> Addressed {
         let routes = Routes {
             channels: vec![channel.clone()],
             ..Routes::default()
@@ -316,6 +339,11 @@ impl Routes {
     /// Whether nobody is told.
     pub(crate) const fn is_nobody(&self) -> bool {
         self.channels.is_empty() && self.critical.is_empty()
+    }
+
+    /// Whether `channel` is told of anything.
+    pub(crate) fn tells(&self, channel: &ChannelName) -> bool {
+        self.channels.contains(channel) || self.critical.contains(channel)
     }
 }
 

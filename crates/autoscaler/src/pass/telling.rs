@@ -8,13 +8,10 @@ use tracing::error;
 
 use super::{Acts, Autoscaler, Pass, PassError, Which, cohort::Item, report::in_one_line};
 use crate::{
-    HistoryQuery, PassRecord, Pause, StoreError,
-    notify::{Digesting, Lesson, Seen},
+    PassRecord, Pause, StoreError,
+    notify::{Lesson, Seen},
     store::Told,
 };
-
-/// A digest looks at so many rows of the history at most.
-const MOST_ROWS: u32 = 200_000;
 
 impl Autoscaler {
     /// Learns from those of `items` that are `ready`: of a change, once it is known what became of it.
@@ -63,19 +60,13 @@ impl Autoscaler {
         }
     }
 
-    /// Tells what a whole pass says about no workload in particular, sends the digests that are due, and says that all is well
-    /// where it is.
+    /// Tells what a whole pass says about no workload in particular, and says that all is well where it is.
     pub(super) async fn tell_of_pass(&self, record: &PassRecord) {
         if self.store.is_read_only() {
             return;
         }
         let teller = &self.notifications.teller;
-        let mut told = teller.learn_pass(record);
-        for due in teller.digests_due(record.at) {
-            let digest = self.digest(due.since, record.at).await;
-            told.extend(digest.map(|digest| teller.tell_digest(&due.channel, digest, record.at)));
-        }
-        self.tell(told, record.at).await;
+        self.tell(teller.learn_pass(record), record.at).await;
         if self.notifications.note_health(record) {
             self.notifications.beat();
         }
@@ -104,7 +95,8 @@ impl Autoscaler {
         self.tell(told, now).await;
     }
 
-    async fn tell(&self, notices: Vec<Addressed>, now: Timestamp) {
+    /// Keeps `notices` for whoever hands them over, with what is known of the fleet.
+    pub(super) async fn tell(&self, notices: Vec<Addressed>, now: Timestamp) {
         let teller = Arc::clone(&self.notifications.teller);
         if notices.is_empty() && !teller.is_unsaved() {
             return;
@@ -130,34 +122,6 @@ impl Autoscaler {
             );
         }
         self.hand_over(&notices, &kept);
-    }
-
-    async fn digest(&self, since: Timestamp, until: Timestamp) -> Option<headroom_notifier::Digest> {
-        let store = Arc::clone(&self.store);
-        let query = HistoryQuery {
-            workload: None,
-            since: Some(since),
-            limit: MOST_ROWS,
-        };
-        let read = tokio::task::spawn_blocking(move || store.history(&query))
-            .await
-            .ok()?;
-        match read {
-            Ok(history) => {
-                let workloads = self.workloads.iter().map(|managed| &managed.settings);
-                let workloads = workloads.map(|settings| (settings.id.clone(), settings.policy.bounds.max()));
-                let mut digesting = Digesting::new(workloads, since, until);
-                history.rows.iter().rev().for_each(|row| digesting.add(row));
-                Some(digesting.finish())
-            }
-            Err(error) => {
-                error!(
-                    error = in_one_line(&error),
-                    "the history could not be read for a digest"
-                );
-                None
-            }
-        }
     }
 }
 

@@ -6,6 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{Intent, RowId, Store, StoreError, intents, millis};
 use crate::DecisionRecord;
 
+/// So many rows are in memory at a time where all of a while are read.
+const AT_A_TIME: u32 = 500;
+
 /// Which decisions are asked for. The newest come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryQuery {
@@ -76,6 +79,26 @@ impl Store {
         Ok(history)
     }
 
+    /// Gives `each` the decisions that were seen at `since` or later, the older ones first, without holding up whoever
+    /// decides. Those that this headroom cannot read are left out.
+    pub(crate) fn each_decision(
+        &self,
+        since: Timestamp,
+        mut each: impl FnMut(&HistoryRow),
+    ) -> Result<(), StoreError> {
+        let mut last = i64::MIN;
+        loop {
+            let rows = self.reading(|connection| decisions_after(connection, last, since))?;
+            let Some((newest, _)) = rows.last() else {
+                return Ok(());
+            };
+            last = *newest;
+            rows.iter()
+                .filter_map(|(_, row)| row.as_ref())
+                .for_each(&mut each);
+        }
+    }
+
     /// The newest decision about `workload` that can be read; `None` where there is none.
     ///
     /// # Errors
@@ -123,6 +146,24 @@ fn latest(connection: &Connection, workload: &WorkloadId) -> Result<Option<Histo
         }
     }
     Ok(None)
+}
+
+/// The next rows after the row `last`, each with its number.
+fn decisions_after(
+    connection: &Connection,
+    last: i64,
+    since: Timestamp,
+) -> Result<Vec<(i64, Option<HistoryRow>)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, first_at, last_at, count, record FROM history
+         WHERE id > ?1 AND last_at >= ?2 ORDER BY id LIMIT ?3",
+    )?;
+    let mut found = statement.query(params![last, millis(since), AT_A_TIME])?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push((row.get(0)?, read(row)?));
+    }
+    Ok(rows)
 }
 
 /// One row; `None` when its record is none this headroom can read.

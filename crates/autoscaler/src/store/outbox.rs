@@ -45,7 +45,10 @@ impl Store {
     }
 
     /// The connection that reads what waits, in a transaction, so that what is read is of one moment.
-    fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn reading<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         if self.is_read_only() {
             return read(&self.connection());
         }

@@ -12,6 +12,7 @@ mod assembly;
 mod beside;
 mod bounds;
 mod crash;
+mod digests;
 mod fleet_brake;
 mod history;
 mod hold_query;

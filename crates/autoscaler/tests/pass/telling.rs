@@ -93,7 +93,7 @@ fn told(notice: &Notice) -> String {
     format!("{incident}{what}{stage} ({})", notice.severity.code())
 }
 
-fn channel(name: &str, on: Option<&[EventKind]>) -> ChannelSettings {
+pub(crate) fn channel(name: &str, on: Option<&[EventKind]>) -> ChannelSettings {
     ChannelSettings {
         name: name.into(),
         medium: Medium::SlackWebhook {
@@ -113,7 +113,7 @@ fn channel(name: &str, on: Option<&[EventKind]>) -> ChannelSettings {
 }
 
 /// Workloads of which `ops` is told.
-fn world(names: &[&str]) -> World {
+pub(crate) fn world(names: &[&str]) -> World {
     let mut world = World::new(names);
     let routes = Routes {
         channels: vec!["ops".into()],
@@ -131,7 +131,7 @@ fn world(names: &[&str]) -> World {
 }
 
 /// What waits for `ops` in the state, as another process would find it.
-fn waiting(world: &World) -> Vec<String> {
+pub(crate) fn waiting(world: &World) -> Vec<String> {
     let opened = Store::open_read_only(&world.state_dir(), world.history).unwrap();
     let rows: Vec<_> = opened.store.view(&ChannelName::from("ops")).unwrap().waiting;
     let rows: Vec<_> = rows.iter().map(|row| row.row).collect();
@@ -139,14 +139,14 @@ fn waiting(world: &World) -> Vec<String> {
 }
 
 /// A one-shot run at this second.
-async fn once(autoscaler: &Autoscaler, moment: i64) {
+pub(crate) async fn once(autoscaler: &Autoscaler, moment: i64) {
     let clock = FollowingClock::starting_at(at(moment));
     run_once(autoscaler, &clock, Which::All).await.unwrap();
     finish_once(autoscaler, &clock).await;
 }
 
 /// Passes at these seconds.
-async fn passes(autoscaler: &Autoscaler, moments: impl IntoIterator<Item = i64>) {
+pub(crate) async fn passes(autoscaler: &Autoscaler, moments: impl IntoIterator<Item = i64>) {
     for moment in moments {
         pass(autoscaler, at(moment)).await;
     }
@@ -391,20 +391,6 @@ async fn looking_ahead_tells_nobody() {
     world.load("web", 550.0);
     pass(&world.look(), at(30)).await;
     assert_eq!(waiting(&world), [""; 0]);
-}
-
-#[tokio::test]
-async fn a_digest_is_sent_when_it_is_due_and_not_at_the_first_start() {
-    let mut world = world(&["web"]);
-    world.notify.channels[0].digest = Some("0 * * * *".parse().unwrap());
-    world.notify.channels[0].rules.on = Some([EventKind::Error].into());
-    let autoscaler = world.start();
-    passes(&autoscaler, [0]).await;
-    world.load("web", 550.0);
-    passes(&autoscaler, [30]).await;
-    assert_eq!(waiting(&world), [""; 0]);
-    passes(&world.start(), [3630, 3660]).await;
-    assert_eq!(waiting(&world), ["prod-eu/headroom/digest 1 changes (info)"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use crate::{configuration, error::CliError};
 
-/// An autoscaler for `workloads` alone. What cannot be had for others is no hindrance.
+/// An autoscaler for `workloads` alone. What cannot be had for others is no hindrance. Where there are others, it tells
+/// nobody how all of them are: it makes no digests and gives no sign of life.
 ///
 /// # Errors
 /// When a part cannot be had.
@@ -17,15 +18,25 @@ pub(crate) fn assemble(
     workloads: &[WorkloadId],
     purpose: Purpose,
 ) -> Result<Autoscaler, CliError> {
-    let mut configuration = configuration.clone();
-    configuration
-        .workloads
-        .retain(|workload| workloads.contains(&workload.id));
     Ok(Assembly::build(
-        configuration,
+        part_of(configuration, workloads),
         &configuration::environment(),
         purpose,
     )?)
+}
+
+/// What `configuration` says of `workloads`.
+fn part_of(configuration: &Configuration, workloads: &[WorkloadId]) -> Configuration {
+    let mut part = configuration.clone();
+    part.workloads.retain(|workload| workloads.contains(&workload.id));
+    if part.workloads.len() < configuration.workloads.len() {
+        let notify = &mut part.settings.notify;
+        notify.heartbeat = None;
+        for channel in &mut notify.channels {
+            channel.digest = None;
+        }
+    }
+    part
 }
 
 /// What a pass over `workloads` would do now. Nothing is written, and no lock is needed.
@@ -53,4 +64,46 @@ pub(crate) async fn in_time<T>(
     timeout(after, work)
         .await
         .map_err(|_| PassError::TimedOut { after })
+}
+
+#[cfg(test)]
+mod tests {
+    use headroom_autoscaler::config::{self, Environment, LoadOptions};
+    use headroom_test_support::temp_dir;
+
+    use super::*;
+
+    const POLICY: &str = r#"
+[defaults]
+max_replicas = 4
+command      = { get = ["cat", "${name}"], set = ["sh", "set.sh", "${name}", "{replicas}"] }
+metrics.load = { recorded = "load.csv", per_replica = 100 }
+
+[notify]
+heartbeat = "env:HEARTBEAT_URL"
+
+[notify.slack.ops]
+webhook = "env:SLACK_WEBHOOK"
+digest  = "0 9 * * *"
+
+[workload.api]
+[workload.web]
+"#;
+
+    #[test]
+    fn whoever_looks_at_a_part_does_not_speak_for_all() {
+        let directory = temp_dir();
+        let path = directory.path().join("headroom.toml");
+        std::fs::write(&path, POLICY).unwrap();
+        let loaded = config::load(&[path], &Environment::default(), &LoadOptions::default()).unwrap();
+        let speaks = |names: &[&str]| {
+            let ids: Vec<WorkloadId> = names.iter().map(|name| name.parse().unwrap()).collect();
+            let part = part_of(&loaded.configuration, &ids);
+            assert_eq!(part.workloads.len(), names.len());
+            let notify = &part.settings.notify;
+            (notify.heartbeat.is_some(), notify.channels[0].digest.is_some())
+        };
+        assert_eq!(speaks(&["api", "web"]), (true, true));
+        assert_eq!(speaks(&["web"]), (false, false));
+    }
 }

@@ -36,6 +36,8 @@ const LEAVING: Duration = Duration::from_millis(200);
 ///
 /// Without it, a pass for each workload at its `interval`, until Ctrl-C or SIGTERM. Replicas are left as they are.
 ///
+/// Where workloads are named, and not all of them, no heartbeat is sent and no digest.
+///
 /// Passes share a memory in the state directory. A pass that finds none says so, and scales down only what it can rebuild
 /// the window of, from the past of a Prometheus.
 #[derive(Args, Clone, Debug)]

@@ -38,6 +38,23 @@ async fn a_complete_pass_is_one_sign_of_life() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_over_a_part_of_the_workloads_is_none() {
+    let told = beating().await;
+    let policy = told.world.read("headroom.toml");
+    let another = crate::common::ONE_WORKLOAD
+        .replace("shop/api", "shop/web")
+        .replace("count", "count2")
+        .replace("set.sh", "set2.sh");
+    told.world.write("headroom.toml", &format!("{policy}{another}"));
+    told.world.write("count2", "2\n");
+    told.world.write("set2.sh", "echo $1 > count2\n");
+    told.headroom(&["run", "--once", "shop/api"]).await.expect(0);
+    assert_eq!(told.paths().await, [""; 0]);
+    told.headroom(&["run", "--once", "api", "web"]).await.expect(0);
+    assert_eq!(told.paths().await, [PATH]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pass_that_was_blind_or_failed_is_none() {
     let told = beating().await;
     told.world.write("set.sh", "exit 3\n");
