@@ -80,6 +80,11 @@ fn condition() -> impl Strategy<Value = RaisedCondition> {
         select(crate::testing::conditions()),
         text().prop_map(|name| RaisedCondition::SecondScaler { name }),
         text().prop_map(|by| RaisedCondition::SecondHeadroom { by }),
+        (text(), text(), text()).prop_map(|(by, resources, mode)| RaisedCondition::RequestsSet {
+            by,
+            resources,
+            mode
+        }),
         option::of(text()).prop_map(|by| RaisedCondition::Contested { by }),
         text().prop_map(|by| RaisedCondition::CountReset { by }),
         (count(), text())

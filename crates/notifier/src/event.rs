@@ -326,6 +326,7 @@ impl Event {
             | RaisedCondition::Flapping { .. }
             | RaisedCondition::SecondScaler { .. }
             | RaisedCondition::SecondHeadroom { .. }
+            | RaisedCondition::RequestsSet { .. }
             | RaisedCondition::FleetBrake
             | RaisedCondition::ReplicasNotStarting { .. }
             | RaisedCondition::ReplicasRefused { .. }

@@ -189,6 +189,11 @@ pub fn conditions() -> Vec<RaisedCondition> {
         RaisedCondition::SecondHeadroom {
             by: "headroom-1a2b3c4d".into(),
         },
+        RaisedCondition::RequestsSet {
+            by: "VerticalPodAutoscaler/api".into(),
+            resources: "cpu".into(),
+            mode: "Recreate".into(),
+        },
         RaisedCondition::Contested {
             by: Some("helm".into()),
         },

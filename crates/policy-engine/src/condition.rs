@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::{
     Hold, Memory, Replicas, Timestamp, Workload, WorkloadPolicy,
-    hold::{FLEET_BRAKE, ONE_HEADROOM},
+    hold::{FLEET_BRAKE, LEAVE_REQUESTS, ONE_HEADROOM},
     step::Span,
 };
 
@@ -47,6 +47,15 @@ pub enum RaisedCondition {
     SecondHeadroom {
         /// Which one, by the name under which it writes.
         by: Arc<str>,
+    },
+    /// Something sets the requests that the count follows.
+    RequestsSet {
+        /// What it is, as its users call it.
+        by: Arc<str>,
+        /// Of which resources.
+        resources: Arc<str>,
+        /// When it sets them, in its own words.
+        mode: Arc<str>,
     },
     /// Somebody else keeps setting the count.
     Contested {
@@ -130,6 +139,11 @@ impl RaisedCondition {
         match hold {
             Hold::SecondScaler { name, .. } => Some(Self::SecondScaler { name: name.clone() }),
             Hold::SecondHeadroom { by } => Some(Self::SecondHeadroom { by: by.clone() }),
+            Hold::RequestsSet { by, resources, mode } => Some(Self::RequestsSet {
+                by: by.clone(),
+                resources: resources.clone(),
+                mode: mode.clone(),
+            }),
             Hold::FailingToStart { failing } => Some(Self::FailingToStart { failing: *failing }),
             Hold::Contested { by, .. } => Some(Self::Contested { by: by.clone() }),
             Hold::FleetBrake { .. } => Some(Self::FleetBrake),
@@ -151,6 +165,7 @@ impl RaisedCondition {
             | Self::Flapping { .. }
             | Self::SecondScaler { .. }
             | Self::SecondHeadroom { .. }
+            | Self::RequestsSet { .. }
             | Self::CountReset { .. }
             | Self::FleetBrake
             | Self::ReplicasNotStarting { .. }
@@ -167,6 +182,7 @@ impl RaisedCondition {
             Self::Flapping { .. } => "flapping",
             Self::SecondScaler { .. } => "second_scaler",
             Self::SecondHeadroom { .. } => "second_headroom",
+            Self::RequestsSet { .. } => "requests_set",
             Self::Contested { .. } => "contested",
             Self::CountReset { .. } => "count_reset",
             Self::FleetBrake => "fleet_brake",
@@ -203,7 +219,7 @@ impl RaisedCondition {
     fn about(&self) -> Option<&str> {
         match self {
             Self::SecondScaler { name } => Some(name),
-            Self::SecondHeadroom { by } => Some(by),
+            Self::SecondHeadroom { by } | Self::RequestsSet { by, .. } => Some(by),
             Self::RequestsRecommended { by, .. } => Some(by),
             Self::GuardOff { guard, .. } => Some(guard),
             Self::NotBecomingReady { .. }
@@ -241,6 +257,14 @@ impl fmt::Display for RaisedCondition {
             Self::SecondHeadroom { by } => {
                 let hold = Hold::SecondHeadroom { by: by.clone() };
                 write!(f, "{hold}: {ONE_HEADROOM}")
+            }
+            Self::RequestsSet { by, resources, mode } => {
+                let hold = Hold::RequestsSet {
+                    by: by.clone(),
+                    resources: resources.clone(),
+                    mode: mode.clone(),
+                };
+                write!(f, "{hold}: {LEAVE_REQUESTS}")
             }
             Self::Contested { by } => Hold::Contested {
                 by: by.clone(),
@@ -354,6 +378,7 @@ mod tests {
                 Hold::SecondHeadroom { .. } => {
                     Some((hold.reason().code(), format!("{hold}: {ONE_HEADROOM}")))
                 }
+                Hold::RequestsSet { .. } => Some((hold.reason().code(), format!("{hold}: {LEAVE_REQUESTS}"))),
                 Hold::SecondScaler { .. }
                 | Hold::FailingToStart { .. }
                 | Hold::Contested { .. }

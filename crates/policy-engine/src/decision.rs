@@ -144,6 +144,8 @@ pub enum Reason {
     SecondScaler,
     /// Hold: another headroom has set the count since this one did.
     SecondHeadroom,
+    /// Hold: something sets the requests that the count follows.
+    RequestsSet,
     /// Hold: the target is being deleted.
     BeingDeleted,
     /// Hold: a person set the workload to zero.

@@ -9,7 +9,7 @@ mod words;
 use std::{sync::Arc, time::Duration};
 
 pub use self::query::WhyUnknown;
-pub(crate) use self::words::{Ending, FLEET_BRAKE, ONE_HEADROOM};
+pub(crate) use self::words::{Ending, FLEET_BRAKE, LEAVE_REQUESTS, ONE_HEADROOM};
 use crate::{Operator, Reason, Replicas, Timestamp};
 
 /// What holds a workload from outside the engine. Each holds one direction, or all writing.
@@ -39,6 +39,16 @@ pub enum Hold {
     SecondHeadroom {
         /// Which one, by the name under which it writes (Kubernetes: its field manager).
         by: Arc<str>,
+    },
+    /// Something sets what the replicas request of a resource that the count follows the utilization of: with other
+    /// requests the same use is another utilization, so that the two would chase each other. Holds all writing.
+    RequestsSet {
+        /// What it is, as its users call it: `VerticalPodAutoscaler/api`.
+        by: Arc<str>,
+        /// Of which resources, as in `cpu and memory`.
+        resources: Arc<str>,
+        /// When it sets them, in its own words, as in `Recreate`.
+        mode: Arc<str>,
     },
     /// The target is on its way out, and setting its count would only be in the way. Holds all writing.
     BeingDeleted,
@@ -114,6 +124,7 @@ impl Hold {
             Self::Paused { .. }
             | Self::SecondScaler { .. }
             | Self::SecondHeadroom { .. }
+            | Self::RequestsSet { .. }
             | Self::BeingDeleted => Held::Writing,
             Self::FailingToStart { .. } => Held::Up,
             Self::ScaleDownHeld { .. }
@@ -134,6 +145,7 @@ impl Hold {
             Self::FleetBrake { until } => Some(*until),
             Self::SecondScaler { .. }
             | Self::SecondHeadroom { .. }
+            | Self::RequestsSet { .. }
             | Self::BeingDeleted
             | Self::FailingToStart { .. } => None,
         }
@@ -158,6 +170,7 @@ impl Hold {
             Self::Paused { .. } => Reason::Paused,
             Self::SecondScaler { .. } => Reason::SecondScaler,
             Self::SecondHeadroom { .. } => Reason::SecondHeadroom,
+            Self::RequestsSet { .. } => Reason::RequestsSet,
             Self::BeingDeleted => Reason::BeingDeleted,
             Self::FailingToStart { .. } => Reason::FailingToStart,
             Self::ScaleDownHeld { .. } => Reason::ScaleDownHeld,
@@ -175,6 +188,7 @@ impl Hold {
             Self::Paused { .. }
             | Self::SecondScaler { .. }
             | Self::SecondHeadroom { .. }
+            | Self::RequestsSet { .. }
             | Self::BeingDeleted
             | Self::ScaleDownHeld { .. } => true,
             Self::FailingToStart { .. }

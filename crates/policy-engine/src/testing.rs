@@ -444,6 +444,11 @@ pub fn holds() -> Vec<Hold> {
         Hold::SecondHeadroom {
             by: "headroom-1a2b3c4d".into(),
         },
+        Hold::RequestsSet {
+            by: "VerticalPodAutoscaler/api".into(),
+            resources: "cpu".into(),
+            mode: "Recreate".into(),
+        },
         Hold::BeingDeleted,
         failing(1),
         failing(2),

@@ -106,13 +106,10 @@ impl<'a> Vertical<'a> {
             UpdateMode::Off => None,
             UpdateMode::Sets(mode) => Some(mode),
         });
-        let holds = sets.map(|(vpa, resources, mode)| Hold::SecondScaler {
-            name: format!(
-                "VerticalPodAutoscaler/{} ({resources}, updateMode {mode})",
-                vpa.name
-            )
-            .into(),
-            wants: None,
+        let holds = sets.map(|(vpa, resources, mode)| Hold::RequestsSet {
+            by: called(vpa),
+            resources: resources.into(),
+            mode: (&**mode).into(),
         });
         holds.collect()
     }
@@ -124,7 +121,7 @@ impl<'a> Vertical<'a> {
             UpdateMode::Sets(_) => None,
         });
         let remarks = recommends.map(|(vpa, resources, ())| RaisedCondition::RequestsRecommended {
-            by: format!("VerticalPodAutoscaler/{}", vpa.name).into(),
+            by: called(vpa),
             resources: resources.into(),
         });
         remarks.collect()
@@ -144,6 +141,10 @@ impl<'a> Vertical<'a> {
             (!resources.is_empty()).then_some((*vpa, resources, mode))
         })
     }
+}
+
+fn called(vpa: &Vpa) -> Arc<str> {
+    format!("VerticalPodAutoscaler/{}", vpa.name).into()
 }
 
 fn controls(vpa: &Vpa, followed: &FollowedRequest, pods: &[&Arc<Pod>]) -> bool {

@@ -257,13 +257,16 @@ async fn a_vpa_that_sets_what_the_count_follows_holds_all_writing_and_one_that_i
             .create_vpa(Kind::Deployment, "good", mode, &policies)
             .await;
     };
-    let held = |what: &str| {
-        let said = format!("VerticalPodAutoscaler/good ({what}) scales it too, and two scalers would fight");
+    let held = |resource: &str, mode: &str| {
+        let said = format!(
+            "VerticalPodAutoscaler/good sets the requests of {resource} (updateMode {mode}), which the count follows, and \
+             the two would chase each other"
+        );
         (vec![said], Vec::<String>::new())
     };
     vpa("Initial", json!([])).await;
-    assert_eq!(world.beside(CPU).await, held("cpu, updateMode Initial"));
-    assert_eq!(world.beside(MEMORY).await, held("memory, updateMode Initial"));
+    assert_eq!(world.beside(CPU).await, held("cpu", "Initial"));
+    assert_eq!(world.beside(MEMORY).await, held("memory", "Initial"));
     assert_eq!(
         world.beside(&[]).await,
         (vec![], vec![]),
@@ -275,9 +278,9 @@ async fn a_vpa_that_sets_what_the_count_follows_holds_all_writing_and_one_that_i
     )
     .await;
     assert_eq!(world.beside(CPU).await, (vec![], vec![]), "memory alone");
-    assert_eq!(world.beside(MEMORY).await, held("memory, updateMode Recreate"));
+    assert_eq!(world.beside(MEMORY).await, held("memory", "Recreate"));
     vpa("Recreate", json!([{ "containerName": "proxy", "mode": "Off" }])).await;
-    assert_eq!(world.beside(CPU).await, held("cpu, updateMode Recreate"));
+    assert_eq!(world.beside(CPU).await, held("cpu", "Recreate"));
     assert_eq!(
         world.beside(CPU_OF_PROXY).await,
         (vec![], vec![]),

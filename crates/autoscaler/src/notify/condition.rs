@@ -70,6 +70,7 @@ impl Condition<'_> {
                 | RaisedCondition::Flapping { .. }
                 | RaisedCondition::SecondScaler { .. }
                 | RaisedCondition::SecondHeadroom { .. }
+                | RaisedCondition::RequestsSet { .. }
                 | RaisedCondition::FleetBrake
                 | RaisedCondition::ReplicasNotStarting { .. }
                 | RaisedCondition::ReplicasRefused { .. }

@@ -564,21 +564,18 @@ fn two_conditions_of_one_kind_open_and_close_each_for_itself() {
             .map(|one| format!("{} {}", one.event.subject(), one.stage == Stage::Opened))
             .collect::<Vec<_>>()
     };
-    let (hpa, vpa) = ("HorizontalPodAutoscaler/api", "VerticalPodAutoscaler/api");
+    let (hpa, scaled_object) = ("HorizontalPodAutoscaler/api", "ScaledObject/api");
     let both = [
         "second_scaler/HorizontalPodAutoscaler/api true",
-        "second_scaler/VerticalPodAutoscaler/api true",
+        "second_scaler/ScaledObject/api true",
     ];
-    assert_eq!(told(&of(0, &[hpa, vpa])), both);
+    assert_eq!(told(&of(0, &[hpa, scaled_object])), both);
     assert_eq!(
-        told(&of(30, &[vpa])),
+        told(&of(30, &[scaled_object])),
         ["second_scaler/HorizontalPodAutoscaler/api false"]
     );
-    assert_eq!(told(&of(60, &[vpa])), [""; 0]);
-    assert_eq!(
-        told(&of(90, &[])),
-        ["second_scaler/VerticalPodAutoscaler/api false"]
-    );
+    assert_eq!(told(&of(60, &[scaled_object])), [""; 0]);
+    assert_eq!(told(&of(90, &[])), ["second_scaler/ScaledObject/api false"]);
 }
 
 #[test]

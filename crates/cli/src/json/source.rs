@@ -54,6 +54,15 @@ pub(super) enum HoldObject<'a> {
         /// The name under which it writes.
         by: &'a str,
     },
+    /// Something sets the requests of a resource that the count follows the utilization of. Holds all writing.
+    RequestsSet {
+        /// What it is, as its users call it.
+        by: &'a str,
+        /// Of which resources.
+        resources: &'a str,
+        /// When it sets them, in its own words.
+        mode: &'a str,
+    },
     /// The target is on its way out. Holds all writing.
     BeingDeleted,
     /// New replicas cannot start or keep dying. Holds scaling up.
@@ -145,6 +154,7 @@ impl<'a> From<&'a Hold> for HoldObject<'a> {
             Hold::Paused { .. } => Self::Paused { until },
             Hold::SecondScaler { name, .. } => Self::SecondScaler { name },
             Hold::SecondHeadroom { by } => Self::SecondHeadroom { by },
+            Hold::RequestsSet { by, resources, mode } => Self::RequestsSet { by, resources, mode },
             Hold::BeingDeleted => Self::BeingDeleted,
             Hold::FailingToStart { failing } => Self::FailingToStart {
                 failing: failing.get(),

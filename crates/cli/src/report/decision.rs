@@ -88,6 +88,7 @@ pub(crate) fn is_notable(record: &DecisionRecord) -> bool {
             | Reason::Paused
             | Reason::SecondScaler
             | Reason::SecondHeadroom
+            | Reason::RequestsSet
             | Reason::BeingDeleted
             | Reason::Off => true,
         }

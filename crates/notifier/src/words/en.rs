@@ -377,6 +377,7 @@ fn over(hold: &Hold, after: Option<Duration>) -> String {
         Hold::Paused { .. } => "somebody resumes scaling",
         Hold::SecondScaler { .. } => "only one of the two scales it",
         Hold::SecondHeadroom { .. } => "somebody sets the count",
+        Hold::RequestsSet { .. } => "nothing sets the requests that the count follows",
         Hold::BeingDeleted => return "nothing more: it is on its way out".to_owned(),
         Hold::FailingToStart { .. } => "replicas start and stay up",
         Hold::ScaleDownHeld { .. } => "scaling down is allowed again",

@@ -403,6 +403,7 @@ fn over(hold: &Hold, after: Option<Duration>) -> String {
         Hold::Paused { .. } => "누군가 스케일링을 재개하면",
         Hold::SecondScaler { .. } => "둘 중 하나만 스케일링하게 되면",
         Hold::SecondHeadroom { .. } => "누군가 레플리카 수를 설정하면",
+        Hold::RequestsSet { .. } => "레플리카 수의 기준이 되는 요청량을 설정하지 않게 되면",
         Hold::BeingDeleted => return "대상이 삭제되는 중이므로 더 변경하지 않습니다.".to_owned(),
         Hold::FailingToStart { .. } => "레플리카가 시작되어 계속 실행되면",
         Hold::ScaleDownHeld { .. } => "축소가 다시 허용되면",

@@ -12,6 +12,10 @@ pub(crate) const FLEET_BRAKE: &str = "too much of the fleet would scale down at 
 pub(crate) const ONE_HEADROOM: &str = "take the workload from the policies of one of the two, or let it compare with mode = \"shadow\" \
     there, and then set another count once by hand";
 
+/// What ends the hold of what sets requests.
+pub(crate) const LEAVE_REQUESTS: &str = "set its updatePolicy.updateMode to \"Off\", or leave the resource out of controlledResources in its \
+    containerPolicies";
+
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -23,6 +27,11 @@ impl fmt::Display for Hold {
                     "another headroom ({by}) has set the count since, and two would fight"
                 )
             }
+            Self::RequestsSet { by, resources, mode } => write!(
+                f,
+                "{by} sets the requests of {resources} (updateMode {mode}), which the count follows, and the two would \
+                 chase each other"
+            ),
             Self::BeingDeleted => f.write_str("the target is being deleted"),
             Self::FailingToStart { failing } if failing.get() == 1 => {
                 f.write_str("1 replica cannot start or stay up")
@@ -77,6 +86,7 @@ impl fmt::Display for Ending<'_> {
             (Hold::SecondHeadroom { .. }, None) => {
                 write!(f, "until somebody else sets it: {ONE_HEADROOM}")
             }
+            (Hold::RequestsSet { .. }, None) => write!(f, "until it sets none of them: {LEAVE_REQUESTS}"),
             (Hold::BeingDeleted, None) => f.write_str("until it is gone"),
             (
                 Hold::ScaleDownHeld {

@@ -171,6 +171,7 @@ impl Reason {
             Self::Paused => "paused",
             Self::SecondScaler => "second_scaler",
             Self::SecondHeadroom => "second_headroom",
+            Self::RequestsSet => "requests_set",
             Self::BeingDeleted => "being_deleted",
             Self::Off => "off",
         }
@@ -208,6 +209,7 @@ impl fmt::Display for Reason {
             Self::Paused => "scaling is paused",
             Self::SecondScaler => "something else scales the target too",
             Self::SecondHeadroom => "another headroom scales the target too",
+            Self::RequestsSet => "something sets the requests that the count follows",
             Self::BeingDeleted => "the target is being deleted",
             Self::Off => "somebody set the count to zero",
         })

@@ -236,6 +236,8 @@ pub fn any_holds() -> impl Strategy<Value = Vec<Hold>> {
         2 => until().prop_map(|until| Hold::Paused { until }),
         1 => (name(), wants()).prop_map(|(name, wants)| Hold::SecondScaler { name, wants }),
         1 => name().prop_map(|by| Hold::SecondHeadroom { by }),
+        1 => (name(), name(), name())
+            .prop_map(|(by, resources, mode)| Hold::RequestsSet { by, resources, mode }),
         1 => Just(Hold::BeingDeleted),
         2 => (1_u32..4).prop_map(|failing| Hold::FailingToStart { failing: Replicas::new(failing) }),
         2 => (source, until()).prop_map(|(by, until)| Hold::ScaleDownHeld { by, until }),

@@ -143,6 +143,11 @@ fn full() -> DecisionRecord {
             Hold::SecondHeadroom {
                 by: "headroom-1a2b3c4d".into(),
             },
+            Hold::RequestsSet {
+                by: "VerticalPodAutoscaler/api".into(),
+                resources: "cpu".into(),
+                mode: "Recreate".into(),
+            },
             Hold::BeingDeleted,
             Hold::FailingToStart {
                 failing: Replicas::new(2),

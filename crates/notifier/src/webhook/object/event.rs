@@ -427,7 +427,9 @@ impl ConditionObject {
             RaisedCondition::FailingToStart { failing } => (None, Some(*failing), None),
             RaisedCondition::SecondScaler { name } => (Some(name), None, None),
             RaisedCondition::SecondHeadroom { by } => (Some(by), None, None),
-            RaisedCondition::RequestsRecommended { by, .. } => (Some(by), None, None),
+            RaisedCondition::RequestsSet { by, .. } | RaisedCondition::RequestsRecommended { by, .. } => {
+                (Some(by), None, None)
+            }
             RaisedCondition::Contested { by } => (by.as_ref(), None, None),
             RaisedCondition::CountReset { by } => (Some(by), None, None),
             RaisedCondition::ReplicasNotStarting { replicas, because } => {

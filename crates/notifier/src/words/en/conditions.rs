@@ -10,6 +10,9 @@ pub(super) fn what(condition: &RaisedCondition) -> String {
         RaisedCondition::Flapping { .. } => "the count turns around too often".to_owned(),
         RaisedCondition::SecondScaler { name } => format!("{name} scales it too"),
         RaisedCondition::SecondHeadroom { by } => format!("another headroom, {by}, scales it too"),
+        RaisedCondition::RequestsSet { by, resources, .. } => {
+            format!("{by} sets the requests of {resources}")
+        }
         RaisedCondition::Contested { by: Some(by) } => format!("{by} keeps setting another count"),
         RaisedCondition::Contested { by: None } => "somebody else keeps setting another count".to_owned(),
         RaisedCondition::CountReset { by } => format!("{by} set the count back"),
@@ -39,6 +42,7 @@ pub(super) const fn meanwhile(condition: &RaisedCondition) -> &'static str {
         RaisedCondition::SecondHeadroom { .. } => {
             "nothing is changed until it is taken from the policies of one of the two, and another count is set once by hand"
         }
+        RaisedCondition::RequestsSet { .. } => "nothing is changed until it leaves them alone",
         RaisedCondition::Contested { .. } => "nothing is removed until the count is left alone",
         RaisedCondition::CountReset { .. } => {
             "the count from before the deploy is set again, once a minute at most"

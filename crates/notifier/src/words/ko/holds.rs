@@ -16,6 +16,9 @@ pub(super) fn because(hold: &Hold) -> String {
         Hold::SecondHeadroom { by } => {
             format!("다른 headroom({by})이 그 뒤에 레플리카 수를 설정하여 서로 충돌하므로")
         }
+        Hold::RequestsSet { by, resources, mode } => format!(
+            "{by} 항목이 레플리카 수의 기준이 되는 {resources} 요청량을 설정하여(updateMode {mode}) 서로 쫓게 되므로"
+        ),
         Hold::BeingDeleted => "대상이 삭제되는 중이어서".to_owned(),
         Hold::FailingToStart { failing } => {
             format!("레플리카 {failing}개가 시작되지 못하거나 계속 종료되어")
@@ -53,6 +56,11 @@ pub(super) fn for_how_long(hold: &Hold, after: Option<Duration>) -> String {
              다른 값으로 한 번 직접 설정하십시오)"
                 .to_owned()
         }
+        (Hold::RequestsSet { .. }, None) => {
+            "그 요청량을 설정하지 않을 때까지(updatePolicy.updateMode 값을 \"Off\"로 하거나 containerPolicies의 controlledResources에서 그 \
+             리소스를 빼십시오)"
+                .to_owned()
+        }
         (Hold::BeingDeleted, None) => "삭제가 끝날 때까지".to_owned(),
         (Hold::ScaleDownHeld { by, .. }, None) => match by {
             HoldSource::Override(_) => "그것이 끝날 때까지",
@@ -84,6 +92,7 @@ pub(super) fn headline(condition: &RaisedCondition) -> String {
         RaisedCondition::Flapping { .. } => "레플리카 수가 너무 자주 오르내림".to_owned(),
         RaisedCondition::SecondScaler { name } => format!("{name} 오토스케일러도 함께 스케일링 중"),
         RaisedCondition::SecondHeadroom { by } => format!("다른 headroom({by})도 함께 스케일링 중"),
+        RaisedCondition::RequestsSet { by, resources, .. } => format!("{by}: {resources} 요청량을 설정함"),
         RaisedCondition::Contested { by: Some(by) } => format!("{by} 측에서 레플리카 수를 계속 바꿈"),
         RaisedCondition::Contested { by: None } => "다른 주체가 레플리카 수를 계속 바꿈".to_owned(),
         RaisedCondition::CountReset { by } => format!("{by} 배포가 레플리카 수를 되돌림"),
@@ -115,6 +124,10 @@ pub(super) fn sentence(condition: &RaisedCondition) -> Option<String> {
         RaisedCondition::SecondHeadroom { by } => format!(
             "다른 headroom({by})이 그 뒤에 레플리카 수를 설정하여 서로 충돌합니다. 둘 중 하나의 정책에서 이 워크로드를 빼거나 mode = \
              \"shadow\" 설정으로 바꾼 다음, 레플리카 수를 다른 값으로 한 번 직접 설정하십시오."
+        ),
+        RaisedCondition::RequestsSet { by, resources, mode } => format!(
+            "{by} 항목이 레플리카 수의 기준이 되는 {resources} 요청량을 설정하여(updateMode {mode}) 서로 쫓게 됩니다. \
+             updatePolicy.updateMode 값을 \"Off\"로 하거나 containerPolicies의 controlledResources에서 그 리소스를 빼십시오."
         ),
         RaisedCondition::CountReset { by } => format!(
             "{by} 배포가 레플리카 수를 되돌렸고 앞으로도 그럴 것입니다. 배포하는 내용에서 spec.replicas 항목을 빼십시오(Argo \
@@ -148,6 +161,7 @@ pub(super) const fn meanwhile(condition: &RaisedCondition) -> &'static str {
         RaisedCondition::Flapping { .. } => "증감이 잦아들 때까지 줄이지 않습니다.",
         RaisedCondition::SecondScaler { .. } => "둘 중 하나만 남을 때까지 변경하지 않습니다.",
         RaisedCondition::SecondHeadroom { .. } => "누군가 레플리카 수를 설정할 때까지 변경하지 않습니다.",
+        RaisedCondition::RequestsSet { .. } => "그 요청량을 설정하지 않을 때까지 변경하지 않습니다.",
         RaisedCondition::Contested { .. } => "레플리카 수를 아무도 바꾸지 않을 때까지 줄이지 않습니다.",
         RaisedCondition::CountReset { .. } => {
             "배포 전의 레플리카 수로 복원하며, 1분에 한 번까지만 복원합니다."

@@ -50,6 +50,7 @@ fn lasting(hold: Hold) -> Hold {
         },
         Hold::SecondScaler { .. }
         | Hold::SecondHeadroom { .. }
+        | Hold::RequestsSet { .. }
         | Hold::BeingDeleted
         | Hold::FailingToStart { .. } => hold,
     }
@@ -103,6 +104,7 @@ fn what_holds_the_hpa_is_what_people_asked_for_and_what_forbids_writing() {
         "paused",
         "second_scaler",
         "second_headroom",
+        "requests_set",
         "being_deleted",
         "scale_down_held",
     ];

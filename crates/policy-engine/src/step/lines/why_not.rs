@@ -6,7 +6,7 @@ use super::{Step, bound_says};
 use crate::{
     Asks, Bound, BoundSource, Direction, End, Hold, HoldSource, MetricNeed, NeededValues, Observation,
     Obstacle, Proposal, Replicas, Terms, WhyNot,
-    hold::ONE_HEADROOM,
+    hold::{LEAVE_REQUESTS, ONE_HEADROOM},
     step::{why_not::Side, words::Span},
 };
 
@@ -226,6 +226,9 @@ fn once_over(hold: &Hold) -> String {
         Hold::SecondScaler { name, .. } => format!("{name} or headroom is the only one that scales it"),
         Hold::SecondHeadroom { by } => {
             format!("somebody else than {by} sets the count: {ONE_HEADROOM}")
+        }
+        Hold::RequestsSet { by, resources, .. } => {
+            format!("{by} no longer sets the requests of {resources}: {LEAVE_REQUESTS}")
         }
         Hold::BeingDeleted => "there is a target that is not being deleted".to_owned(),
         Hold::FailingToStart { .. } => "replicas start and stay up".to_owned(),
