@@ -226,8 +226,12 @@ impl Store {
         if let Err(error) = &done
             && let Some(reason) = error.corruption()
         {
-            self.replaced.fetch_add(1, Ordering::Relaxed);
-            let notice = open::replace(&mut connection, &self.dir, &self.name, reason)?;
+            let waiting = outbox::count(&connection);
+            let replaced = open::replace(&mut connection, &self.dir, &self.name, reason);
+            // Not before: whoever reads opens the file anew because of it.
+            self.replaced.fetch_add(1, Ordering::Release);
+            let notice = replaced?;
+            outbox::say_left_behind(waiting);
             self.notices
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -10,6 +10,7 @@ mod dispatcher;
 mod failing;
 mod folding;
 mod memory;
+mod orphans;
 mod outbox;
 mod outcome;
 mod quiet_hours;
@@ -24,8 +25,8 @@ pub use self::{
     dispatcher::{Channel, Dispatcher, Flushed, Now, Parts},
     memory::MemoryOutbox,
     outbox::{
-        Addressed, Adopted, Change, ChannelName, Failing, ORPHANED_FOR, Outbox, OutboxError, Phase, Route,
-        RowId, Sent, Standing, Thread, View, Waiting,
+        Addressed, Change, ChannelName, Failing, Outbox, OutboxError, Phase, Route, RowId, Sent, Standing,
+        Thread, View, Waiting,
     },
     outcome::settle,
     quiet_hours::{QuietHours, QuietHoursError},

@@ -5,13 +5,14 @@ use std::sync::{MutexGuard, PoisonError, atomic::Ordering};
 use headroom_notifier::{
     EventKind, Notice, NoticeId, Receipt, Severity,
     delivery::{
-        Addressed, Adopted, Change, ChannelName, ORPHANED_FOR, Outbox, OutboxError, Phase, Route, RowId,
-        Standing, Thread, View, Waiting,
+        Addressed, Change, ChannelName, Outbox, OutboxError, Phase, Route, RowId, Standing, Thread, View,
+        Waiting,
     },
 };
 use headroom_policy_engine::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
+use tracing::error;
 
 use super::{Durability, Store, StoreError, millis, open};
 
@@ -63,7 +64,7 @@ impl Store {
     /// The connection that reads, to the file as it is now.
     fn reader(&self) -> Result<MutexGuard<'_, Option<(u32, Connection)>>, StoreError> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let replaced = self.replaced.load(Ordering::Relaxed);
+        let replaced = self.replaced.load(Ordering::Acquire);
         if reader.as_ref().is_none_or(|(of, _)| *of != replaced) {
             *reader = Some((replaced, open::reader(&self.dir)?));
         }
@@ -82,6 +83,28 @@ pub(super) fn tell(transaction: &Transaction<'_>, told: &Told<'_>, now: Timestam
             .execute([incidents])?;
     }
     Ok(())
+}
+
+/// So many notices wait; `None` where that cannot be read.
+pub(super) fn count(connection: &Connection) -> Option<i64> {
+    let count = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0));
+    count.ok()
+}
+
+/// Says that what waited is in a file that was set aside.
+pub(super) fn say_left_behind(notices: Option<i64>) {
+    match notices {
+        Some(0) => {}
+        Some(notices) => error!(
+            notices,
+            "waited in the state that was set aside, and are not told"
+        ),
+        None => {
+            error!(
+                "what waited in the state that was set aside is not told; how much that is cannot be read"
+            );
+        }
+    }
 }
 
 /// Forgets what was told about what has ended long ago.
@@ -141,11 +164,28 @@ impl Outbox for Store {
             .unwrap_or_default())
     }
 
+    fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError> {
+        let thread = self.reading(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT incident, receipt, began_at, last_at, notices, open FROM outbox_thread
+                 WHERE channel = ?1 AND incident = ?2",
+            )?;
+            Ok(statement
+                .query_row(params![channel.as_str(), incident], thread)
+                .optional()?)
+        });
+        Ok(thread?)
+    }
+
+    fn told_of(&self, incident: &str) -> Result<Vec<ChannelName>, OutboxError> {
+        Ok(self.reading(|connection| told_of(connection, incident))?)
+    }
+
     fn apply(&self, channel: &ChannelName, changes: &[Change], now: Timestamp) -> Result<(), OutboxError> {
         if changes.is_empty() {
             return Ok(());
         }
-        // What a loss of power undoes is done again: it is sent again, with the same key.
+        // What a loss of power undoes is done again. It is sent again, with the same key where the same waits.
         let applied = self.transaction_that_survives(Durability::Process, |transaction| {
             for change in changes {
                 apply(transaction, channel, change, now)?;
@@ -155,33 +195,13 @@ impl Outbox for Store {
         Ok(applied?)
     }
 
-    fn adopt(&self, channels: &[ChannelName], now: Timestamp) -> Result<Adopted, OutboxError> {
-        let Some(first) = channels.first() else {
-            return Ok(Adopted::default());
-        };
-        let known: Vec<String> = self.reading(|connection| {
+    fn channels(&self) -> Result<Vec<ChannelName>, OutboxError> {
+        let channels = self.reading(|connection| {
             let mut statement = connection.prepare_cached("SELECT DISTINCT channel FROM outbox")?;
-            let names = statement.query_map([], |row| row.get(0))?;
-            Ok(names.collect::<Result<_, _>>()?)
-        })?;
-        let is_gone = |name: &&String| !channels.iter().any(|channel| channel.as_str() == name.as_str());
-        let gone: Vec<_> = known.iter().filter(is_gone).collect();
-        if gone.is_empty() {
-            return Ok(Adopted::default());
-        }
-        let adopted = self.transaction(|transaction| {
-            let mut adopted = Adopted::default();
-            for name in gone {
-                adopted.moved += move_urgent(transaction, name, first)?;
-                let before = now.minus(ORPHANED_FOR);
-                adopted.removed += transaction.execute(
-                    "DELETE FROM outbox WHERE channel = ?1 AND put_at < ?2",
-                    params![name, millis(before)],
-                )?;
-            }
-            Ok(adopted)
+            let channels = statement.query_map([], |row| Ok(ChannelName(row.get(0)?)))?;
+            Ok(channels.collect::<Result<_, _>>()?)
         });
-        Ok(adopted?)
+        Ok(channels?)
     }
 }
 
@@ -226,18 +246,20 @@ fn threads(connection: &Connection, channel: &ChannelName) -> Result<Vec<Thread>
          FROM (SELECT DISTINCT incident FROM outbox WHERE channel = ?1)
          JOIN outbox_thread USING (incident) WHERE channel = ?1",
     )?;
-    let rows = statement.query_map([channel.as_str()], |row| {
-        let open = row.get_ref(5)?.as_str_or_null()?;
-        Ok(Thread {
-            incident: row.get(0)?,
-            receipt: row.get::<_, Option<String>>(1)?.map(Receipt),
-            began_at: moment(row, 2)?,
-            last_at: moment(row, 3)?,
-            notices: row.get(4)?,
-            open: open.map(|open| Severity::named(open).unwrap_or(Severity::Critical)),
-        })
-    })?;
+    let rows = statement.query_map([channel.as_str()], thread)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn thread(row: &Row<'_>) -> rusqlite::Result<Thread> {
+    let open = row.get_ref(5)?.as_str_or_null()?;
+    Ok(Thread {
+        incident: row.get(0)?,
+        receipt: row.get::<_, Option<String>>(1)?.map(Receipt),
+        began_at: moment(row, 2)?,
+        last_at: moment(row, 3)?,
+        notices: row.get(4)?,
+        open: open.map(|open| Severity::named(open).unwrap_or(Severity::Critical)),
+    })
 }
 
 fn standing(connection: &Connection, channel: &ChannelName) -> Result<Standing, StoreError> {
@@ -272,12 +294,20 @@ fn put(transaction: &Connection, addressed: &Addressed, now: Timestamp) -> Resul
     }
     if Phase::from(notice.stage) == Phase::Closed {
         for channel in told_of(transaction, &incident)? {
-            if !addressed.to.iter().any(|to| to.as_str() == channel) {
+            if !addressed.to.contains(&channel) {
                 let route = Route {
                     also: addressed.to.clone(),
                     then: addressed.then.clone(),
                 };
-                insert(transaction, &channel, notice, &incident, &body, &route, now)?;
+                insert(
+                    transaction,
+                    channel.as_str(),
+                    notice,
+                    &incident,
+                    &body,
+                    &route,
+                    now,
+                )?;
             }
         }
     }
@@ -324,12 +354,12 @@ fn insert(
 }
 
 /// Who was told, or is about to be, that `incident` goes on.
-fn told_of(transaction: &Connection, incident: &str) -> Result<Vec<String>, StoreError> {
-    let mut statement = transaction.prepare_cached(
+fn told_of(connection: &Connection, incident: &str) -> Result<Vec<ChannelName>, StoreError> {
+    let mut statement = connection.prepare_cached(
         "SELECT channel FROM outbox_thread WHERE incident = ?1 AND open IS NOT NULL
          UNION SELECT channel FROM outbox WHERE incident = ?1 AND phase = 'opened'",
     )?;
-    let channels = statement.query_map([incident], |row| row.get(0))?;
+    let channels = statement.query_map([incident], |row| Ok(ChannelName(row.get(0)?)))?;
     Ok(channels.collect::<Result<_, _>>()?)
 }
 
@@ -382,14 +412,17 @@ fn apply(
 fn pass_on(
     transaction: &Connection,
     row: RowId,
-    to: Option<&(ChannelName, Vec<ChannelName>)>,
+    to: Option<&(ChannelName, Route)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if let Some((to, then)) = to {
-        let route = Route {
-            also: Vec::new(),
-            then: Some(then.clone()),
-        };
+    if let Some((to, route)) = to {
+        // An end that waits there already comes after what it ends, which is passed on before it.
+        transaction
+            .prepare_cached(
+                "DELETE FROM outbox WHERE channel = ?2 AND claimed IS NULL
+                     AND notice = (SELECT notice FROM outbox WHERE id = ?1)",
+            )?
+            .execute(params![row.0, to.as_str()])?;
         transaction
             .prepare_cached(
                 "INSERT INTO outbox (channel, notice, incident, workload, kind, severity, phase, put_at, attempts,
@@ -398,7 +431,7 @@ fn pass_on(
                  FROM outbox WHERE id = ?1
                  ON CONFLICT (channel, notice) DO NOTHING",
             )?
-            .execute(params![row.0, to.as_str(), millis(now), json("a route", &route)?])?;
+            .execute(params![row.0, to.as_str(), millis(now), json("a route", route)?])?;
     }
     transaction
         .prepare_cached("UPDATE outbox SET passed_on = 1 WHERE id = ?1")?
@@ -432,16 +465,6 @@ fn save_thread(
             body,
         ])?;
     Ok(())
-}
-
-/// Lets what is urgent of the channel `gone` wait for `first`.
-fn move_urgent(transaction: &Connection, gone: &str, first: &ChannelName) -> Result<usize, StoreError> {
-    let moved = transaction.execute(
-        "UPDATE OR IGNORE outbox SET channel = ?2, attempts = 0, claimed = NULL, retry_at = NULL, passed_on = 0
-         WHERE channel = ?1 AND (severity = 'critical' OR kind = 'error')",
-        params![gone, first.as_str()],
-    )?;
-    Ok(moved)
 }
 
 fn moment(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {

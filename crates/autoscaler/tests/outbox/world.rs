@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use headroom_autoscaler::Store;
 use headroom_notifier::{
     Message, Notice, Notifier, Receipt, SendError, Stage,
-    delivery::{Addressed, Adopted, Change, ChannelName, Now, Outbox, OutboxError, RowId, View},
+    delivery::{Addressed, Change, ChannelName, Now, Outbox, OutboxError, RowId, Thread, View},
     testing::ScriptedChannel,
 };
 use headroom_policy_engine::Timestamp;
@@ -164,13 +164,20 @@ impl Outbox for MortalOutbox {
         self.read(|| self.store.told(channel, incident))
     }
 
+    fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError> {
+        self.read(|| self.store.thread(channel, incident))
+    }
+
+    fn told_of(&self, incident: &str) -> Result<Vec<ChannelName>, OutboxError> {
+        self.read(|| self.store.told_of(incident))
+    }
+
     fn apply(&self, channel: &ChannelName, changes: &[Change], now: Timestamp) -> Result<(), OutboxError> {
         self.write(|| self.store.apply(channel, changes, now))
     }
 
-    fn adopt(&self, channels: &[ChannelName], now: Timestamp) -> Result<Adopted, OutboxError> {
-        self.disk.writes()?;
-        self.store.adopt(channels, now)
+    fn channels(&self) -> Result<Vec<ChannelName>, OutboxError> {
+        self.read(|| self.store.channels())
     }
 }
 

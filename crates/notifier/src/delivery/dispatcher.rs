@@ -3,6 +3,8 @@
 //! Whoever decides is never held up by it: a wake-up is a flag, and what it reads and writes it does on threads of its own.
 
 mod desk;
+mod log;
+mod unrecorded;
 
 use std::{
     fmt,
@@ -20,16 +22,21 @@ use headroom_policy_engine::Timestamp;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
-    time::{Instant, timeout},
+    time::{Instant, interval, timeout},
 };
 use tracing::{error, warn};
 
-use super::{Addressed, ChannelName, ChannelRules, MemoryOutbox, Outbox, OutboxError, QueueBound, Silence};
+use super::{
+    Addressed, Change, ChannelName, ChannelRules, MemoryOutbox, Outbox, OutboxError, Phase, QueueBound,
+    Silence, orphans,
+};
 use crate::Notifier;
 use desk::Desk;
 
 /// How long a message that is on its way may take once somebody has said stop.
 const FINISHING: Duration = Duration::from_secs(1);
+/// How often a loop looks after what waits for channels that are gone.
+const LOOKS_FOR_ORPHANS: Duration = Duration::from_secs(3600);
 /// What memory holds while the outbox keeps nothing.
 const SPARE: QueueBound = QueueBound {
     notices: 1000,
@@ -111,7 +118,7 @@ impl Dispatcher {
     pub fn new(parts: Parts) -> Self {
         let shared = Arc::new(Shared {
             outbox: parts.outbox,
-            spare: MemoryOutbox::new(SPARE),
+            spare: MemoryOutbox::beside(SPARE),
             now: parts.now,
             cluster: parts.cluster,
             silences: RwLock::new(Arc::from([])),
@@ -147,9 +154,30 @@ impl Dispatcher {
     /// # Errors
     /// When there is as much in memory already as may be.
     pub fn keep(&self, notices: &[Addressed]) -> Result<(), OutboxError> {
-        let kept = self.shared.spare.put(notices, (self.shared.now)());
+        let notices: Vec<_> = notices
+            .iter()
+            .map(|addressed| self.with_those_told(addressed))
+            .collect();
+        let kept = self.shared.spare.put(&notices, (self.shared.now)());
         self.wake();
         kept
+    }
+
+    /// `addressed`, to whoever was told that it began as well. Where that is not known that may be anybody: whoever was
+    /// not told leaves it out.
+    fn with_those_told(&self, addressed: &Addressed) -> Addressed {
+        let mut addressed = addressed.clone();
+        if Phase::from(addressed.notice.stage) == Phase::Closed {
+            let incident = addressed.notice.incident();
+            let told = self.shared.outbox.told_of(&incident);
+            let knows = |desk: &&Arc<Desk>| {
+                told.as_ref().map_or(true, |told| told.contains(desk.name())) || desk.has_told(&incident)
+            };
+            let told = self.desks.iter().filter(knows).map(|desk| desk.name().clone());
+            let besides: Vec<_> = told.filter(|channel| !addressed.to.contains(channel)).collect();
+            addressed.to.extend(besides);
+        }
+        addressed
     }
 
     /// So many notices are kept in memory alone, on all channels together.
@@ -161,16 +189,17 @@ impl Dispatcher {
     /// Hands over what waits and what comes, until `shutdown` is done; then it ends within about a second. What is not
     /// handed over by then waits for the next start.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        self.adopt().await;
         let (stop, stopped) = watch::channel(false);
         let mut desks = JoinSet::new();
         for desk in &self.desks {
             desks.spawn(Arc::clone(desk).run(stopped.clone()));
         }
         let mut shutdown = pin!(shutdown);
+        let mut orphans = interval(LOOKS_FOR_ORPHANS);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
+                _ = orphans.tick() => self.look_after_orphans().await,
                 Some(ended) = desks.join_next() => report(ended),
             }
         }
@@ -186,7 +215,7 @@ impl Dispatcher {
     /// any longer. What is left waits for the next run.
     pub async fn flush(&self, deadline: Duration) -> Flushed {
         let until = Instant::now() + deadline;
-        self.adopt().await;
+        self.look_after_orphans().await;
         let mut flushed = Flushed::default();
         loop {
             let desks = self.desks.iter().map(|desk| Arc::clone(desk).flush(until));
@@ -209,21 +238,46 @@ impl Dispatcher {
         left
     }
 
-    /// Looks after what waits for channels that are gone.
-    async fn adopt(&self) {
+    /// Looks after what waits for channels that nobody delivers here.
+    async fn look_after_orphans(&self) {
         let channels: Vec<_> = self.desks.iter().map(|desk| desk.name().clone()).collect();
         let shared = Arc::clone(&self.shared);
-        let adopting = tokio::task::spawn_blocking(move || shared.outbox.adopt(&channels, (shared.now)()));
-        match adopting.await {
-            Ok(Ok(adopted)) if adopted.moved + adopted.removed > 0 => warn!(
-                moved = adopted.moved,
-                removed = adopted.removed,
-                "notices waited for channels that there are no more"
-            ),
-            Ok(Ok(_)) => {}
+        match tokio::task::spawn_blocking(move || shared.look_after_orphans(&channels)).await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => warn!(error = %error, "what waits to be told cannot be read"),
             Err(error) => error!(error = %error, "delivery ended with a fault in headroom"),
         }
+    }
+}
+
+impl Shared {
+    fn look_after_orphans(&self, channels: &[ChannelName]) -> Result<(), OutboxError> {
+        let now = (self.now)();
+        for gone in self.outbox.channels()? {
+            if channels.contains(&gone) {
+                continue;
+            }
+            let changes = orphans::look_after(&gone, &self.outbox.view(&gone)?, channels, now);
+            if changes.is_empty() {
+                continue;
+            }
+            self.outbox.apply(&gone, &changes, now)?;
+            let is_passed_on = |change: &&Change| matches!(change, Change::PassOn { .. });
+            let passed_on = changes.iter().filter(is_passed_on).count();
+            let removed: usize = changes.iter().map(removed).sum();
+            warn!(channel = %gone, passed_on, removed, "notices wait for a channel that nothing is sent to");
+            self.wake_all();
+        }
+        Ok(())
+    }
+}
+
+/// So many notices are removed by `change`.
+fn removed(change: &Change) -> usize {
+    if let Change::Remove { rows } = change {
+        rows.len()
+    } else {
+        0
     }
 }
 

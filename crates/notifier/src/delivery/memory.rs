@@ -8,8 +8,8 @@ use std::{
 use headroom_policy_engine::Timestamp;
 
 use super::{
-    Addressed, Adopted, Change, ChannelName, ORPHANED_FOR, Outbox, OutboxError, Phase, QueueBound, Route,
-    RowId, View, Waiting, bound,
+    Addressed, Change, ChannelName, Outbox, OutboxError, Phase, QueueBound, Route, RowId, Thread, View,
+    Waiting, bound,
 };
 use crate::Notice;
 
@@ -41,6 +41,23 @@ impl MemoryOutbox {
             bound,
             kept: Mutex::default(),
         }
+    }
+
+    /// One for what another outbox cannot keep. Its rows are numbered below zero, so that they are none of the other's.
+    pub(super) fn beside(bound: QueueBound) -> Self {
+        let kept = Kept {
+            last: i64::MIN,
+            ..Kept::default()
+        };
+        Self {
+            bound,
+            kept: Mutex::new(kept),
+        }
+    }
+
+    /// Whether `row` is one of those that wait.
+    pub(super) fn has(&self, row: RowId) -> bool {
+        self.kept().bodies.contains_key(&row)
     }
 
     /// Whether nothing waits.
@@ -91,6 +108,20 @@ impl Outbox for MemoryOutbox {
         Ok(self.kept().told.get(&key).cloned().unwrap_or_default())
     }
 
+    fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError> {
+        let kept = self.kept();
+        let mut threads = kept
+            .channels
+            .get(channel)
+            .into_iter()
+            .flat_map(|view| &view.threads);
+        Ok(threads.find(|thread| &*thread.incident == incident).cloned())
+    }
+
+    fn told_of(&self, incident: &str) -> Result<Vec<ChannelName>, OutboxError> {
+        Ok(self.kept().told_of(incident))
+    }
+
     fn apply(&self, channel: &ChannelName, changes: &[Change], now: Timestamp) -> Result<(), OutboxError> {
         let mut kept = self.kept();
         for change in changes {
@@ -99,37 +130,10 @@ impl Outbox for MemoryOutbox {
         Ok(())
     }
 
-    fn adopt(&self, channels: &[ChannelName], now: Timestamp) -> Result<Adopted, OutboxError> {
-        let mut adopted = Adopted::default();
-        let Some(first) = channels.first() else {
-            return Ok(adopted);
-        };
-        let mut kept = self.kept();
-        let orphaned = kept
-            .channels
-            .iter_mut()
-            .filter(|(name, _)| !channels.contains(name));
-        let (mut moved, mut removed) = (Vec::new(), Vec::new());
-        for (_, view) in orphaned {
-            let waiting = std::mem::take(&mut view.waiting);
-            for one in waiting {
-                if one.is_urgent() {
-                    moved.push(one);
-                } else if now.since(one.put_at) > ORPHANED_FOR {
-                    removed.push(one.row);
-                } else {
-                    view.waiting.push(one);
-                }
-            }
-        }
-        (adopted.moved, adopted.removed) = (moved.len(), removed.len());
-        for row in removed {
-            kept.bodies.remove(&row);
-        }
-        let view = kept.channels.entry(first.clone()).or_default();
-        view.waiting.extend(moved);
-        view.waiting.sort_by_key(|one| one.row);
-        Ok(adopted)
+    fn channels(&self) -> Result<Vec<ChannelName>, OutboxError> {
+        let kept = self.kept();
+        let channels = kept.channels.iter().filter(|(_, view)| !view.waiting.is_empty());
+        Ok(channels.map(|(name, _)| name.clone()).collect())
     }
 }
 
@@ -139,7 +143,8 @@ impl Kept {
         let body: Box<[u8]> = serde_json::to_vec(notice).map_err(unreadable)?.into();
         let mut to = addressed.to.clone();
         if Phase::from(notice.stage) == Phase::Closed {
-            to.extend(self.told_of(&notice.incident(), &addressed.to));
+            let told = self.told_of(&notice.incident()).into_iter();
+            to.extend(told.filter(|channel| !addressed.to.contains(channel)));
         }
         for channel in &to {
             let also = addressed.to.iter().filter(|other| *other != channel);
@@ -152,18 +157,15 @@ impl Kept {
         Ok(())
     }
 
-    /// Who was told, or is about to be, that `incident` goes on, of those that are none of `besides`.
-    fn told_of(&self, incident: &str, besides: &[ChannelName]) -> Vec<ChannelName> {
+    /// Who was told, or is about to be, that `incident` goes on.
+    fn told_of(&self, incident: &str) -> Vec<ChannelName> {
         let knows = |view: &View| {
-            let open = |thread: &super::Thread| &*thread.incident == incident && thread.open.is_some();
+            let open = |thread: &Thread| &*thread.incident == incident && thread.open.is_some();
             let opens = |one: &Waiting| &*one.incident == incident && one.phase == Phase::Opened;
             view.threads.iter().any(open) || view.waiting.iter().any(opens)
         };
-        let channels = self.channels.iter().filter(|(name, _)| !besides.contains(name));
-        channels
-            .filter(|(_, view)| knows(view))
-            .map(|(name, _)| name.clone())
-            .collect()
+        let channels = self.channels.iter().filter(|(_, view)| knows(view));
+        channels.map(|(name, _)| name.clone()).collect()
     }
 
     fn add(&mut self, channel: &ChannelName, notice: &Notice, body: Box<[u8]>, route: Route, now: Timestamp) {
@@ -190,8 +192,8 @@ impl Kept {
             }
             Change::PassOn {
                 row,
-                to: Some((to, then)),
-            } => self.pass_on(*row, to, then, now)?,
+                to: Some((to, route)),
+            } => self.pass_on(*row, to, route, now)?,
             Change::Thread {
                 thread,
                 notices: Some(notices),
@@ -215,18 +217,21 @@ impl Kept {
         &mut self,
         row: RowId,
         to: &ChannelName,
-        then: &[ChannelName],
+        route: &Route,
         now: Timestamp,
     ) -> Result<(), OutboxError> {
         let Some(body) = self.bodies.get(&row).cloned() else {
             return Ok(());
         };
         let notice: Notice = serde_json::from_slice(&body).map_err(unreadable)?;
-        let route = Route {
-            also: Vec::new(),
-            then: Some(then.to_vec()),
-        };
-        self.add(to, &notice, body, route, now);
+        // An end that waits there already comes after what it ends, which is passed on before it.
+        if let Some(view) = self.channels.get_mut(to) {
+            let is_it = |one: &Waiting| one.id == notice.id && one.claimed.is_none();
+            for one in view.waiting.extract_if(.., |one| is_it(one)) {
+                self.bodies.remove(&one.row);
+            }
+        }
+        self.add(to, &notice, body, route.clone(), now);
         Ok(())
     }
 
@@ -247,24 +252,36 @@ impl Kept {
         self.refuse_what_is_left(bound)
     }
 
-    /// What nothing gives way to is not kept either beyond twice the bound: then memory counts for more.
+    /// What nothing gives way to is not kept either beyond twice the bound: then memory counts for more. The newest goes.
     fn refuse_what_is_left(&mut self, bound: QueueBound) -> Result<(), OutboxError> {
-        let bytes: usize = self.bodies.values().map(|body| body.len()).sum();
+        let mut rows: Vec<_> = self.bodies.iter().map(|(row, body)| (*row, body.len())).collect();
+        rows.sort_unstable();
         let most = usize::try_from(bound.bytes)
             .unwrap_or(usize::MAX)
             .saturating_mul(2);
-        if self.bodies.len() <= bound.notices.saturating_mul(2) && bytes <= most {
+        let mut bytes = 0_usize;
+        let fits = rows
+            .iter()
+            .take(bound.notices.saturating_mul(2))
+            .take_while(|(_, of_row)| {
+                bytes = bytes.saturating_add(*of_row);
+                bytes <= most
+            });
+        let refused = rows.split_off(fits.count());
+        if refused.is_empty() {
             return Ok(());
         }
-        let newest = self.bodies.keys().max().copied();
-        if let Some(row) = newest {
-            self.bodies.remove(&row);
-            for view in self.channels.values_mut() {
-                view.waiting.retain(|one| one.row != row);
-            }
+        for (row, _) in &refused {
+            self.bodies.remove(row);
+        }
+        for view in self.channels.values_mut() {
+            view.waiting.retain(|one| self.bodies.contains_key(&one.row));
         }
         Err(OutboxError {
-            reason: "as much waits in memory as may".to_owned(),
+            reason: format!(
+                "as much waits in memory as may, so {} more are not kept",
+                refused.len()
+            ),
         })
     }
 }

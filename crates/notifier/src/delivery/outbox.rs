@@ -1,6 +1,6 @@
 //! The port: what is to be told is kept here until a channel took it, with what has to be known of what was told.
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use headroom_policy_engine::{Timestamp, WorkloadId};
 use serde::{Deserialize, Serialize};
@@ -38,32 +38,30 @@ pub trait Outbox: fmt::Debug + Send + Sync {
     /// When they could not be read.
     fn told(&self, channel: &ChannelName, incident: &str) -> Result<Vec<Notice>, OutboxError>;
 
+    /// What `channel` was told about `incident`; `None` where that is nothing.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError>;
+
+    /// The channels that were told, or are about to be, that `incident` goes on.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    fn told_of(&self, incident: &str) -> Result<Vec<ChannelName>, OutboxError>;
+
     /// Records `changes` of `channel`, in their order, all or none.
     ///
     /// # Errors
     /// When they could not be recorded.
     fn apply(&self, channel: &ChannelName, changes: &[Change], now: Timestamp) -> Result<(), OutboxError>;
 
-    /// Looks after what waits for channels that are none of `channels`, because the configuration has changed: what is
-    /// urgent waits for the first of `channels` instead, and what has waited for more than a day is removed. Says how
-    /// many of each there were.
+    /// The channels that something waits for, whether or not there are such channels.
     ///
     /// # Errors
-    /// When it could not be done.
-    fn adopt(&self, channels: &[ChannelName], now: Timestamp) -> Result<Adopted, OutboxError>;
+    /// When it could not be read.
+    fn channels(&self) -> Result<Vec<ChannelName>, OutboxError>;
 }
-
-/// What became of what waited for channels that there are no more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Adopted {
-    /// So many notices wait for another channel.
-    pub moved: usize,
-    /// So many were removed.
-    pub removed: usize,
-}
-
-/// What waits for a channel that is no more is removed after so long.
-pub const ORPHANED_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// Why what is to be told could not be kept or read.
 #[derive(Debug, Error)]
@@ -124,7 +122,7 @@ impl Addressed {
 /// Where a notice is besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// The other channels that it was given to from the beginning.
+    /// The other channels that it was given to before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<ChannelName>,
     /// Those who are told where this channel does not take it; `None` for the channel's own alternates.
@@ -139,16 +137,19 @@ impl Route {
         self.also.is_empty() && self.then.is_none()
     }
 
-    /// Who is told next where the channel with these `alternates` does not take it, and who after that.
+    /// Who is told next where the channel `from`, with these `alternates`, does not take it, and where it is besides then.
     #[must_use]
-    pub fn next(&self, alternates: &[ChannelName]) -> Option<(ChannelName, Vec<ChannelName>)> {
+    pub fn next(&self, from: &ChannelName, alternates: &[ChannelName]) -> Option<(ChannelName, Self)> {
         let chain = self.then.as_deref().unwrap_or(alternates);
         let mut left = chain
             .iter()
-            .filter(|channel| !self.also.contains(channel))
+            .filter(|channel| *channel != from && !self.also.contains(channel))
             .cloned();
         let next = left.next()?;
-        Some((next, left.collect()))
+        let mut also = self.also.clone();
+        also.push(from.clone());
+        let then = Some(left.collect());
+        Some((next, Self { also, then }))
     }
 }
 
@@ -314,6 +315,22 @@ pub struct Standing {
     pub failing: Option<Failing>,
 }
 
+impl Standing {
+    /// As it is where it was like `self`, and `later` is what became of it since for one who did not know that.
+    pub(super) fn joined(mut self, later: Self) -> Self {
+        self.failures = self.failures.max(later.failures);
+        self.rest_until = self.rest_until.max(later.rest_until);
+        self.busy_until = self.busy_until.max(later.busy_until);
+        self.last_error = later.last_error.or(self.last_error);
+        self.left_out = self.left_out.saturating_add(later.left_out);
+        self.sent
+            .retain(|sent| later.sent.iter().all(|other| other.key != sent.key));
+        self.sent.extend(later.sent);
+        self.failing = later.failing.or(self.failing);
+        self
+    }
+}
+
 /// That a channel does not take what it is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
@@ -402,8 +419,8 @@ pub enum Change {
     PassOn {
         /// Which.
         row: RowId,
-        /// To whom, and who is told where that one does not take it either; `None` where it has it already.
-        to: Option<(ChannelName, Vec<ChannelName>)>,
+        /// To whom, and where it is besides then; `None` where it has it already.
+        to: Option<(ChannelName, Route)>,
     },
     /// This is what was told about an incident.
     Thread {
@@ -416,4 +433,43 @@ pub enum Change {
     Standing(Standing),
     /// This is to be told by other channels.
     Put(Addressed),
+}
+
+impl Change {
+    /// It, about those of its rows that are meant; `None` where none of them is. What is about no row is as it was.
+    pub(super) fn about(self, is_meant: impl Fn(RowId) -> bool) -> Option<Self> {
+        let meant = |rows: Vec<RowId>| {
+            let rows: Vec<_> = rows.into_iter().filter(|row| is_meant(*row)).collect();
+            (!rows.is_empty()).then_some(rows)
+        };
+        Some(match self {
+            Self::Claim { rows, key } => Self::Claim {
+                rows: meant(rows)?,
+                key,
+            },
+            Self::Release { rows, retry_at } => Self::Release {
+                rows: meant(rows)?,
+                retry_at,
+            },
+            Self::Retry { rows, retry_at } => Self::Retry {
+                rows: meant(rows)?,
+                retry_at,
+            },
+            Self::Remove { rows } => Self::Remove { rows: meant(rows)? },
+            Self::PassOn { row, .. } if !is_meant(row) => return None,
+            Self::PassOn { .. } | Self::Thread { .. } | Self::Standing(_) | Self::Put(_) => self,
+        })
+    }
+
+    /// Whether it is about rows, and not about the channel or others.
+    pub(super) const fn is_about_rows(&self) -> bool {
+        match self {
+            Self::Claim { .. }
+            | Self::Release { .. }
+            | Self::Retry { .. }
+            | Self::Remove { .. }
+            | Self::PassOn { .. } => true,
+            Self::Thread { .. } | Self::Standing(_) | Self::Put(_) => false,
+        }
+    }
 }

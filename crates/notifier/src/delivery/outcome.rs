@@ -8,7 +8,7 @@ use super::{
     Change, Draft, Form, Standing, Terms, Thread, View, Waiting,
     backoff::{self, Urgency},
     failing,
-    scheduler::{MOST_BUSY, passing_on, perhaps_told},
+    scheduler::{MOST_BUSY, count, passing_on, perhaps_told},
 };
 use crate::{Message, Notice, Receipt, SendError, Severity, Stage};
 
@@ -65,10 +65,20 @@ impl<'a> Settling<'a> {
         self.changes.push(Change::Remove {
             rows: self.draft.rows.clone(),
         });
-        let thread = self.told(message, receipt);
+        let is_changed = self.is_changed(receipt);
+        if !is_changed && self.draft.is_counted {
+            // Where it was to be changed, and could not be, this is known only now.
+            count(&mut self.standing.sent, &self.draft.key, self.now);
+        }
+        let said = if is_changed {
+            &message.notices
+        } else {
+            message.fresh()
+        };
+        let thread = self.told(message, receipt, said);
         self.changes.push(Change::Thread {
             thread,
-            notices: self.terms.can_edit.then(|| message.notices.clone()),
+            notices: self.terms.can_edit.then(|| said.to_vec()),
         });
         let standing = &mut self.standing;
         standing.failures = 0;
@@ -78,21 +88,25 @@ impl<'a> Settling<'a> {
         standing.left_out = standing.left_out.saturating_sub(message.left_out);
     }
 
-    fn told(&self, message: &Message, receipt: &Receipt) -> Thread {
+    fn told(&self, message: &Message, receipt: &Receipt, said: &[Notice]) -> Thread {
         let before = self.thread();
-        let began_at = match self.draft.form {
-            Form::Edit { .. } => before.map_or(self.now, |thread| thread.began_at),
-            Form::New { .. } => self.now,
-        };
+        let began_at = before
+            .filter(|_| self.is_changed(receipt))
+            .map(|thread| thread.began_at);
         let open = before.and_then(|thread| thread.open);
         Thread {
             incident: Arc::clone(&self.draft.incident),
             receipt: Some(receipt.clone()),
-            began_at,
+            began_at: began_at.unwrap_or(self.now),
             last_at: self.now,
-            notices: u32::try_from(message.notices.len()).unwrap_or(u32::MAX),
+            notices: u32::try_from(said.len()).unwrap_or(u32::MAX),
             open: message.fresh().iter().fold(open, after),
         }
+    }
+
+    /// Whether the message before was changed, and none that is new was sent in its place.
+    fn is_changed(&self, receipt: &Receipt) -> bool {
+        matches!(&self.draft.form, Form::Edit { earlier } if earlier == receipt)
     }
 
     fn thread(&self) -> Option<&'a Thread> {
@@ -154,7 +168,7 @@ impl<'a> Settling<'a> {
         self.uncount();
         let rows = self.rows();
         if rows.iter().any(|one| one.is_urgent()) {
-            self.changes.extend(passing_on(&rows, self.terms.alternates));
+            self.changes.extend(passing_on(&rows, |one| self.terms.next(one)));
             self.retry_later(Urgency::Usual);
         } else {
             let arrived = |_: &Waiting| self.draft.may_have_arrived;
@@ -226,7 +240,7 @@ mod tests {
     use crate::{
         delivery::{
             ChannelName, Next, Plan, plan,
-            testing::{Row, after},
+            testing::{Row, after, thread},
         },
         testing::{rules, scaled},
     };
@@ -311,6 +325,52 @@ mod tests {
         };
         assert!(!is_told("o"));
         assert!(is_told("o?"));
+    }
+
+    #[test]
+    fn a_message_that_could_not_be_changed_is_a_new_one_and_counts() {
+        let (rules, channel) = (rules(), ChannelName::from("slack"));
+        let terms = Terms {
+            channel: &channel,
+            cluster: None,
+            rules: &rules,
+            can_edit: true,
+            alternates: &[],
+            silences: &[],
+        };
+        let mut view = View {
+            waiting: Row::parse("e"),
+            threads: vec![thread(None)],
+            ..View::default()
+        };
+        let Plan { standing, next, .. } = plan(&terms, &view, after(20));
+        let Next::Send(draft) = next else {
+            panic!("it is due");
+        };
+        let Form::Edit { earlier } = draft.form.clone() else {
+            panic!("it is changed");
+        };
+        assert_eq!(standing.sent, []);
+        let message = Message {
+            notices: vec![scaled(), scaled()],
+            told: 1,
+            ..Message::of(scaled())
+        };
+        let mut settled = |receipt| {
+            let changes = settle(
+                &terms,
+                &view,
+                &standing,
+                (&draft, &message),
+                &Ok(receipt),
+                after(21),
+            );
+            changes.iter().for_each(|change| view.apply(change));
+            let thread = view.threads[0].clone();
+            (view.standing.sent.len(), thread.notices, thread.began_at)
+        };
+        assert_eq!(settled(earlier), (0, 2, after(0)));
+        assert_eq!(settled(Receipt("another".to_owned())), (1, 1, after(21)));
     }
 
     #[test]

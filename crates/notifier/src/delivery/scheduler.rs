@@ -7,8 +7,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use headroom_policy_engine::Timestamp;
 
 use super::{
-    Change, ChannelName, ChannelRules, Phase, RowId, Sent, Silence, Standing, Thread, View, Waiting, bound,
-    failing,
+    Change, ChannelName, ChannelRules, Phase, Route, RowId, Sent, Silence, Standing, Thread, View, Waiting,
+    bound, failing,
     folding::{self, Folded},
 };
 use crate::Receipt;
@@ -35,6 +35,13 @@ pub struct Terms<'a> {
     pub alternates: &'a [ChannelName],
     /// When people do not want to be told.
     pub silences: &'a [Silence],
+}
+
+impl Terms<'_> {
+    /// Who is given `one` where the channel does not take it, and where it is besides then.
+    pub(super) fn next(&self, one: &Waiting) -> Option<(ChannelName, Route)> {
+        one.route.next(self.channel, self.alternates)
+    }
 }
 
 /// What is done about what waits for a channel.
@@ -115,7 +122,7 @@ pub struct Draft {
     pub may_have_arrived: bool,
     /// [`crate::Message::left_out`].
     pub left_out: u32,
-    /// Whether it counts against the channel's limit.
+    /// Whether it counts against the channel's limit, where it is a new message.
     pub is_counted: bool,
 }
 
@@ -165,12 +172,12 @@ pub(super) struct Incident<'v> {
 impl<'v> Incident<'v> {
     /// What goes into the next message: that which it was about to be sent in, so that it is the same message.
     pub(super) fn head(&self) -> &[&'v Waiting] {
-        let claimed = self.kept.iter().take_while(|one| one.claimed.is_some()).count();
-        if claimed == 0 {
-            &self.kept
-        } else {
-            self.kept.get(..claimed).unwrap_or_default()
-        }
+        let Some(key) = self.kept.first().and_then(|first| first.claimed.as_ref()) else {
+            return &self.kept;
+        };
+        let same = |one: &&&Waiting| one.claimed.as_ref() == Some(key);
+        let claimed = self.kept.iter().take_while(same).count();
+        self.kept.get(..claimed).unwrap_or_default()
     }
 }
 
@@ -272,7 +279,7 @@ impl Planning<'_> {
         let first = kept.iter().position(|one| one.is_urgent()).unwrap_or_default();
         let rest = kept.get(first..).unwrap_or_default();
         self.changes
-            .extend(passing_on(rest, self.scheduling.alternates()));
+            .extend(passing_on(rest, |one| self.scheduling.terms().next(one)));
     }
 
     fn next(&self, incidents: &[Incident<'_>]) -> Next {
@@ -316,7 +323,7 @@ impl Planning<'_> {
                 rows: draft.rows.clone(),
                 key: Arc::clone(&draft.key),
             });
-            if draft.is_counted {
+            if draft.is_counted && matches!(draft.form, Form::New { .. }) {
                 count(&mut standing.sent, &draft.key, now);
             }
         }
@@ -332,21 +339,29 @@ impl Planning<'_> {
     }
 }
 
-/// Gives those of `waiting` to the next channel that it was not given to before, where there is one.
-pub(super) fn passing_on(waiting: &[&Waiting], alternates: &[ChannelName]) -> Vec<Change> {
-    let left = waiting.iter().filter(|one| !one.is_passed_on);
-    left.filter_map(|one| {
-        let next = one.route.next(alternates)?;
-        Some(Change::PassOn {
+/// Gives those of `waiting`, which are about one incident, to the next channel that each was not given to before, where
+/// there is one.
+pub(super) fn passing_on(
+    waiting: &[&Waiting],
+    next: impl Fn(&Waiting) -> Option<(ChannelName, Route)>,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut last = None;
+    for one in waiting.iter().filter(|one| !one.is_passed_on) {
+        // An end follows what it ends, even where it was given to that channel before: there it came too early.
+        if one.phase != Phase::Closed || last.is_none() {
+            last = next(one);
+        }
+        changes.extend(last.clone().map(|to| Change::PassOn {
             row: one.row,
-            to: Some(next),
-        })
-    })
-    .collect()
+            to: Some(to),
+        }));
+    }
+    changes
 }
 
 /// Counts the message with `key` as sent now, and forgets those that do not count any more.
-fn count(sent: &mut Vec<Sent>, key: &Arc<str>, now: Timestamp) {
+pub(super) fn count(sent: &mut Vec<Sent>, key: &Arc<str>, now: Timestamp) {
     sent.retain(|sent| sent.key != *key && now.since(sent.at) < due::HOUR);
     sent.push(Sent {
         key: Arc::clone(key),

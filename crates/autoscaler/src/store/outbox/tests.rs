@@ -118,7 +118,7 @@ fn what_began_an_end_is_kept_with_it_and_read_of_an_earlier_state_too() {
     let first = view(&store, "email.ops").waiting[0].row;
     let pass_on = Change::PassOn {
         row: first,
-        to: Some(("pager".into(), Vec::new())),
+        to: Some(("pager".into(), Route::default())),
     };
     store.apply(&"email.ops".into(), &[pass_on], AT).unwrap();
     assert_eq!(opened_as("pager"), ["fallback"]);
@@ -198,6 +198,23 @@ fn the_end_also_goes_to_whoever_knows_of_the_beginning() {
 }
 
 #[test]
+fn an_end_that_waits_already_comes_after_what_is_passed_on_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put_for(&store, failure("open", Stage::Opened), &["slack.ops"]);
+    put_for(&store, failure("end", CLOSED), &["email.oncall"]);
+    assert_eq!(ids(&store, "email.oncall"), ["end"]);
+    let waiting = view(&store, "slack.ops").waiting;
+    let passed_on = waiting.iter().map(|one| Change::PassOn {
+        row: one.row,
+        to: Some(("email.oncall".into(), Route::default())),
+    });
+    let changes: Vec<_> = passed_on.collect();
+    store.apply(&"slack.ops".into(), &changes, AT).unwrap();
+    assert_eq!(ids(&store, "email.oncall"), ["open", "end"]);
+}
+
+#[test]
 fn what_becomes_of_it_is_read_as_it_was_recorded() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
@@ -249,7 +266,13 @@ fn what_becomes_of_it_is_read_as_it_was_recorded() {
         },
         Change::PassOn {
             row: rows[0],
-            to: Some(("email.oncall".into(), names(&["slack.other"]))),
+            to: Some((
+                "email.oncall".into(),
+                Route {
+                    also: names(&["slack.ops"]),
+                    then: Some(names(&["slack.other"])),
+                },
+            )),
         },
         Change::Thread {
             thread,
@@ -270,6 +293,8 @@ fn what_becomes_of_it_is_read_as_it_was_recorded() {
     assert_eq!(ids(&store, "email.oncall"), ["a", "d"]);
     let passed_on = &view(&store, "email.oncall").waiting[0];
     assert_eq!(passed_on.route.then, Some(names(&["slack.other"])));
+    assert_eq!(passed_on.route.also, names(&["slack.ops"]));
+    assert_eq!(store.channels().unwrap(), names(&["email.oncall", "slack.ops"]));
     assert_eq!((passed_on.attempts, passed_on.is_passed_on), (0, false));
 }
 
@@ -292,22 +317,6 @@ fn what_cannot_be_understood_does_not_hold_up_the_rest() {
     assert_eq!(rows.len(), 2);
     assert!(waiting[0].is_urgent());
     assert_eq!(store.notices(&rows).unwrap(), [named("b", scaled())]);
-}
-
-#[test]
-fn what_waits_for_a_channel_that_is_gone_is_looked_after() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    put_for(&store, named("a", scaled()), &["gone", "kept"]);
-    put_for(&store, failure("b", Stage::Opened), &["gone"]);
-    let channels = names(&["kept", "other"]);
-    let adopted = store.adopt(&channels, AT.plus(ORPHANED_FOR)).unwrap();
-    assert_eq!(adopted, Adopted { moved: 1, removed: 0 });
-    assert_eq!((ids(&store, "kept").len(), ids(&store, "gone").len()), (2, 1));
-    let later = AT.plus(ORPHANED_FOR).plus(Duration::from_secs(1));
-    let adopted = store.adopt(&channels, later).unwrap();
-    assert_eq!(adopted, Adopted { moved: 0, removed: 1 });
-    assert_eq!(store.adopt(&channels, later).unwrap(), Adopted::default());
 }
 
 #[test]

@@ -15,13 +15,13 @@ use tokio::{
 };
 use tracing::{debug, error, info, warn};
 
-use super::{Channel, Shared};
+use super::{Channel, Shared, log, unrecorded::Unrecorded};
 use crate::{
-    Message, Receipt, SendError,
+    Message, Notice, Receipt, SendError,
     channel::LONGEST,
     delivery::{
-        Addressed, Change, ChannelName, ChannelRules, Draft, Form, LeftOut, Next, Outbox, OutboxError, Plan,
-        Reason, Standing, Terms, View, outcome, scheduler,
+        Addressed, Change, ChannelName, ChannelRules, Draft, Form, Next, Outbox, OutboxError, Phase, Plan,
+        RowId, Standing, Terms, View, Waiting, outcome, scheduler,
     },
 };
 
@@ -29,27 +29,22 @@ use crate::{
 const LOOKS_EVERY: Duration = Duration::from_secs(30);
 /// It looks again after so long where the outbox could not be read.
 const LOOKS_AFTER_FAULT: Duration = Duration::from_secs(5);
-/// So many answers are remembered that could not be recorded. Beyond that nothing is sent from an outbox that does not
-/// record it.
-const MOST_UNRECORDED: usize = 500;
-
 /// One channel's part of delivery.
 pub(super) struct Desk {
     channel: Channel,
     shared: Arc<Shared>,
     woken: Arc<Notify>,
-    /// How the channel is, once that was read: nobody else changes it, whatever can be recorded.
-    standing: Mutex<Option<Standing>>,
+    known: Mutex<Known>,
     /// What happened and could not be recorded.
-    unrecorded: Mutex<Vec<Vec<Change>>>,
+    unrecorded: Mutex<Unrecorded>,
 }
 
-/// Which outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kept {
-    /// In memory, because the other could not keep it.
-    Spare,
-    Durable,
+/// How the channel is, as far as this process knows: nobody else changes it, whatever can be recorded.
+#[derive(Debug, Default)]
+struct Known {
+    standing: Standing,
+    /// Whether what was recorded of it before is in that.
+    is_read: bool,
 }
 
 /// Whether more is about to come.
@@ -90,7 +85,7 @@ impl Desk {
             channel,
             shared,
             woken,
-            standing: Mutex::default(),
+            known: Mutex::default(),
             unrecorded: Mutex::default(),
         }
     }
@@ -133,14 +128,23 @@ impl Desk {
         sent
     }
 
-    /// So many notices wait in the durable outbox, as far as can be read.
+    /// So many notices wait in the outbox, as far as can be read.
     pub(super) async fn waiting(self: &Arc<Self>) -> usize {
         let desk = Arc::clone(self);
         let counting = spawn_blocking(move || {
             let _alone = desk.alone();
-            desk.view(Kept::Durable).map_or(0, |view| view.waiting.len())
+            desk.recorded((desk.shared.now)())
+                .map_or(0, |view| view.waiting.len())
         });
         counting.await.unwrap_or_default()
+    }
+
+    /// Whether the channel was told that `incident` goes on, and that could not be recorded.
+    pub(super) fn has_told(&self, incident: &str) -> bool {
+        let unrecorded = self.unrecorded();
+        unrecorded
+            .thread(incident)
+            .is_some_and(|thread| thread.open.is_some())
     }
 
     fn pause(&self, until: Option<Timestamp>) -> Duration {
@@ -149,27 +153,21 @@ impl Desk {
         pause.clamp(Duration::from_millis(1), LOOKS_EVERY)
     }
 
-    /// Sends the next message that is due: of what is kept nowhere else first.
+    /// Sends the next message that is due.
     async fn step(self: &Arc<Self>, haste: Haste) -> Step {
-        let mut until = None;
-        for kept in [Kept::Spare, Kept::Durable] {
-            if kept == Kept::Spare && self.shared.spare.is_empty() {
-                continue;
-            }
-            match self.look(kept, haste).await {
-                Looked::Message(due) => return self.hand_over(kept, haste, *due).await,
-                Looked::Wait(at) => until = Some(until.map_or(at, |until: Timestamp| until.min(at))),
-                Looked::Idle => {}
-            }
+        match self.look(haste).await {
+            Looked::Message(due) => self.hand_over(haste, *due).await,
+            Looked::Wait(at) => Step::Wait(Some(at)),
+            Looked::Idle => Step::Wait(None),
         }
-        Step::Wait(until)
     }
 
-    async fn hand_over(self: &Arc<Self>, kept: Kept, haste: Haste, due: Due) -> Step {
+    async fn hand_over(self: &Arc<Self>, haste: Haste, due: Due) -> Step {
         let answer = self.send(&due.message).await;
         self.log(&due, &answer);
         let desk = Arc::clone(self);
         let settling = spawn_blocking(move || {
+            let _alone = desk.alone();
             let silences = desk.silences();
             let rules = desk.rules(haste);
             let Due {
@@ -181,7 +179,7 @@ impl Desk {
             let terms = desk.terms(&rules, &silences);
             let now = (desk.shared.now)();
             let changes = outcome::settle(&terms, view, standing, (draft, message), &answer, now);
-            desk.record(kept, changes, now);
+            desk.record(changes, now);
             answer.is_ok()
         });
         match settling.await {
@@ -211,11 +209,11 @@ impl Desk {
     }
 
     /// Looks at what waits, records what is left out and what is about to be sent.
-    async fn look(self: &Arc<Self>, kept: Kept, haste: Haste) -> Looked {
+    async fn look(self: &Arc<Self>, haste: Haste) -> Looked {
         let desk = Arc::clone(self);
         let looking = spawn_blocking(move || {
             let _alone = desk.alone();
-            desk.look_now(kept, haste)
+            desk.look_now(haste)
         });
         match looking.await {
             Ok(Ok(looked)) => looked,
@@ -230,12 +228,9 @@ impl Desk {
         }
     }
 
-    fn look_now(&self, kept: Kept, haste: Haste) -> Result<Looked, OutboxError> {
+    fn look_now(&self, haste: Haste) -> Result<Looked, OutboxError> {
         let now = (self.shared.now)();
-        if kept == Kept::Durable && !self.record_what_is_not(now) {
-            return Ok(Looked::Wait(now.plus(LOOKS_AFTER_FAULT)));
-        }
-        let mut view = self.view(kept)?;
+        let mut view = self.view(now)?;
         let (silences, rules) = (self.silences(), self.rules(haste));
         let Plan {
             changes,
@@ -243,17 +238,20 @@ impl Desk {
             standing,
             next,
         } = scheduler::plan(&self.terms(&rules, &silences), &view, now);
-        self.log_left_out(&left_out);
+        log::left_out(self.name(), &left_out);
         for change in &changes {
             view.apply(change);
         }
         let message = match &next {
-            Next::Send(draft) => Some(self.message(kept, draft)?),
+            Next::Send(draft) => Some(self.message(draft)?),
             Next::Wait(_) | Next::Idle => None,
         };
-        self.record(kept, changes, now);
+        self.record(changes, now);
         Ok(match (next, message) {
             (Next::Send(draft), Some(message)) if !message.notices.is_empty() => {
+                // All else is not needed for as long as it is on its way.
+                view.waiting.retain(|one| draft.rows.contains(&one.row));
+                view.threads.retain(|thread| thread.incident == draft.incident);
                 Looked::Message(Box::new(Due {
                     view,
                     standing,
@@ -264,7 +262,7 @@ impl Desk {
             (Next::Send(draft), _) => {
                 let notices = draft.rows.len();
                 error!(channel = %self.name(), notices, "notices cannot be read, and are not told");
-                self.record(kept, vec![Change::Remove { rows: draft.rows }], now);
+                self.record(vec![Change::Remove { rows: draft.rows }], now);
                 Looked::Wait(now)
             }
             (Next::Wait(at), _) => Looked::Wait(at),
@@ -272,13 +270,12 @@ impl Desk {
         })
     }
 
-    fn message(&self, kept: Kept, draft: &Draft) -> Result<Message, OutboxError> {
-        let outbox = self.outbox(kept);
-        let fresh = outbox.notices(&draft.rows)?;
+    fn message(&self, draft: &Draft) -> Result<Message, OutboxError> {
+        let fresh = self.notices(&draft.rows)?;
         let (earlier, mut notices) = match &draft.form {
             Form::New { earlier } => (earlier.clone(), Vec::new()),
             Form::Edit { earlier } => {
-                let told = outbox.told(self.name(), &draft.incident)?;
+                let told = self.told(&draft.incident)?;
                 // Without them it cannot be written again.
                 ((!told.is_empty()).then(|| earlier.clone()), told)
             }
@@ -303,42 +300,112 @@ impl Desk {
         })
     }
 
-    fn outbox(&self, kept: Kept) -> &dyn Outbox {
-        match kept {
-            Kept::Spare => &self.shared.spare,
-            Kept::Durable => &*self.shared.outbox,
+    /// The notices of `rows`, wherever they are kept.
+    fn notices(&self, rows: &[RowId]) -> Result<Vec<Notice>, OutboxError> {
+        let (outbox, spare) = (&self.shared.outbox, &self.shared.spare);
+        let mut notices = Vec::with_capacity(rows.len());
+        for rows in rows.chunk_by(|one, next| spare.has(*one) == spare.has(*next)) {
+            let is_spare = rows.first().is_some_and(|row| spare.has(*row));
+            notices.extend(if is_spare {
+                spare.notices(rows)
+            } else {
+                outbox.notices(rows)
+            }?);
+        }
+        Ok(notices)
+    }
+
+    fn told(&self, incident: &str) -> Result<Vec<Notice>, OutboxError> {
+        if let Some(notices) = self.unrecorded().told(incident) {
+            return Ok(notices.to_vec());
+        }
+        self.shared.outbox.told(self.name(), incident)
+    }
+
+    /// What waits, in the outbox and in memory: together, because the one may close what the other opens.
+    fn view(&self, now: Timestamp) -> Result<View, OutboxError> {
+        let spare = self.shared.spare.view(self.name())?.waiting;
+        match self.recorded(now) {
+            Ok(mut view) => {
+                self.add_spare(&mut view, spare)?;
+                view.standing = self.standing(Some(view.standing), now);
+                Ok(view)
+            }
+            Err(error) if spare.is_empty() => Err(error),
+            Err(_) => Ok(self.view_of_spare(spare, now)),
         }
     }
 
-    /// What waits, with what could not be recorded of it.
-    fn view(&self, kept: Kept) -> Result<View, OutboxError> {
-        let mut view = self.outbox(kept).view(self.name())?;
-        if kept == Kept::Durable {
-            for change in self.unrecorded().iter().flatten() {
-                view.apply(change);
-            }
+    /// What waits in the outbox, with what could not be recorded of it.
+    fn recorded(&self, now: Timestamp) -> Result<View, OutboxError> {
+        self.record_what_is_not(now)?;
+        let mut view = self.shared.outbox.view(self.name())?;
+        for change in self.unrecorded().changes() {
+            view.apply(change);
         }
-        view.standing = self.standing(kept, view.standing);
         Ok(view)
     }
 
-    /// How the channel is, which is the same whatever is sent: limits hold for both outboxes together.
-    fn standing(&self, kept: Kept, read: Standing) -> Standing {
-        let mut known = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept {
-            Kept::Durable => known.get_or_insert(read).clone(),
-            Kept::Spare => {
-                if known.is_none() {
-                    let durable = self.shared.outbox.view(self.name());
-                    *known = durable.ok().map(|view| view.standing);
-                }
-                let mut standing = known.clone().unwrap_or_default();
-                let left_out = self.shared.spare.take_left_out(self.name());
-                standing.left_out = standing.left_out.saturating_add(left_out);
-                *known = Some(standing.clone());
-                standing
+    /// Puts what waits in memory where it belongs by its time; what may have arrived comes first.
+    fn add_spare(&self, view: &mut View, spare: Vec<Waiting>) -> Result<(), OutboxError> {
+        if spare.is_empty() {
+            return Ok(());
+        }
+        for one in spare {
+            if !view.threads.iter().any(|thread| thread.incident == one.incident) {
+                view.threads
+                    .extend(self.shared.outbox.thread(self.name(), &one.incident)?);
+            }
+            let later = view.waiting.iter().position(|other| other.put_at > one.put_at);
+            view.waiting.insert(later.unwrap_or(view.waiting.len()), one);
+        }
+        view.waiting.sort_by_key(|one| one.claimed.is_none());
+        Ok(())
+    }
+
+    /// What waits in memory, where nothing else can be read: what is urgent is told. The end of something waits until it
+    /// is known who was told of it.
+    fn view_of_spare(&self, spare: Vec<Waiting>, now: Timestamp) -> View {
+        let mut view = View {
+            standing: self.standing(None, now),
+            ..View::default()
+        };
+        let unrecorded = self.unrecorded();
+        let is_known =
+            |one: &Waiting| one.phase != Phase::Closed || unrecorded.thread(&one.incident).is_some();
+        view.waiting = spare.into_iter().filter(is_known).collect();
+        for change in unrecorded.changes() {
+            view.apply(change);
+        }
+        view
+    }
+
+    /// How the channel is, of which this was recorded. Where that cannot be read, it is not known how much it was sent, so
+    /// nothing is sent but what is urgent.
+    fn standing(&self, recorded: Option<Standing>, now: Timestamp) -> Standing {
+        let mut known = self.known();
+        if let Some(recorded) = recorded
+            && !known.is_read
+        {
+            let own = std::mem::take(&mut known.standing);
+            known.standing = recorded.clone().joined(own);
+            known.is_read = true;
+            if known.standing != recorded {
+                self.unrecorded()
+                    .push(vec![Change::Standing(known.standing.clone())]);
             }
         }
+        let left_out = self.shared.spare.take_left_out(self.name());
+        known.standing.left_out = known.standing.left_out.saturating_add(left_out);
+        let mut standing = known.standing.clone();
+        if !known.is_read {
+            standing.rest_until = Some(now.plus(LOOKS_AFTER_FAULT));
+        }
+        standing
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember_standing(&self, changes: &[Change]) {
@@ -352,13 +419,13 @@ impl Desk {
             | Change::Thread { .. }
             | Change::Put(_) => None,
         });
-        if newest.is_some() {
-            *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+        if let Some(newest) = newest {
+            self.known().standing = newest;
         }
     }
 
-    /// Records what happened. Where that fails it is remembered, and what other channels are to tell is kept in memory.
-    fn record(&self, kept: Kept, mut changes: Vec<Change>, now: Timestamp) {
+    /// Records what happened, of each notice where it is kept.
+    fn record(&self, changes: Vec<Change>, now: Timestamp) {
         if changes.is_empty() {
             return;
         }
@@ -366,17 +433,23 @@ impl Desk {
         let hands_on =
             |change: &Change| matches!(change, Change::Put(_) | Change::PassOn { to: Some(_), .. });
         let hands_on = changes.iter().any(hands_on);
-        let recorded = if kept == Kept::Durable && !self.unrecorded().is_empty() {
-            Err(None)
+        let spare = &self.shared.spare;
+        if spare.is_empty() {
+            self.record_durably(changes, now);
         } else {
-            self.outbox(kept).apply(self.name(), &changes, now).map_err(Some)
-        };
-        if let Err(error) = recorded {
-            if let Some(error) = error {
-                warn!(channel = %self.name(), error = %error, "what became of notices could not be recorded");
+            let of_rows = changes.iter().filter(|change| change.is_about_rows()).cloned();
+            let of_spare: Vec<_> = of_rows
+                .filter_map(|change| change.about(|row| spare.has(row)))
+                .collect();
+            let others = changes.into_iter();
+            let others: Vec<_> = others
+                .filter_map(|change| change.about(|row| !spare.has(row)))
+                .collect();
+            // What is passed on from there gets before what follows it in memory.
+            self.record_durably(others, now);
+            if let Err(error) = spare.apply(self.name(), &of_spare, now) {
+                error!(channel = %self.name(), error = %error, "what became of notices could not be recorded");
             }
-            self.keep_what_is_handed_on(kept, &mut changes, now);
-            self.unrecorded().push(changes);
         }
         if hands_on {
             self.shared.handed_on.store(true, Ordering::Relaxed);
@@ -384,18 +457,41 @@ impl Desk {
         }
     }
 
-    fn keep_what_is_handed_on(&self, kept: Kept, changes: &mut Vec<Change>, now: Timestamp) {
+    /// Where it cannot be recorded it is remembered, and what other channels are to tell is kept in memory.
+    fn record_durably(&self, mut changes: Vec<Change>, now: Timestamp) {
+        if !self.known().is_read {
+            // What is recorded of it is more than this process knows.
+            changes.retain(|change| !matches!(change, Change::Standing(_)));
+        }
+        if changes.is_empty() {
+            return;
+        }
+        let recorded = if self.unrecorded().is_empty() {
+            self.shared.outbox.apply(self.name(), &changes, now).map_err(Some)
+        } else {
+            Err(None)
+        };
+        if let Err(error) = recorded {
+            if let Some(error) = error {
+                warn!(channel = %self.name(), error = %error, "what became of notices could not be recorded");
+            }
+            self.keep_what_is_handed_on(&mut changes, now);
+            self.unrecorded().push(changes);
+        }
+    }
+
+    fn keep_what_is_handed_on(&self, changes: &mut Vec<Change>, now: Timestamp) {
         let mut handed_on = Vec::new();
         for change in changes.iter_mut() {
             match change {
                 Change::Put(addressed) => handed_on.push(addressed.clone()),
                 Change::PassOn { row, to } => {
-                    let notices = self.outbox(kept).notices(&[*row]).unwrap_or_default();
-                    if let Some((to, then)) = to.take() {
+                    let notices = self.notices(&[*row]).unwrap_or_default();
+                    if let Some((to, route)) = to.take() {
                         handed_on.extend(notices.into_iter().map(|notice| Addressed {
                             notice,
                             to: vec![to.clone()],
-                            then: Some(then.clone()),
+                            then: route.then.clone(),
                         }));
                     }
                 }
@@ -413,19 +509,24 @@ impl Desk {
         }
     }
 
-    /// Records what could not be recorded so far. False where that is still so and too much to go on.
-    fn record_what_is_not(&self, now: Timestamp) -> bool {
+    /// Records what could not be recorded so far.
+    ///
+    /// # Errors
+    /// When that is still so, and too much to go on.
+    fn record_what_is_not(&self, now: Timestamp) -> Result<(), OutboxError> {
         let mut unrecorded = self.unrecorded();
-        while let Some(changes) = unrecorded.first() {
-            if self.shared.outbox.apply(self.name(), changes, now).is_err() {
-                break;
-            }
-            unrecorded.remove(0);
+        if unrecorded.is_empty() {
+            return Ok(());
         }
-        unrecorded.len() < MOST_UNRECORDED
+        match self.shared.outbox.apply(self.name(), unrecorded.changes(), now) {
+            Ok(()) => unrecorded.clear(),
+            Err(error) if unrecorded.is_full() => return Err(error),
+            Err(_) => {}
+        }
+        Ok(())
     }
 
-    fn unrecorded(&self) -> MutexGuard<'_, Vec<Vec<Change>>> {
+    fn unrecorded(&self) -> MutexGuard<'_, Unrecorded> {
         self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -480,30 +581,6 @@ impl Desk {
                 warn!(%channel, key, error = %error, "the channel does not take notices");
             }
             Err(error) => debug!(%channel, key, error = %error, "the channel does not take notices"),
-        }
-    }
-
-    fn log_left_out(&self, left_out: &[LeftOut]) {
-        let channel = self.name();
-        let count = |reason| left_out.iter().filter(|one| one.reason == reason).count();
-        for (reason, text) in [
-            (
-                Reason::TooMany,
-                "more waited than may, and the oldest are not told",
-            ),
-            (
-                Reason::HeldTooLong,
-                "the channel's limit held notices back for too long",
-            ),
-        ] {
-            let notices = count(reason);
-            if notices > 0 {
-                warn!(%channel, notices, "{text}");
-            }
-        }
-        let notices = count(Reason::NotTaken);
-        if notices > 0 {
-            error!(%channel, notices, "the channel did not take notices for too long, and they are not told");
         }
     }
 }

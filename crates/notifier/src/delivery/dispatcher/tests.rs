@@ -5,7 +5,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::{
     Event, EventKind, Failure, Notice, NoticeId, Severity, Stage,
-    delivery::{Adopted, Change, RowId, View},
+    delivery::{RowId, Sent, Standing, Thread, View},
     testing::{AT, Answer, ScriptedChannel, notice, rules, scaled},
 };
 
@@ -62,14 +62,25 @@ impl Outbox for Faulty {
         self.kept.told(channel, incident)
     }
 
+    fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError> {
+        self.check(&self.reads)?;
+        self.kept.thread(channel, incident)
+    }
+
+    fn told_of(&self, incident: &str) -> Result<Vec<ChannelName>, OutboxError> {
+        self.check(&self.reads)?;
+        self.kept.told_of(incident)
+    }
+
     fn apply(&self, channel: &ChannelName, changes: &[Change], now: Timestamp) -> Result<(), OutboxError> {
         self.check(&self.writes)?;
         self.applied.fetch_add(1, Ordering::Relaxed);
         self.kept.apply(channel, changes, now)
     }
 
-    fn adopt(&self, channels: &[ChannelName], now: Timestamp) -> Result<Adopted, OutboxError> {
-        self.kept.adopt(channels, now)
+    fn channels(&self) -> Result<Vec<ChannelName>, OutboxError> {
+        self.check(&self.reads)?;
+        self.kept.channels()
     }
 }
 
@@ -117,6 +128,10 @@ impl World {
         let now = AT.plus(self.begun.elapsed());
         self.outbox.put(&[Self::addressed(notice, to)], now).unwrap();
         self.dispatcher.wake();
+    }
+
+    fn keep(&self, notice: Notice, to: &[&str]) {
+        self.dispatcher.keep(&[Self::addressed(notice, to)]).unwrap();
     }
 
     /// Delivers for so long.
@@ -400,6 +415,87 @@ async fn what_cannot_be_recorded_is_not_sent_twice_and_is_recorded_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_told_from_memory_is_ended_from_the_outbox_and_the_other_way_round() {
+    let world = World::new([ScriptedChannel::new([]), ScriptedChannel::new([])]);
+    world.outbox.set(false);
+    world.keep(critical("x", Stage::Opened), &["a"]);
+    world.run_for(5).await;
+    world.outbox.set(true);
+    world.put(critical("y", CLOSED), &["a"]);
+    world.put(critical("z", Stage::Opened), &["a"]);
+    world.run_for(5).await;
+    assert_eq!(world.arrived(0), ["x", "y z"]);
+    world.outbox.set(false);
+    // To whoever was told that it began.
+    world.keep(critical("w", CLOSED), &["b"]);
+    world.run_for(5).await;
+    assert_eq!(world.arrived(0), ["x", "y z", "w"]);
+    assert_eq!(world.arrived(1), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_memory_and_what_waits_in_the_outbox_is_told_in_its_order() {
+    let busy = Answer::Busy(Some(Duration::from_secs(20)));
+    let world = World::new([ScriptedChannel::new([busy])]);
+    world.outbox.set(false);
+    world.keep(critical("x", Stage::Opened), &["a"]);
+    world.run_for(5).await;
+    world.outbox.set(true);
+    world.put(critical("y", CLOSED), &["a"]);
+    world.run_for(60).await;
+    assert_eq!(world.arrived(0), ["x y"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_before_counts_even_where_that_cannot_be_read_at_first() {
+    let world = World::new([ScriptedChannel::new([])]);
+    let max = rules().max_per_hour.map_or(0, NonZeroU32::get);
+    let sent = (0..max).map(|number| Sent {
+        key: number.to_string().into(),
+        at: AT,
+    });
+    let standing = Standing {
+        sent: sent.collect(),
+        ..Standing::default()
+    };
+    let change = Change::Standing(standing);
+    world.outbox.apply(&"a".into(), &[change], AT).unwrap();
+    world.outbox.reads.store(false, Ordering::Relaxed);
+    world.keep(apart("1"), &["a"]);
+    world.keep(critical("x", Stage::Once), &["a"]);
+    world.run_for(60).await;
+    assert_eq!(
+        world.arrived(0),
+        ["x"],
+        "how much was sent is not known, so only what is urgent is"
+    );
+    world.outbox.reads.store(true, Ordering::Relaxed);
+    world.run_for(3500).await;
+    assert_eq!(world.arrived(0), ["x"]);
+    world.run_for(100).await;
+    assert_eq!(world.arrived(0), ["x", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_changed_while_nothing_can_be_recorded_keeps_what_it_said() {
+    let world = World::new([ScriptedChannel::editable([])]);
+    world.put(info("1"), &["a"]);
+    world.run_for(11).await;
+    world.outbox.set(false);
+    for id in ["2", "3"] {
+        world.keep(info(id), &["a"]);
+        world.run_for(15).await;
+    }
+    let messages = world.channels[0].arrived();
+    let said: Vec<_> = messages[2]
+        .notices
+        .iter()
+        .map(|notice| notice.id.to_string())
+        .collect();
+    assert_eq!((said.join(" ").as_str(), messages[2].told), ("1 2 3", 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn limits_hold_for_what_is_kept_in_memory_and_what_is_not_together() {
     let world = World::new([ScriptedChannel::new([])]);
     let max = rules().max_per_hour.map_or(0, NonZeroU32::get);
@@ -429,8 +525,12 @@ async fn memory_that_is_full_lets_the_least_severe_go_and_then_refuses() {
     for id in ["4", "5", "6", "7"] {
         put(critical(id, Stage::Once)).unwrap();
     }
-    assert!(put(critical("8", Stage::Once)).is_err());
-    assert_eq!(outbox.len(), 4);
+    let more = ["8", "9"].map(|id| World::addressed(critical(id, Stage::Once), &["a", "b"]));
+    let refused = outbox.put(&more, AT).unwrap_err();
+    assert!(refused.to_string().contains("so 4 more"), "{refused}");
+    let waiting = outbox.view(&"a".into()).unwrap().waiting;
+    let ids: Vec<_> = waiting.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!((ids.join(" ").as_str(), outbox.len()), ("4 5 6 7", 4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -457,4 +557,25 @@ async fn with_nothing_to_tell_nothing_is_written() {
     let world = World::new([ScriptedChannel::new([])]);
     world.run_for(3600).await;
     assert_eq!(world.outbox.applied.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_urgent_and_waits_for_a_channel_that_is_gone_is_told_by_another() {
+    let world = World::new([ScriptedChannel::new([])]);
+    world.put(critical("x", Stage::Opened), &["gone"]);
+    world.put(apart("1"), &["gone"]);
+    world.run_for(5).await;
+    assert_eq!(world.arrived(0), ["x"]);
+    // While nobody starts anew, too.
+    let run = world.run_for(3605);
+    let put = async {
+        sleep(Duration::from_secs(10)).await;
+        world.put(critical("y", CLOSED), &["gone"]);
+    };
+    tokio::join!(run, put);
+    assert_eq!(world.arrived(0), ["x", "y"]);
+    assert_eq!(world.outbox.kept.len(), 3, "it may come back");
+    world.run_for(25 * 3600).await;
+    assert_eq!(world.outbox.kept.len(), 0);
+    assert_eq!(world.arrived(0), ["x", "y"]);
 }

@@ -8,7 +8,7 @@ use super::{ATTEMPTS, Draft, Form, Incident, PATIENCE, Reason, Terms};
 use crate::{
     EventKind, Severity,
     delivery::{
-        ChannelName, ChannelRules, Phase, Sent, Silence, Standing, Waiting, backoff, folding::MOST_TOGETHER,
+        ChannelRules, Phase, Sent, Silence, Standing, Waiting, backoff, folding::MOST_TOGETHER,
         silence::silenced_until,
     },
 };
@@ -88,8 +88,8 @@ impl<'a> Scheduling<'a> {
         self.terms.rules
     }
 
-    pub(super) const fn alternates(&self) -> &'a [ChannelName] {
-        self.terms.alternates
+    pub(super) const fn terms(&self) -> &'a Terms<'a> {
+        self.terms
     }
 
     fn silenced_until(&self, one: &Waiting) -> Option<Timestamp> {
@@ -205,13 +205,14 @@ impl<'a> Scheduling<'a> {
         let class = self.class(head);
         let form = self.form(incident, head, class);
         let key = key(head);
-        let is_counted = matches!(form, Form::New { .. }) && matches!(class, Class::Closes | Class::Usual);
+        let is_counted = matches!(class, Class::Closes | Class::Usual);
+        let is_limited = is_counted && matches!(form, Form::New { .. });
         let due = self.due(incident, head, class, &form);
         let at = if class == Class::Urgent {
             due
         } else {
             let earliest = self.out_of_quiet_hours(due.max(self.now));
-            let limit = is_counted.then(|| self.limit_of(&key, head)).flatten();
+            let limit = is_limited.then(|| self.limit_of(&key, head)).flatten();
             limit.map_or(earliest, |free| earliest.max(free))
         };
         let row = head.first().map_or(super::RowId(0), |one| one.row);
@@ -296,6 +297,10 @@ impl<'a> Scheduling<'a> {
             return Form::New {
                 earlier: Some(receipt),
             };
+        }
+        // It was sent in another way, or what it says is not known.
+        if receipt.0.is_empty() || thread.notices == 0 {
+            return Form::New { earlier: None };
         }
         let only_closes = head.iter().all(|one| one.phase == Phase::Closed);
         let belongs_to_it = if only_closes {

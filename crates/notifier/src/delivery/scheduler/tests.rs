@@ -149,6 +149,15 @@ fn where_it_can_be_changed_what_comes_later_goes_into_the_same_message() {
     // What has ended goes into the message that said that it goes on, however old that is.
     editing("c", Some(Severity::Warning)).check(4000, "edit 1");
     editing("c!", Some(Severity::Critical)).check(0, "edit 1");
+    // What was sent in another way cannot be found, and what is not known cannot be said again.
+    for change in [
+        |thread: &mut Thread| thread.receipt = Some(Receipt(String::new())),
+        |thread: &mut Thread| thread.notices = 0,
+    ] {
+        editing("e", None)
+            .with(|world| change(&mut world.view.threads[0]))
+            .check(10, "at 300");
+    }
     // A message does not grow for ever.
     let full = editing("e", None).with(|world| world.view.threads[0].notices = 100);
     full.check(299, "at 300");
@@ -327,6 +336,9 @@ fn what_is_urgent_and_not_taken_goes_to_another_channel_too() {
         [(1, "email"), (2, "email")]
     );
     assert_eq!(passed_on(&failing("w", 3).plan(100)), []);
+    // An end that the other has already comes after what it ends.
+    let given = failing("w! c", 3).with(|world| world.view.waiting[1].route.also = vec!["email".into()]);
+    assert_eq!(passed_on(&given.plan(5)), [(1, "email"), (2, "email")]);
     // Nor does the end go before it, where the clock was set back between the two.
     let set_back = failing("w! c!", 0).with(|world| {
         world.view.standing.failures = 1;
