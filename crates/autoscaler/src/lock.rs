@@ -18,6 +18,7 @@ use headroom_policy_engine::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
+use tracing::warn;
 
 use crate::Clock;
 
@@ -116,10 +117,13 @@ enum Attempt {
 
 /// Takes `path` for `holder`, if nobody has it.
 fn attempt(path: &Path, holder: &Holder) -> io::Result<Attempt> {
-    let mut file = open(path)?;
+    take(open(path)?, holder)
+}
+
+fn take(mut file: File, holder: &Holder) -> io::Result<Attempt> {
     match file.try_lock() {
         Ok(()) => {
-            write_holder(&mut file, holder)?;
+            say_who(&mut file, holder);
             Ok(Attempt::Taken(Held { file }))
         }
         Err(TryLockError::WouldBlock) => Ok(Attempt::HeldBy(read_holder(&mut file))),
@@ -136,6 +140,13 @@ fn open(path: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(0o600);
     options.open(path)
+}
+
+/// Writes who holds the lock. It is held all the same where that cannot be written, because the disk is full.
+fn say_who(file: &mut File, holder: &Holder) {
+    if let Err(error) = write_holder(file, holder) {
+        warn!(error = %error, "who holds a lock cannot be written to its file");
+    }
 }
 
 fn write_holder(file: &mut File, holder: &Holder) -> io::Result<()> {
@@ -233,7 +244,7 @@ impl PassLock {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(guard) = held.upgrade() {
             // A new pass begins: others see that this process is not stuck.
-            guard.renew(&holder).map_err(|source| self.io(source))?;
+            guard.renew(&holder);
             return Ok(Ok(guard));
         }
         match attempt(&self.path, &holder).map_err(|source| self.io(source))? {
@@ -257,9 +268,9 @@ impl PassLock {
 }
 
 impl PassGuard {
-    fn renew(&self, holder: &Holder) -> io::Result<()> {
+    fn renew(&self, holder: &Holder) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        write_holder(&mut held.file, holder)
+        say_who(&mut held.file, holder);
     }
 }
 

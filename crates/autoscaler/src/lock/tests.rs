@@ -123,3 +123,17 @@ fn one_process_at_a_time_hands_notices_over() {
             .is_ok()
     );
 }
+
+#[test]
+fn a_lock_is_held_where_it_cannot_be_written_who_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(DELIVERY_LOCK);
+    drop(open(&path).unwrap());
+    let unwritable = File::open(&path).unwrap();
+    let holder = Holder::this_process("headroom run", at(7));
+    let Attempt::Taken(_held) = take(unwritable, &holder).unwrap() else {
+        panic!("nobody else has it");
+    };
+    let other = DeliveryLock::try_acquire(dir.path(), "headroom once", at(8)).unwrap();
+    assert_eq!(other.unwrap_err(), LockHolder(None));
+}

@@ -11,7 +11,7 @@ use std::{
 
 use headroom_notifier::{
     Heartbeat,
-    delivery::{Addressed, Dispatcher, Flushed, Parts, Silence},
+    delivery::{Addressed, Dispatcher, Parts, Silence},
 };
 use headroom_policy_engine::{Timestamp, WorkloadId};
 use tokio::{
@@ -106,8 +106,7 @@ impl Notifications {
         if let Err(error) = dispatcher.keep(told) {
             error!(
                 error = in_one_line(&error),
-                notices = told.len(),
-                "what people should be told is lost"
+                "some of what people should be told is lost"
             );
         }
         dispatcher.wake();
@@ -134,40 +133,34 @@ impl Notifications {
             return;
         };
         let mut shutdown = pin!(shutdown);
-        let lock = async {
-            loop {
-                match DeliveryLock::try_acquire(store.state_dir(), command, clock.now()) {
-                    Ok(Ok(lock)) => return lock,
-                    Ok(Err(_)) => {}
-                    Err(error) => warn!(
-                        error = in_one_line(&error),
-                        "nobody can hand over what people are told"
-                    ),
-                }
-                sleep(RETRY).await;
-            }
-        };
-        let _lock = tokio::select! {
+        let lock = tokio::select! {
             biased;
-            () = &mut shutdown => return,
-            lock = lock => lock,
+            () = &mut shutdown => None,
+            lock = delivery_lock(store, command, clock) => Some(lock),
         };
-        dispatcher.run(shutdown).await;
+        if lock.is_some() {
+            dispatcher.run(shutdown).await;
+        }
+        say_lost(dispatcher.in_memory());
     }
 
-    /// Hands over what is due within `deadline`, and leaves the rest to the next run. Nothing where somebody else does so.
+    /// Hands over what is due within `deadline`, and leaves the rest to the next run, or to whoever else does so. What is
+    /// in memory alone is left to nobody.
     pub(crate) async fn flush(&self, store: &Store, command: &str, now: Timestamp, deadline: Duration) {
         let Some(dispatcher) = &self.dispatcher else {
             return;
         };
         match DeliveryLock::try_acquire(store.state_dir(), command, now) {
-            Ok(Ok(_lock)) => say(dispatcher.flush(deadline).await),
+            Ok(Ok(_lock)) => {
+                dispatcher.flush(deadline).await;
+            }
             Ok(Err(_)) => {}
             Err(error) => warn!(
                 error = in_one_line(&error),
                 "what people are told is left to the next run"
             ),
         }
+        say_lost(dispatcher.in_memory());
     }
 
     /// Notes with which workloads a pass went well. Whether that is all of which any pass has told.
@@ -211,10 +204,31 @@ impl Notifications {
     }
 }
 
-fn say(flushed: Flushed) {
-    if flushed.lost > 0 {
+/// Waits until nobody else hands over the notices of `store`.
+async fn delivery_lock(store: &Store, command: &str, clock: &dyn Clock) -> DeliveryLock {
+    let mut is_said = false;
+    loop {
+        match DeliveryLock::try_acquire(store.state_dir(), command, clock.now()) {
+            Ok(Ok(lock)) => return lock,
+            Ok(Err(_)) => {}
+            Err(error) if !is_said => {
+                is_said = true;
+                warn!(
+                    error = in_one_line(&error),
+                    "nobody can hand over what people are told"
+                );
+            }
+            Err(_) => {}
+        }
+        sleep(RETRY).await;
+    }
+}
+
+/// Says how many notices end with this process.
+fn say_lost(notices: usize) {
+    if notices > 0 {
         error!(
-            notices = flushed.lost,
+            notices,
             "could neither be kept nor handed over, so nobody is told of them"
         );
     }
