@@ -15,6 +15,7 @@ use headroom_notifier::{
     Style,
     delivery::{ChannelName, ChannelRules},
 };
+use headroom_policy_engine::WorkloadId;
 
 use self::incidents::News;
 pub use self::{
@@ -37,6 +38,8 @@ pub struct NotifySettings {
     pub general: Routes,
     /// What is asked after each pass that could see everything.
     pub heartbeat: Option<HeartbeatSettings>,
+    /// The workloads that are scaled too, but by nobody who has these settings.
+    pub others: Vec<WorkloadId>,
 }
 
 /// A URL that is asked after each pass that could see everything.

@@ -8,6 +8,7 @@ mod cohort;
 mod digests;
 mod endpoints;
 mod evaluate;
+mod left;
 mod observe;
 mod past;
 mod report;

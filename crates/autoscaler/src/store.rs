@@ -8,6 +8,7 @@
 mod brake;
 mod history;
 mod intents;
+mod left;
 mod open;
 mod outbox;
 mod pass;

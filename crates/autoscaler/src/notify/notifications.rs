@@ -25,6 +25,8 @@ use crate::{Clock, DecisionRecord, DeliveryLock, Notice, PassRecord, Store, Stor
 
 /// How often a loop tries to become the one who hands notices over, because a one-shot does so for a while.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often it is looked for workloads that nobody looks at any more.
+const LOOKS_FOR_LEFT: Duration = Duration::from_secs(600);
 
 /// All that telling people takes. By default nobody is told of anything.
 #[derive(Default)]
@@ -36,6 +38,10 @@ pub struct Notifications {
     silences: Mutex<Vec<Silence>>,
     /// The workloads whose last pass was blind, or failed: a loop looks at some of them in one pass, and at others in another.
     unwell: Mutex<BTreeSet<WorkloadId>>,
+    /// The workloads that others look at.
+    others: Vec<WorkloadId>,
+    /// When it was looked for workloads that nobody looks at any more.
+    looked_for_left: Mutex<Option<Timestamp>>,
 }
 
 /// A heartbeat of which one is under way at a time.
@@ -88,6 +94,8 @@ impl Notifications {
             }),
             silences: Mutex::default(),
             unwell: Mutex::default(),
+            others: settings.others.clone(),
+            looked_for_left: Mutex::default(),
         })
     }
 
@@ -161,6 +169,25 @@ impl Notifications {
             ),
         }
         say_lost(dispatcher.in_memory());
+    }
+
+    /// The workloads that others look at.
+    pub(crate) fn others(&self) -> &[WorkloadId] {
+        &self.others
+    }
+
+    /// Whether it is time to look for workloads that nobody looks at any more; it counts as looked for from then on.
+    pub(crate) fn looks_for_left(&self, now: Timestamp) -> bool {
+        let mut looked = self
+            .looked_for_left
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // A clock that went back must not put this off for long.
+        let is_due = looked.is_none_or(|last| now.since(last) >= LOOKS_FOR_LEFT || last > now);
+        if is_due {
+            *looked = Some(now);
+        }
+        is_due
     }
 
     /// Notes with which workloads a pass went well. Whether that is all of which any pass has told.

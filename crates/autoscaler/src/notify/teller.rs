@@ -150,6 +150,27 @@ impl Teller {
         told
     }
 
+    /// Ends all that goes on with workloads that nobody looks at any more. Whoever knows of it is told.
+    pub(crate) fn end(
+        &self,
+        left: impl IntoIterator<Item = (WorkloadId, Incidents)>,
+        now: Timestamp,
+    ) -> Vec<Addressed> {
+        let routes = Routes::default();
+        let mut told = Vec::new();
+        for (id, mut incidents) in left {
+            let about = About {
+                workload: Some(&id),
+                routes: &routes,
+            };
+            let ended = incidents.end_all(now).into_iter();
+            told.extend(ended.filter_map(|news| self.router.address(about, news)));
+        }
+        let mut fleet = self.fleet();
+        fleet.is_unsaved |= fleet.collectives.fold(&mut told);
+        told
+    }
+
     /// Learns from a whole pass what is about no workload.
     pub(crate) fn learn_pass(&self, record: &PassRecord) -> Vec<Addressed> {
         let failed: Vec<String> = record

@@ -67,6 +67,7 @@ impl Autoscaler {
         }
         let teller = &self.notifications.teller;
         self.tell(teller.learn_pass(record), record.at).await;
+        self.close_left(record.at).await;
         if self.notifications.note_health(record) {
             self.notifications.beat();
         }

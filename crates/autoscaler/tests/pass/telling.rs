@@ -253,6 +253,40 @@ async fn what_goes_on_with_a_workload_of_which_nobody_is_told_any_more_is_closed
 }
 
 #[tokio::test]
+async fn what_goes_on_with_a_workload_that_no_policy_names_any_more_is_closed_once_nobody_looks_at_it() {
+    let mut world = world(&["web", "gone", "other"]);
+    for name in ["web", "gone", "other"] {
+        world.load(name, 5000.0);
+    }
+    passes(&world.start(), [0, 30, 60]).await;
+    assert_eq!(
+        waiting(&world)
+            .iter()
+            .filter(|told| told.ends_with("opened (warning)"))
+            .count(),
+        3
+    );
+    world.workloads.retain(|workload| workload.id == id("web"));
+    world.notify.others = vec![id("other")];
+    let closed = |world: &World| {
+        let told = waiting(world).into_iter();
+        told.filter(|told| told.contains("closed")).collect::<Vec<_>>()
+    };
+    let autoscaler = world.start();
+    passes(&autoscaler, [90]).await;
+    assert_eq!(closed(&world), [""; 0], "somebody else may look at it");
+    passes(&autoscaler, [3630, 3690]).await;
+    assert_eq!(closed(&world), [""; 0], "it is not looked for each time");
+    passes(&autoscaler, [4300]).await;
+    assert_eq!(
+        closed(&world),
+        ["prod-eu/gone/at_max closed after 4300 s (warning)"]
+    );
+    passes(&world.start(), [9000]).await;
+    assert_eq!(closed(&world).len(), 1);
+}
+
+#[tokio::test]
 async fn what_lasts_opens_and_closes_across_restarts() {
     let world = world(&["web"]);
     world.load("web", 5000.0);

@@ -28,9 +28,13 @@ pub(crate) fn assemble(
 /// What `configuration` says of `workloads`.
 fn part_of(configuration: &Configuration, workloads: &[WorkloadId]) -> Configuration {
     let mut part = configuration.clone();
-    part.workloads.retain(|workload| workloads.contains(&workload.id));
-    if part.workloads.len() < configuration.workloads.len() {
+    let others = part
+        .workloads
+        .extract_if(.., |workload| !workloads.contains(&workload.id));
+    let others: Vec<WorkloadId> = others.map(|workload| workload.id).collect();
+    if !others.is_empty() {
         let notify = &mut part.settings.notify;
+        notify.others = others;
         notify.heartbeat = None;
         for channel in &mut notify.channels {
             channel.digest = None;
@@ -101,9 +105,11 @@ digest  = "0 9 * * *"
             let part = part_of(&loaded.configuration, &ids);
             assert_eq!(part.workloads.len(), names.len());
             let notify = &part.settings.notify;
-            (notify.heartbeat.is_some(), notify.channels[0].digest.is_some())
+            let others = notify.others.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let has_digest = notify.channels[0].digest.is_some();
+            (notify.heartbeat.is_some(), has_digest, others)
         };
-        assert_eq!(speaks(&["api", "web"]), (true, true));
-        assert_eq!(speaks(&["web"]), (false, false));
+        assert_eq!(speaks(&["api", "web"]), (true, true, vec![]));
+        assert_eq!(speaks(&["web"]), (false, false, vec!["api".to_owned()]));
     }
 }

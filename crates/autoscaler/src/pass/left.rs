@@ -1,0 +1,49 @@
+//! Workloads that no policy names any more: what people were told to go on with them is closed.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use headroom_policy_engine::{Timestamp, WorkloadId};
+use tracing::error;
+
+use super::{Autoscaler, report::in_one_line};
+use crate::{StoreError, store::Told};
+
+/// Nobody looks at a workload any more that nothing was decided about for so long. Until then another process may.
+const LEFT_ALONE_FOR: Duration = Duration::from_secs(3600);
+
+impl Autoscaler {
+    /// Closes what goes on with workloads that are not looked at any more, where that has not been looked for a moment ago.
+    pub(super) async fn close_left(&self, now: Timestamp) {
+        if !self.notifications.looks_for_left(now) {
+            return;
+        }
+        let own = self.workloads.iter().map(|managed| &managed.settings.id);
+        let known: HashSet<WorkloadId> = own.chain(self.notifications.others()).cloned().collect();
+        let (store, teller) = (Arc::clone(&self.store), Arc::clone(&self.notifications.teller));
+        let closing = tokio::task::spawn_blocking(move || -> Result<bool, StoreError> {
+            let mut left = store.left_alone(now.minus(LEFT_ALONE_FOR))?;
+            left.retain(|(id, _)| !known.contains(id));
+            let ids: Vec<WorkloadId> = left.iter().map(|(id, _)| id.clone()).collect();
+            if ids.is_empty() {
+                return Ok(false);
+            }
+            let notices = teller.end(left, now);
+            let told = Told {
+                notices: &notices,
+                fleet_incidents: Some(&|| teller.take_unsaved()),
+            };
+            let closed = store.forget_incidents(&ids, &told, now);
+            // It is still in the state, and closed the next time.
+            closed.inspect_err(|_| teller.put_back())?;
+            Ok(true)
+        });
+        match closing.await {
+            Ok(Ok(true)) => self.notifications.wake(),
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => error!(
+                error = in_one_line(&error),
+                "what goes on with workloads that there are no more could not be closed"
+            ),
+        }
+    }
+}
