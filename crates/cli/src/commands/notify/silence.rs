@@ -118,12 +118,7 @@ pub(super) fn silence(
         };
         file.silence(silence.clone())?;
         if output.format() == Format::Human {
-            let but = if args.critical {
-                ""
-            } else {
-                ", but of what is critical"
-            };
-            output.line(format_args!("{}{but}", said(&silence)));
+            output.line(said(&silence));
         }
         silenced.push(SilenceObject::from(&silence));
     }
@@ -186,9 +181,14 @@ fn about(
 /// A silence in words.
 pub(super) fn said(silence: &Silence) -> String {
     let until = moment::date_and_time(silence.until);
+    let but = if silence.silences_critical {
+        ""
+    } else {
+        ", but of what is critical"
+    };
     match &silence.workload {
-        Some(workload) => format!("nobody is told of {workload} until {until}"),
-        None => format!("nobody is told of anything until {until}"),
+        Some(workload) => format!("nobody is told of {workload} until {until}{but}"),
+        None => format!("nobody is told of anything until {until}{but}"),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::{
 
 /// Shows what waits for each channel, whether the channel takes what it is given, and what is silenced.
 ///
+/// Also what waits for channels that the configuration no longer has: what is urgent is told on another one, and the rest is
+/// removed after a day.
+///
 /// Reads the state, and asks nobody; `headroom notify test` does.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -41,6 +44,8 @@ struct Shown {
 #[derive(Debug, Serialize)]
 struct ChannelObject {
     channel: String,
+    /// Whether the configuration has it.
+    is_configured: bool,
     /// So many notices wait.
     waiting: usize,
     /// Since when the oldest of them does.
@@ -58,18 +63,31 @@ pub(super) fn run(_: &StatusArgs, common: &CommonArgs, output: &Output) -> Resul
     let store = chosen.open_state(output)?;
     let now = moment::now();
     let mut channels = Vec::new();
-    for channel in &chosen.loaded.configuration.settings.notify.channels {
-        let view = store.view(&channel.name).map_err(CliError::Outbox)?;
-        if output.format() == Format::Human {
-            output.line(line(&channel.name, &view, now));
-        }
-        channels.push(object(&channel.name, &view));
-    }
-    if channels.is_empty() {
-        return Err(CliError::NoChannels);
-    }
+    let configured = &chosen.loaded.configuration.settings.notify.channels;
+    let configured: Vec<_> = configured.iter().map(|channel| channel.name.clone()).collect();
+    let gone = store.channels().map_err(CliError::Outbox)?.into_iter();
+    let gone: Vec<_> = gone.filter(|name| !configured.contains(name)).collect();
     let silences = chosen.acts_at(now)?.silences;
     let silences: Vec<_> = in_force(&silences, now).collect();
+    if configured.is_empty() && gone.is_empty() && silences.is_empty() {
+        return Err(CliError::NoChannels);
+    }
+    for (name, is_configured) in configured
+        .iter()
+        .map(|name| (name, true))
+        .chain(gone.iter().map(|name| (name, false)))
+    {
+        let view = store.view(name).map_err(CliError::Outbox)?;
+        if output.format() == Format::Human {
+            let but = if is_configured {
+                ""
+            } else {
+                "; there is no such channel any more"
+            };
+            output.line(format_args!("{}{but}", line(name, &view, now)));
+        }
+        channels.push(object(name, is_configured, &view));
+    }
     if output.format() == Format::Json {
         output.object(&Shown {
             version: json::VERSION,
@@ -107,9 +125,10 @@ fn line(name: &ChannelName, view: &View, now: Timestamp) -> String {
     format!("{name}: {waiting}{}", failing.unwrap_or_default())
 }
 
-fn object(name: &ChannelName, view: &View) -> ChannelObject {
+fn object(name: &ChannelName, is_configured: bool, view: &View) -> ChannelObject {
     ChannelObject {
         channel: name.to_string(),
+        is_configured,
         waiting: view.waiting.len(),
         waiting_since: view.waiting.first().map(|first| moment::rfc3339(first.put_at)),
         failures: view.standing.failures,

@@ -94,7 +94,8 @@ pub(super) fn run(args: &TestArgs, common: &CommonArgs, output: &Output) -> Resu
     let mut tried: Vec<Tried> = channels
         .unusable
         .iter()
-        .filter(|_| !args.print)
+        // A person who looks at messages is warned of the others.
+        .filter(|_| !args.print || output.format() == Format::Json)
         .map(|one| Tried {
             channel: one.name.to_string(),
             is_sent: false,
@@ -121,7 +122,12 @@ pub(super) fn run(args: &TestArgs, common: &CommonArgs, output: &Output) -> Resu
         tried.extend(sent);
     }
     tried.sort_by(|one, other| one.channel.cmp(&other.channel));
-    let code = if tried.iter().any(|one| one.error.is_some()) {
+    let has_failed = if args.print {
+        channels.usable.is_empty()
+    } else {
+        tried.iter().any(|one| one.error.is_some())
+    };
+    let code = if has_failed {
         ExitCode::CouldNot
     } else {
         ExitCode::Done

@@ -146,3 +146,29 @@ fn silences_are_listed_ended_and_asked_for_with_an_end() {
         .headroom(&["notify", "silence", "web", "--for", "2h"])
         .expect(2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_shows_what_waits_for_channels_that_are_gone_and_silences_without_any_channel() {
+    let told = Told::by_webhook().await;
+    told.answers(ResponseTemplate::new(503)).await;
+    told.headroom(&["run", "--once"]).await.expect(0);
+    told.set_policy(&[], "");
+    let ran = told.headroom(&["notify", "status"]).await.expect(0);
+    assert!(ran.stdout.contains("webhook.bus: 1 notice waits"), "{ran}");
+    assert!(ran.stdout.contains("there is no such channel any more"), "{ran}");
+    let json = told
+        .headroom(&["notify", "status", "--format", "json"])
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(json["channels"][0]["is_configured"], false, "{json}");
+
+    let silent = Told::start(&[], "").await;
+    let arguments = ["notify", "silence", "api", "--for", "2h", "--critical"];
+    silent.headroom(&arguments).await.expect(0);
+    let ran = silent.headroom(&["notify", "status"]).await.expect(0);
+    assert!(
+        ran.stdout.starts_with("nobody is told of shop/api until ") && !ran.stdout.contains("critical"),
+        "{ran}"
+    );
+}

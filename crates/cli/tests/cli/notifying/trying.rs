@@ -232,6 +232,19 @@ async fn a_channel_whose_variable_is_not_set_is_said_and_the_others_are_sent_to(
         ran.stderr.contains("slack.bot") && ran.stderr.contains("SLACK_TOKEN"),
         "{ran}"
     );
+    let mut command = told.command(&["notify", "test", "--print", "--format", "json"]);
+    command.env_remove("SLACK_TOKEN");
+    let json = told.world.finished(command).await.expect(0).json();
+    let bot = &json["channels"][0];
+    assert_eq!(
+        (&bot["channel"], &bot["message"]),
+        (&"slack.bot".into(), &Value::Null)
+    );
+    assert!(bot["error"].is_string(), "{json}");
+    // Where it is the only one there is nothing to look at.
+    let mut command = told.command(&["notify", "test", "--print", "--channel", "slack.bot"]);
+    command.env_remove("SLACK_TOKEN");
+    told.world.finished(command).await.expect(1);
     // It keeps nothing from being scaled either.
     let mut command = told.command(&["run", "--once"]);
     command.env_remove("SLACK_TOKEN");
