@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use headroom_cluster::ObjectName;
-use headroom_policy_engine::WorkloadId;
+use headroom_policy_engine::{Resource, WorkloadId};
 
 /// The thing whose replica count is set. Each adapter knows one kind, and refuses the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub struct KubernetesTarget {
 /// A request of pods that a count follows: what they use is measured as a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FollowedRequest {
-    /// `cpu` or `memory`.
-    pub resource: String,
+    /// Of which resource.
+    pub resource: Resource,
     /// Of which container; `None`: of all together.
     pub container: Option<String>,
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headroom_actuator::ScaleTarget;
+use headroom_actuator::{KubernetesTarget, ScaleTarget};
 use headroom_cluster::{ClusterError, ClusterView, Need, ObjectName, Resource};
 use thiserror::Error;
 
-use crate::{AssemblyError, Configuration, MetricOrigin, Mode, Purpose, WorkloadSettings, assembly::Cluster};
+use crate::{AssemblyError, Configuration, Mode, Purpose, WorkloadSettings, assembly::Cluster};
 
 /// What is needed in each namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,8 @@ impl Needs {
     pub async fn to_grant(configuration: &Configuration) -> Result<Self, NeedsError> {
         let mut needs = Self::default();
         let cluster = cluster_of_foreign_kinds(configuration)?;
-        for (workload, object) in in_cluster(configuration) {
+        for (workload, target) in in_cluster(configuration) {
+            let object = &target.object;
             let (resource, name) = match (Resource::own(&object.kind), &cluster) {
                 (None, Some(cluster)) => {
                     let found = cluster.view.resource(&object.kind).await;
@@ -61,7 +62,7 @@ impl Needs {
                 // The cluster is there wherever a kind is none of Kubernetes' own.
                 (None, None) => continue,
             };
-            needs.add(workload, object, &resource, Need::Targets(resource.clone()));
+            needs.add(workload, target, &resource, Need::Targets(resource.clone()));
             if let Some(name) = name {
                 let resource = resource.clone();
                 needs.insert(object, Need::ReadCount { resource, name });
@@ -74,29 +75,31 @@ impl Needs {
     /// that could be allowed.
     pub async fn in_use(configuration: &Configuration, view: &ClusterView) -> Self {
         let mut needs = Self::default();
-        for (workload, object) in in_cluster(configuration) {
+        for (workload, target) in in_cluster(configuration) {
+            let object = &target.object;
             let found = (
                 view.resource(&object.kind).await,
                 view.need_of_reading(object).await,
             );
             if let (Ok(resource), Ok(reading)) = found {
-                needs.add(workload, object, &resource, reading);
+                needs.add(workload, target, &resource, reading);
             }
         }
         needs
     }
 
-    fn add(&mut self, workload: &WorkloadSettings, object: &ObjectName, resource: &Resource, reading: Need) {
+    fn add(
+        &mut self,
+        workload: &WorkloadSettings,
+        target: &KubernetesTarget,
+        resource: &Resource,
+        reading: Need,
+    ) {
+        let object = &target.object;
         for need in [reading, Need::Pods, Need::Hpas, Need::ScaledObjects] {
             self.insert(object, need);
         }
-        let asks_usage = workload.asked().any(|metric| match &metric.origin {
-            MetricOrigin::Resource { .. } => true,
-            MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => {
-                false
-            }
-        });
-        if asks_usage {
+        if !target.requests.is_empty() {
             self.insert(object, Need::Usage);
             self.insert(object, Need::Vpas);
         }
@@ -118,25 +121,25 @@ impl Needs {
     }
 }
 
-fn in_cluster(configuration: &Configuration) -> impl Iterator<Item = (&WorkloadSettings, &ObjectName)> {
+fn in_cluster(configuration: &Configuration) -> impl Iterator<Item = (&WorkloadSettings, &KubernetesTarget)> {
     let workloads = configuration.workloads.iter();
     workloads.filter_map(|workload| match &workload.target {
-        ScaleTarget::Kubernetes(target) => Some((workload, &target.object)),
+        ScaleTarget::Kubernetes(target) => Some((workload, &**target)),
         ScaleTarget::Process(_) | ScaleTarget::Command(_) => None,
     })
 }
 
 /// The cluster, where some target is of a kind that is none of Kubernetes' own.
 fn cluster_of_foreign_kinds(configuration: &Configuration) -> Result<Option<Cluster>, NeedsError> {
-    let is_foreign = |(_, object): &(_, &ObjectName)| Resource::own(&object.kind).is_none();
-    let Some((_, object)) = in_cluster(configuration).find(is_foreign) else {
+    let is_foreign = |(_, target): &(_, &KubernetesTarget)| Resource::own(&target.object.kind).is_none();
+    let Some((_, target)) = in_cluster(configuration).find(is_foreign) else {
         return Ok(None);
     };
     let Configuration {
         settings, workloads, ..
     } = configuration;
     Cluster::of(settings, workloads, Purpose::ReadOnly).map_err(|error| NeedsError::NoCluster {
-        object: object.to_string(),
+        object: target.object.to_string(),
         source: Box::new(error),
     })
 }

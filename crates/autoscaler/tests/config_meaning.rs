@@ -70,9 +70,9 @@ fn a_single_service_means_what_it_says() {
             namespace: "devtrip".to_owned(),
             name: "api".to_owned(),
         },
-        requests: ["cpu", "memory"]
+        requests: [Resource::Cpu, Resource::Memory]
             .map(|resource| headroom_actuator::FollowedRequest {
-                resource: resource.to_owned(),
+                resource,
                 container: None,
             })
             .to_vec(),

@@ -41,5 +41,5 @@ pub use scalable::Scalable;
 pub use scaled_object::ScaledObject;
 pub use usage::{ContainerUsage, PodMetrics};
 pub use view::{ClusterView, Filling, Objects};
-pub use vpa::{ContainerPolicy, UpdateMode, Vpa};
+pub use vpa::{UpdateMode, Vpa};
 pub use write::{REASON, ScaleProbe, ScaleWriter};

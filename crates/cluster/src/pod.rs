@@ -94,6 +94,20 @@ pub enum PodTrouble {
 }
 
 impl Pod {
+    /// The pod as the engine knows it, without what it requests: who asks for that numbers its containers.
+    #[must_use]
+    pub fn without_requests(&self) -> headroom_policy_engine::Pod {
+        headroom_policy_engine::Pod {
+            phase: self.phase,
+            deleted: self.deleting,
+            ready: self.ready,
+            started_at: self.started_at,
+            containers: Vec::new(),
+            init_containers: Vec::new(),
+            pod_level: None,
+        }
+    }
+
     /// The containers that go on: the ordinary ones, and sidecars.
     pub fn lasting(&self) -> impl Iterator<Item = &Container> {
         let sidecars = self.init_containers.iter().filter(|(_, kind)| match kind {

@@ -198,6 +198,9 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether one group is served, and when that was asked.
+type Served = tokio::sync::Mutex<Option<(Timestamp, bool)>>;
+
 /// What is known of the namespaces in use. It cannot change anything.
 pub struct ClusterView {
     connection: Arc<Connection>,
@@ -209,8 +212,8 @@ pub struct ClusterView {
     hpas: Feeds<Hpa>,
     scaled_objects: Feeds<ScaledObject>,
     vpas: Feeds<Vpa>,
-    /// Which groups are served, and when that was asked.
-    served: tokio::sync::Mutex<HashMap<String, (Timestamp, bool)>>,
+    /// Which groups are served, and when that was asked: each by itself, as the kinds.
+    served: Mutex<HashMap<String, Arc<Served>>>,
     usage: Feeds<PodMetrics>,
     /// Objects as our own writes left them, or as they were fetched past the view, until it has caught up with that.
     newer: Mutex<HashMap<ObjectName, Arc<Scalable>>>,
@@ -238,7 +241,7 @@ impl ClusterView {
             hpas: Feeds::default(),
             scaled_objects: Feeds::default(),
             vpas: Feeds::default(),
-            served: tokio::sync::Mutex::default(),
+            served: Mutex::default(),
             usage: Feeds::default(),
             newer: Mutex::default(),
         }
@@ -337,15 +340,15 @@ impl ClusterView {
     /// # Errors
     /// When it cannot be asked.
     pub async fn is_served(&self, resource: &Resource, now: Timestamp) -> Result<bool, ClusterError> {
-        let mut served = self.served.lock().await;
-        let known = served.get(&resource.group);
+        let served = Arc::clone(locked(&self.served).entry(resource.group.clone()).or_default());
+        let mut known = served.lock().await;
         if let Some((_, is_served)) = known.filter(|(at, _)| *at <= now && now.since(*at) < SERVED_FOR) {
-            return Ok(*is_served);
+            return Ok(is_served);
         }
         let until = self.connection.until();
         let is_served = discovery::has_group(&self.connection, &resource.group, until).await?;
-        served.insert(resource.group.clone(), (now, is_served));
-        drop(served);
+        *known = Some((now, is_served));
+        drop(known);
         Ok(is_served)
     }
 

@@ -1,7 +1,5 @@
 //! What is kept of a VerticalPodAutoscaler: whose pods it is for, and which of their requests it sets.
 
-use std::fmt;
-
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{hpa::RawRef, meta::Raw, view::Kept};
@@ -25,7 +23,7 @@ pub struct Vpa {
     /// What becomes of its recommendations.
     pub mode: UpdateMode,
     /// What it controls of each container that it has a policy for.
-    pub policies: Box<[ContainerPolicy]>,
+    policies: Box<[ContainerPolicy]>,
 }
 
 /// What becomes of the recommendations of a VerticalPodAutoscaler, as its `updateMode` says.
@@ -40,11 +38,11 @@ pub enum UpdateMode {
 
 /// What a VerticalPodAutoscaler controls of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContainerPolicy {
+struct ContainerPolicy {
     /// The container; `*` for all that have no policy of their own.
-    pub container: Box<str>,
+    container: Box<str>,
     /// The resources whose requests it sets; empty where its mode is `Off`.
-    pub resources: Box<[Box<str>]>,
+    resources: Box<[Box<str>]>,
 }
 
 impl Vpa {
@@ -65,15 +63,6 @@ impl Vpa {
         named
             .chain([ALL_OTHERS])
             .any(|container| self.controls(resource, container))
-    }
-}
-
-impl fmt::Display for UpdateMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "Off",
-            Self::Sets(mode) => mode,
-        })
     }
 }
 

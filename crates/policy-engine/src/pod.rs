@@ -81,6 +81,26 @@ pub enum Resource {
     Other(u16),
 }
 
+impl Resource {
+    /// The one that Kubernetes calls `name`: `cpu` or `memory`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Cpu, Self::Memory]
+            .into_iter()
+            .find(|one| one.name() == Some(name))
+    }
+
+    /// What Kubernetes calls it; `None` for one that only who reads it has a name for.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Cpu => Some("cpu"),
+            Self::Memory => Some("memory"),
+            Self::Other(_) => None,
+        }
+    }
+}
+
 /// The name of a container, as a number given by who reads it: the same name has the same number in all pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

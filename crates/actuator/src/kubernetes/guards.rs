@@ -136,7 +136,7 @@ impl<'a> Vertical<'a> {
         self.vpas.iter().filter_map(move |vpa| {
             let mode = wanted(&vpa.mode)?;
             let followed = self.requests.iter().filter(|one| controls(vpa, one, pods));
-            let resources: BTreeSet<&str> = followed.map(|one| &*one.resource).collect();
+            let resources: BTreeSet<&str> = followed.filter_map(|one| one.resource.name()).collect();
             let resources = resources.into_iter().collect::<Vec<_>>().join(" and ");
             (!resources.is_empty()).then_some((*vpa, resources, mode))
         })
@@ -148,7 +148,9 @@ fn called(vpa: &Vpa) -> Arc<str> {
 }
 
 fn controls(vpa: &Vpa, followed: &FollowedRequest, pods: &[&Arc<Pod>]) -> bool {
-    let resource = &followed.resource;
+    let Some(resource) = followed.resource.name() else {
+        return false;
+    };
     if let Some(container) = &followed.container {
         return vpa.controls(resource, container);
     }

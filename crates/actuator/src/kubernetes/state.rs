@@ -77,7 +77,8 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
         pods: pods
             .as_deref()
             .filter(|_| tells_pods)
-            .map(|pods| pods.iter().map(|pod| told(pod)).collect()),
+            // What they request is told by who measures what they use.
+            .map(|pods| pods.iter().map(|pod| pod.without_requests()).collect()),
         replicas: pods.iter().flatten().filter_map(|pod| endpoint(pod)).collect(),
     })
 }
@@ -139,19 +140,6 @@ fn readiness(wanted: Replicas, pods: &[&Arc<Pod>], now: Timestamp) -> Readiness 
     Readiness::Known {
         ready: count(ready),
         longest_unready: waiting.max().max(missing),
-    }
-}
-
-/// A pod as a count is made from it. What it requests is told by who measures what it uses.
-fn told(pod: &Pod) -> headroom_policy_engine::Pod {
-    headroom_policy_engine::Pod {
-        phase: pod.phase,
-        deleted: pod.deleting,
-        ready: pod.ready,
-        started_at: pod.started_at,
-        containers: Vec::new(),
-        init_containers: Vec::new(),
-        pod_level: None,
     }
 }
 

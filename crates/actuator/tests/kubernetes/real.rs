@@ -10,7 +10,7 @@ use headroom_actuator::{
 use headroom_cluster::{
     ClusterError, ClusterView, Connection, ConnectionOptions, FieldManager, Filling, KindName, ObjectName,
 };
-use headroom_policy_engine::{CountOrigin, Hold, Readiness, Replicas, Timestamp};
+use headroom_policy_engine::{CountOrigin, Hold, Readiness, Replicas, Resource, Timestamp};
 use headroom_test_support::{
     cluster::{Cluster, Kind, Namespace, User, Workload, rule},
     wait_for, wait_until,
@@ -72,7 +72,7 @@ pub(crate) fn following(
     requests: &[(&str, Option<&str>)],
 ) -> ScaleTarget {
     let followed = |(resource, container): &(&str, Option<&str>)| FollowedRequest {
-        resource: (*resource).to_owned(),
+        resource: Resource::named(resource).unwrap(),
         container: container.map(str::to_owned),
     };
     let (group, _) = kind.api_version().split_once('/').unwrap();

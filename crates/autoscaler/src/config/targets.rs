@@ -6,7 +6,7 @@ use headroom_actuator::{
     CommandTarget, FollowedRequest, KubernetesTarget, ProcessTarget, ReadyCheck, ScaleTarget,
 };
 use headroom_cluster::{KindName, ObjectName};
-use headroom_policy_engine::{Semantics, WorkloadId};
+use headroom_policy_engine::{Resource, Semantics, WorkloadId};
 
 use super::{
     at::At,
@@ -113,7 +113,7 @@ pub(super) fn following(
     };
     let followed = metrics.iter().filter_map(|metric| match &metric.origin {
         MetricOrigin::Resource { resource, container } => Some(FollowedRequest {
-            resource: resource.clone(),
+            resource: Resource::named(resource)?,
             container: container.clone(),
         }),
         MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => None,

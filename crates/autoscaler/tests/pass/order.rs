@@ -183,15 +183,15 @@ async fn a_refused_write_is_told_and_is_no_change() {
 
 /// Somebody else sets the count between reading and writing: after each read to the next of these, as long as there are any.
 #[derive(Debug)]
-struct Meddler(Arc<ScriptedActuator>, Mutex<Vec<u32>>);
+struct Meddler(Arc<ScriptedActuator>, Mutex<Vec<TargetState>>);
 
 #[async_trait]
 impl TargetReader for Meddler {
     async fn read(&self, targets: &[ScaleTarget], now: Timestamp) -> Vec<Result<TargetState, TargetError>> {
         let read = self.0.read(targets, now).await;
-        let mut counts = self.1.lock().unwrap();
-        if !counts.is_empty() {
-            self.0.put(targets[0].workload(), replicas(counts.remove(0)));
+        let mut states = self.1.lock().unwrap();
+        if !states.is_empty() {
+            self.0.put_state(targets[0].workload(), states.remove(0));
         }
         read
     }
@@ -214,12 +214,23 @@ impl Actuator for Meddler {
     }
 }
 
+/// A target of `count` replicas.
+fn of_target(count: u32, identity: Option<&str>) -> TargetState {
+    TargetState {
+        workload: Workload::running(replicas(count)),
+        identity: identity.map(Into::into),
+        pods: None,
+        replicas: Vec::new(),
+    }
+}
+
 /// A first pass over `web`, whose load asks for five, where somebody sets it to each of `counts` after it was read.
 async fn meddled(counts: &[u32]) -> (World, Autoscaler, DecisionRecord) {
     let world = World::new(&["web"]);
     world.load("web", 430.0);
     let opened = Store::open(&world.state_dir(), world.history, at(0)).unwrap();
-    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator), Mutex::new(counts.to_vec())));
+    let states = counts.iter().map(|&count| of_target(count, None)).collect();
+    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator), Mutex::new(states)));
     let autoscaler = Autoscaler::new(world.parts(opened, meddler));
     let record = about(&pass(&autoscaler, at(0)).await, "web").clone();
     assert_eq!(autoscaler.store().open_intents().unwrap(), []);
@@ -255,6 +266,23 @@ async fn a_second_conflict_is_left_to_the_next_pass() {
 }
 
 #[tokio::test]
+async fn a_target_that_is_another_one_by_now_is_left_to_the_next_pass() {
+    let world = World::new(&["web"]);
+    world.load("web", 430.0);
+    world.actuator.put_state(&id("web"), of_target(2, Some("first")));
+    let opened = Store::open(&world.state_dir(), world.history, at(0)).unwrap();
+    let replaced = Mutex::new(vec![of_target(3, Some("second"))]);
+    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator), replaced));
+    let autoscaler = Autoscaler::new(world.parts(opened, meddler));
+    let record = pass(&autoscaler, at(0)).await;
+    assert_eq!(told(about(&record, "web")), "2 -> 5 Conflict");
+    assert_eq!(world.count("web"), 3, "nothing is written to it");
+    let record = pass(&autoscaler, at(30)).await;
+    assert_eq!(record.notices, [Notice::TargetReplaced { workload: id("web") }]);
+    assert_eq!(told(about(&record, "web")), "3 -> 5 Written");
+}
+
+#[tokio::test]
 async fn what_people_ask_for_holds_a_decision_that_is_made_anew_too() {
     let world = World::new(&["web"]);
     world.load("web", 430.0);
@@ -267,7 +295,10 @@ async fn what_people_ask_for_holds_a_decision_that_is_made_anew_too() {
     };
     world.operator().override_bounds(at_most_four).unwrap();
     let opened = Store::open(&world.state_dir(), world.history, at(0)).unwrap();
-    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator), Mutex::new(vec![3])));
+    let meddler = Arc::new(Meddler(
+        Arc::clone(&world.actuator),
+        Mutex::new(vec![of_target(3, None)]),
+    ));
     let autoscaler = Autoscaler::new(world.parts(opened, meddler));
     let record = pass(&autoscaler, at(0)).await;
     assert_eq!(told(about(&record, "web")), "3 -> 4 Written");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use headroom_cluster::{ClusterError, Filling};
+use headroom_cluster::{ClusterError, Filling, Resource};
 use headroom_policy_engine::{Replicas, hpa::Selector};
 use serde_json::json;
 use wiremock::{Mock, matchers};
@@ -239,6 +239,26 @@ async fn a_kind_whose_server_does_not_answer_keeps_no_other_waiting() {
         of_rollout = view.scalable(&rollout, NOW) => panic!("{of_rollout:?}"),
         of_deployment = view.scalable(&deployment, NOW) => drop(of_deployment.unwrap()),
     }
+}
+
+#[tokio::test]
+async fn a_group_whose_server_does_not_answer_keeps_no_other_waiting() {
+    let world = World::new(DEADLINE).await;
+    let (keda, vpas) = (Resource::scaled_objects(), Resource::vpas());
+    let never = status(200, "").set_delay(Duration::from_secs(3600));
+    world.answer(&format!("/apis/{}", keda.group), never).await;
+    let view = world.view(Filling::Lists);
+    tokio::select! {
+        biased;
+        of_keda = view.is_served(&keda, NOW) => panic!("{of_keda:?}"),
+        of_vpas = view.is_served(&vpas, NOW) => assert!(!of_vpas.unwrap()),
+    }
+    assert!(!view.is_served(&vpas, NOW).await.unwrap());
+    assert_eq!(
+        world.asked(&format!("/apis/{}", vpas.group)).await,
+        1,
+        "it is known by now"
+    );
 }
 
 #[tokio::test]

@@ -215,10 +215,6 @@ fn pod(seen: &cluster::Pod, numbers: &mut Numbers<'_>) -> Pod {
         requests: amounts(one.requests),
     };
     Pod {
-        phase: seen.phase,
-        deleted: seen.deleting,
-        ready: seen.ready,
-        started_at: seen.started_at,
         containers: seen.containers.iter().map(&mut container).collect(),
         init_containers: seen
             .init_containers
@@ -229,6 +225,7 @@ fn pod(seen: &cluster::Pod, numbers: &mut Numbers<'_>) -> Pod {
             })
             .collect(),
         pod_level: seen.requests.map(amounts),
+        ..seen.without_requests()
     }
 }
 

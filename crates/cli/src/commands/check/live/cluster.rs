@@ -237,27 +237,34 @@ fn of_pods(
     let count = selected.len();
     let pods = if count == 1 { "pod" } else { "pods" };
     let mut found = vec![(answer, "pods", format!("{count} {pods} of `{text}`"))];
-    found.extend(requests(workload, &selected).map(|(answer, text)| (answer, "requests", text)));
+    found.extend(requests(&measured(workload), &selected).map(|(answer, text)| (answer, "requests", text)));
     found
 }
 
-/// Whether every container that a metric needs a request of has one; nothing where none does.
-fn requests(workload: &WorkloadSettings, pods: &[&Pod]) -> Option<(Answer, String)> {
-    let needed: Vec<(&str, Option<&str>)> = workload
-        .metrics
-        .iter()
-        .filter_map(|metric| match &metric.origin {
-            MetricOrigin::Resource { resource, container } => Some((resource.as_str(), container.as_deref())),
-            MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => {
-                None
-            }
-        })
-        .collect();
+/// The resources that metrics measure as a part of what is requested, each of one container or of all.
+fn measured(workload: &WorkloadSettings) -> Vec<(&str, Option<&str>)> {
+    let metrics = workload.metrics.iter();
+    let measured = metrics.filter_map(|metric| match &metric.origin {
+        MetricOrigin::Resource { resource, container } => Some((resource.as_str(), container.as_deref())),
+        MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => None,
+    });
+    measured.collect()
+}
+
+/// Whether every container that is needed has a request of its resource; nothing where none is needed.
+fn requests(needed: &[(&str, Option<&str>)], pods: &[&Pod]) -> Option<(Answer, String)> {
     if needed.is_empty() || pods.is_empty() {
         return None;
     }
+    let named: BTreeSet<&str> = needed.iter().filter_map(|(_, container)| *container).collect();
+    let is_there = |name: &str| pods.iter().any(|pod| pod.lasting().any(|one| &*one.name == name));
+    if let Some(absent) = named.into_iter().find(|name| !is_there(name)) {
+        let text =
+            format!("no pod has a container `{absent}`: name one that there is as `container` of the metric");
+        return Some((Answer::Failed, text));
+    }
     let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (resource, container) in needed {
+    for &(resource, container) in needed {
         for pod in pods {
             missing
                 .entry(resource)
@@ -306,3 +313,6 @@ fn without<'p>(pod: &'p Pod, resource: &str, container: Option<&str>) -> Vec<&'p
         .map(|one| &*one.name)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
