@@ -1,7 +1,7 @@
 //! Slack: by an incoming webhook, or as a bot that can change what it said.
 //!
-//! A webhook can only say something new, so it says what was not said before. A bot puts later notices of the same incident
-//! into the message that began it, unless they open something that somebody has to look at: a changed message alerts nobody.
+//! A webhook can only say something new, so it says what was not said before. A bot changes what it said where
+//! it is told to, and says what is new anew where Slack does not allow that any more.
 
 mod answers;
 mod blocks;
@@ -20,8 +20,7 @@ use tokio::time::Instant;
 
 use self::answers::{judge_post, judge_update, judge_webhook};
 use crate::{
-    HttpOptions, HttpSetupError, Message, Notice, Notifier, Receipt, SecretReader, SendError, Severity,
-    Stage, Style,
+    HttpOptions, HttpSetupError, Message, Notice, Notifier, Receipt, SecretReader, SendError, Style,
     http::{Address, Answer, Http, Request, Secrets, Wanted, headers, read_secret, secret_header},
 };
 
@@ -123,7 +122,7 @@ impl SlackNotifier {
     async fn send_as_bot(&self, bot: Bot<'_>, message: &Message) -> Result<Receipt, SendError> {
         let deadline = self.http.deadline();
         let said = message.earlier.as_ref().and_then(Said::read);
-        if let Some(said) = said.filter(|_| !alerts(message)) {
+        if let Some(said) = said {
             let mut payload = self.payload(&message.notices, message.left_out);
             merge(&mut payload, json!({ "channel": said.channel, "ts": said.ts }));
             let answer = self.call(bot, "/chat.update", &payload, deadline).await?;
@@ -206,12 +205,6 @@ impl Said {
     fn receipt(&self) -> Receipt {
         Receipt(format!("{} {}", self.channel, self.ts))
     }
-}
-
-/// Whether the newest of what is new opens something that somebody has to look at.
-fn alerts(message: &Message) -> bool {
-    let newest = message.fresh().last();
-    newest.is_some_and(|notice| notice.stage == Stage::Opened && notice.severity > Severity::Info)
 }
 
 fn request(address: Address, payload: &Value, secrets: Secrets) -> Request {
