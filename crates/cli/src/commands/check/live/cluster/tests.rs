@@ -43,9 +43,8 @@ fn pod(containers: &[(&str, Option<i64>)]) -> Pod {
 }
 
 #[track_caller]
-fn check(pods: &[Pod], meant: Option<&str>, expected: &str) {
-    let pods: Vec<&Pod> = pods.iter().collect();
-    let (answer, text) = requests(&[("cpu", meant)], &pods).unwrap();
+fn check(pods: &[&Pod], meant: Option<&str>, expected: &str) {
+    let (answer, text) = requests(&[("cpu", meant)], pods).unwrap();
     assert_eq!(text, expected);
     assert_eq!(answer == Answer::Ok, expected == OK);
 }
@@ -55,10 +54,10 @@ fn each_container_that_is_measured_requests_what_is_measured() {
     let whole = pod(&[("app", Some(100)), ("proxy", Some(50))]);
     let part = pod(&[("app", Some(100)), ("proxy", None)]);
     let lacks = "`proxy` requests no cpu: set resources.requests in the pod template";
-    check(&[whole.clone()], None, OK);
-    check(&[whole, part.clone()], None, lacks);
-    check(&[part.clone()], Some("proxy"), lacks);
-    check(&[part], Some("app"), OK);
+    check(&[&whole], None, OK);
+    check(&[&whole, &part], None, lacks);
+    check(&[&part], Some("proxy"), lacks);
+    check(&[&part], Some("app"), OK);
     assert!(requests(&[], &[&pod(&[])]).is_none(), "nothing is measured");
     assert!(requests(&[("cpu", None)], &[]).is_none(), "there is no pod");
 }
@@ -76,7 +75,7 @@ fn a_sidecar_is_measured_and_what_only_starts_is_not() {
             init_containers: [(container("mesh", cpu(None)), kind)].into(),
             ..pod(&[("app", Some(100))])
         };
-        check(&[with_init], None, expected);
+        check(&[&with_init], None, expected);
     }
 }
 
@@ -86,9 +85,9 @@ fn what_the_pod_requests_as_a_whole_is_enough_for_all_and_for_no_container_alone
         requests: Some(cpu(Some(300))),
         ..pod(&[("app", None)])
     };
-    check(&[whole.clone()], None, OK);
+    check(&[&whole], None, OK);
     let lacks = "`app` requests no cpu: set resources.requests in the pod template";
-    check(&[whole.clone()], Some("app"), lacks);
+    check(&[&whole], Some("app"), lacks);
     let of_memory = Pod {
         requests: Some(Requests {
             cpu: None,
@@ -96,16 +95,16 @@ fn what_the_pod_requests_as_a_whole_is_enough_for_all_and_for_no_container_alone
         }),
         ..whole
     };
-    check(&[of_memory], None, lacks);
+    check(&[&of_memory], None, lacks);
 }
 
 #[test]
 fn a_container_that_no_pod_has_is_named() {
     let expected = "no pod has a container `prxy`: name one that there is as `container` of the metric";
-    check(&[pod(&[("app", Some(100))])], Some("prxy"), expected);
+    check(&[&pod(&[("app", Some(100))])], Some("prxy"), expected);
     let sidecar = Pod {
         init_containers: [(container("proxy", cpu(Some(50))), InitKind::Sidecar)].into(),
         ..pod(&[("app", None)])
     };
-    check(&[sidecar], Some("proxy"), OK);
+    check(&[&sidecar], Some("proxy"), OK);
 }
