@@ -1,13 +1,17 @@
 //! An example of every kind of step and of each of its variants, for the tests of whatever shows or writes them.
 
+mod holds;
+
 use std::time::Duration;
 
+use self::holds::anna;
+pub use self::holds::holds;
 use crate::{
     Arithmetic, BoundSource, Breach, ChangeAmount, ChangeLimit, Compared, Coverage, Direction, Easing,
-    FallbackAction, GroupName, Held, Hold, HoldSource, MetricName, MetricRule, MissingCause, Observation,
-    Operator, Pending, Proposal, ReplicaBounds, Replicas, Sample, ScheduleName, SelectorState,
-    StabilizationWindow, Stabilizing, Step, StepRule, Target, TargetUtilization, Terms, Timestamp, Tolerance,
-    Votes, Watermarks, WhyUnknown, hpa::MetricError,
+    FallbackAction, GroupName, Held, Hold, MetricName, MetricRule, MissingCause, Observation, Operator,
+    Pending, Proposal, ReplicaBounds, Replicas, Sample, ScheduleName, SelectorState, StabilizationWindow,
+    Stabilizing, Step, StepRule, Target, TargetUtilization, Terms, Timestamp, Tolerance, Votes, Watermarks,
+    hpa::MetricError,
 };
 
 /// When every example was decided: 2026-05-01 08:30 UTC.
@@ -412,67 +416,6 @@ fn held_not_ready() -> Vec<Step> {
         ready: count(3),
         starting_for: seconds(420),
     }]
-}
-
-fn anna() -> Operator {
-    Operator {
-        by: Some("anna".into()),
-        reason: Some("spring sale".into()),
-    }
-}
-
-/// Examples of every kind of hold.
-#[must_use]
-pub fn holds() -> Vec<Hold> {
-    let until = |left| Some(DECIDED_AT.plus(seconds(left)));
-    let failing = |failing| Hold::FailingToStart {
-        failing: count(failing),
-    };
-    let scale_down = |by, until| Hold::ScaleDownHeld { by, until };
-    let alert = || HoldSource::Query(r#"ALERTS{alertname="Outage"}"#.into());
-    let contested = |by: Option<&str>, until| Hold::Contested {
-        by: by.map(Into::into),
-        until,
-    };
-    vec![
-        Hold::Paused { until: until(1200) },
-        Hold::Paused { until: None },
-        Hold::SecondScaler {
-            name: "HorizontalPodAutoscaler/api".into(),
-            wants: Some(count(7)),
-        },
-        Hold::SecondHeadroom {
-            by: "headroom-1a2b3c4d".into(),
-        },
-        Hold::RequestsSet {
-            by: "VerticalPodAutoscaler/api".into(),
-            resources: "cpu".into(),
-            mode: "Recreate".into(),
-        },
-        Hold::BeingDeleted,
-        failing(1),
-        failing(2),
-        scale_down(HoldSource::Override(anna()), until(1200)),
-        scale_down(HoldSource::Override(Operator::default()), None),
-        scale_down(alert(), until(300)),
-        scale_down(alert(), None),
-        scale_down(
-            HoldSource::UnknownQuery {
-                query: r#"ALERTS{alertname="Outage"}"#.into(),
-                why: WhyUnknown::Missing {
-                    cause: MissingCause::TimedOut,
-                },
-            },
-            None,
-        ),
-        Hold::RollingOut { until: until(480) },
-        Hold::RollingOut { until: None },
-        contested(Some("argocd-controller"), until(600)),
-        contested(None, None),
-        Hold::FleetBrake {
-            until: DECIDED_AT.plus(seconds(900)),
-        },
-    ]
 }
 
 fn held() -> Vec<Step> {

@@ -1,6 +1,7 @@
 //! The guards' facts on a real API server with its real controllers, as a user who may do what the book says.
 
-use headroom_cluster::Filling;
+use headroom_actuator::TargetError;
+use headroom_cluster::{ClusterError, Filling};
 use headroom_policy_engine::{Held, Hold, Replicas};
 use headroom_test_support::{
     cluster::{Cluster, Kind, Namespace, Workload, rule},
@@ -428,6 +429,39 @@ async fn a_quota_that_refuses_pods_holds_scaling_up_with_its_words_until_it_is_g
     wait_until(MINUTE, "nothing is refused any more", async || {
         let holds = world.holds("good").await;
         holds.iter().all(|hold| hold.held() != Held::Up)
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_target_on_its_way_out_is_held() {
+    let world = World::new("leaving", Kind::Deployment, Filling::Watches).await;
+    let deployments: Api<Deployment> = world.namespace.api();
+    let finalizers = |list: &[&str]| Patch::Merge(json!({"metadata": {"finalizers": list}}));
+    let parameters = PatchParams::default();
+    deployments
+        .patch("good", &parameters, &finalizers(&["example.com/wait"]))
+        .await
+        .unwrap();
+    deployments
+        .delete("good", &DeleteParams::default())
+        .await
+        .unwrap();
+    wait_until(MINUTE, "it is seen to be leaving", async || {
+        let holds = world.read("good").await.unwrap().workload.holds;
+        holds.contains(&Hold::BeingDeleted)
+    })
+    .await;
+    deployments
+        .patch("good", &parameters, &finalizers(&[]))
+        .await
+        .unwrap();
+    wait_until(MINUTE, "it is seen to be gone", async || {
+        matches!(
+            world.read("good").await,
+            Err(TargetError::Cluster(ClusterError::NotFound { .. }))
+        )
     })
     .await;
 }

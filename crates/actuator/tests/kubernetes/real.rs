@@ -10,7 +10,7 @@ use headroom_actuator::{
 use headroom_cluster::{
     ClusterError, ClusterView, Connection, ConnectionOptions, FieldManager, Filling, KindName, ObjectName,
 };
-use headroom_policy_engine::{CountOrigin, Hold, Readiness, Replicas, Resource, Timestamp};
+use headroom_policy_engine::{CountOrigin, Readiness, Replicas, Resource, Timestamp};
 use headroom_test_support::{
     cluster::{Cluster, Kind, Namespace, User, Workload, rule},
     wait_for, wait_until,
@@ -532,39 +532,6 @@ async fn an_object_that_was_made_anew_meanwhile_is_not_written_to() {
     );
     assert_eq!(world.namespace.replicas(Kind::Deployment, "good").await, 2);
     world.set("good", 2, 3).await.unwrap();
-}
-
-#[tokio::test]
-#[ignore = "needs the real servers: run `cargo xtask test`"]
-async fn a_target_on_its_way_out_is_held() {
-    let world = World::new("leaving", Kind::Deployment, Filling::Watches).await;
-    let deployments: Api<Deployment> = world.namespace.api();
-    let finalizers = |list: &[&str]| Patch::Merge(json!({"metadata": {"finalizers": list}}));
-    let parameters = PatchParams::default();
-    deployments
-        .patch("good", &parameters, &finalizers(&["example.com/wait"]))
-        .await
-        .unwrap();
-    deployments
-        .delete("good", &DeleteParams::default())
-        .await
-        .unwrap();
-    wait_until(MINUTE, "it is seen to be leaving", async || {
-        let holds = world.read("good").await.unwrap().workload.holds;
-        holds.contains(&Hold::BeingDeleted)
-    })
-    .await;
-    deployments
-        .patch("good", &parameters, &finalizers(&[]))
-        .await
-        .unwrap();
-    wait_until(MINUTE, "it is seen to be gone", async || {
-        matches!(
-            world.read("good").await,
-            Err(TargetError::Cluster(ClusterError::NotFound { .. }))
-        )
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -108,6 +108,7 @@ fn annotations(notice: &Notice, text: &Text) -> BTreeMap<&'static str, String> {
     let lines: Vec<&str> = sentences
         .into_iter()
         .chain(text.list.iter().map(String::as_str))
+        .filter(|line| !line.is_empty())
         .collect();
     let mut all = BTreeMap::from([("summary", text.title.clone()), ("command", text.command.clone())]);
     if !lines.is_empty() {
