@@ -178,9 +178,10 @@ impl World {
         }
     }
 
-    /// What was told since the last [`World::forget`]: event, stage and title, the same again in a row once.
+    /// What was told since the last [`World::forget`]: event, stage and title, in the order in which it happened, the same
+    /// again in a row once. What comes of one pass may be sent in any order.
     async fn told(&self, path: &str) -> Vec<String> {
-        let mut told: Vec<String> = Vec::new();
+        let mut told: Vec<(String, String)> = Vec::new();
         for request in self.receiver.received_requests().await.unwrap() {
             if request.url.path() != path {
                 continue;
@@ -191,11 +192,12 @@ impl World {
                 // On its way to a count it may stop at others, of one replica or of several.
                 let title = without_numbers(&text("/text/title")).replace("replicas", "replica");
                 let line = format!("{} {}: {title}", text("/event/kind"), text("/stage"));
-                if told.last() != Some(&line) {
-                    told.push(line);
-                }
+                told.push((text("/at"), line));
             }
         }
+        told.sort();
+        let mut told: Vec<String> = told.into_iter().map(|(_, line)| line).collect();
+        told.dedup();
         told
     }
 
