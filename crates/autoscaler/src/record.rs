@@ -144,6 +144,24 @@ pub enum Verdict {
     },
 }
 
+/// The metric that `step` says is unknown, or known only in part.
+pub(crate) fn unknown_metric(step: &Step) -> Option<&MetricName> {
+    let (Step::Recommended {
+        metric,
+        seen: Observation::Partial(_),
+        ..
+    }
+    | Step::Recommended {
+        metric,
+        proposal: Proposal::Blocks | Proposal::Ignored,
+        ..
+    }) = step
+    else {
+        return None;
+    };
+    Some(metric)
+}
+
 impl DecisionRecord {
     /// Whether a metric was unknown or only partly known, so that it had less of a say than it should have, or scaling
     /// down was held because it could not be known whether it should be.
@@ -158,18 +176,7 @@ impl DecisionRecord {
             return false;
         };
         target.holds.iter().any(Hold::is_blind)
-            || explanation.0.iter().any(|step| {
-                matches!(
-                    step,
-                    Step::Recommended {
-                        seen: Observation::Partial(_),
-                        ..
-                    } | Step::Recommended {
-                        proposal: Proposal::Blocks | Proposal::Ignored,
-                        ..
-                    }
-                )
-            })
+            || explanation.0.iter().any(|step| unknown_metric(step).is_some())
     }
 
     /// Why it is not `want`; `None` where the target could not be read.

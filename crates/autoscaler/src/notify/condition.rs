@@ -6,12 +6,12 @@ use std::{borrow::Cow, cmp::Ordering, time::Duration};
 
 use headroom_notifier::{Event, EventKind, Failure, Severity, UnknownMetric};
 use headroom_policy_engine::{
-    BoundSource, Compared, MetricName, MetricRule, Observation, Operator, Outcome, Proposal, RaisedCondition,
-    Replicas, Step, Terms, Timestamp,
+    BoundSource, Compared, MetricName, MetricRule, Observation, Operator, Outcome, RaisedCondition, Replicas,
+    Step, Terms, Timestamp,
 };
 
 use super::{Seen, Threshold};
-use crate::{DecisionRecord, InForce, Pause, Verdict};
+use crate::{DecisionRecord, InForce, Pause, Verdict, record::unknown_metric};
 
 /// For how long a metric has to be unknown before people are told: one answer that is late is nothing to wake up for.
 const BLIND_FOR: Duration = Duration::from_secs(120);
@@ -320,24 +320,6 @@ fn why_fallback(record: &DecisionRecord) -> Option<&Step> {
     let unknown = |step: &&Step| unknown_metric(step).is_some();
     let steps = steps(record);
     steps.iter().find(own).or_else(|| steps.iter().find(unknown))
-}
-
-/// The metric that `step` says is unknown, or known only in part.
-fn unknown_metric(step: &Step) -> Option<&MetricName> {
-    let (Step::Recommended {
-        metric,
-        seen: Observation::Partial(_),
-        ..
-    }
-    | Step::Recommended {
-        metric,
-        proposal: Proposal::Blocks | Proposal::Ignored,
-        ..
-    }) = step
-    else {
-        return None;
-    };
-    Some(metric)
 }
 
 /// The metrics that are unknown, or known only in part.

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     CronExpression, DecisionRecord, Mode, Notice, PassRecord, WorkloadSettings,
     schedule::{first_moment, latest_begun, moment_of, on_the_calendar},
-    store::RowId,
+    store::{RowId, StoreError, Told},
 };
 
 /// Learns from passes what people are told.
@@ -143,11 +143,7 @@ impl Teller {
                 incidents.learn(seen, routes, wanted).into_iter().for_each(tell);
             }
         }
-        if !told.is_empty() {
-            let mut fleet = self.fleet();
-            fleet.is_unsaved |= fleet.collectives.fold(&mut told);
-        }
-        told
+        self.together(told)
     }
 
     /// Ends all that goes on with workloads that nobody looks at any more. Whoever knows of it is told.
@@ -166,8 +162,15 @@ impl Teller {
             let ended = incidents.end_all(now).into_iter();
             told.extend(ended.filter_map(|news| self.router.address(about, news)));
         }
-        let mut fleet = self.fleet();
-        fleet.is_unsaved |= fleet.collectives.fold(&mut told);
+        self.together(told)
+    }
+
+    /// What is told of many workloads at once, told once.
+    fn together(&self, mut told: Vec<Addressed>) -> Vec<Addressed> {
+        if !told.is_empty() {
+            let mut fleet = self.fleet();
+            fleet.is_unsaved |= fleet.collectives.fold(&mut told);
+        }
         told
     }
 
@@ -211,8 +214,25 @@ impl Teller {
         self.note_failure(failing).into_iter().collect()
     }
 
+    /// Lets `record` keep `notices`, with what the state is to have of the fleet: what that is, is found out only where it is
+    /// recorded, and counts as unsaved again where it is not.
+    ///
+    /// # Errors
+    /// Those of `record`.
+    pub(crate) fn keep<T>(
+        &self,
+        notices: &[Addressed],
+        record: impl FnOnce(&Told<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let told = Told {
+            notices,
+            fleet_incidents: Some(&|| self.take_unsaved()),
+        };
+        record(&told).inspect_err(|_| self.fleet().is_unsaved = true)
+    }
+
     /// What the state is to have of the fleet; `None` where it has that already. Counts as saved from then on.
-    pub(crate) fn take_unsaved(&self) -> Option<String> {
+    pub(super) fn take_unsaved(&self) -> Option<String> {
         let mut fleet = self.fleet();
         std::mem::take(&mut fleet.is_unsaved).then(|| fleet.text())
     }
@@ -220,11 +240,6 @@ impl Teller {
     /// Whether the state is to have another text of the fleet.
     pub(crate) fn is_unsaved(&self) -> bool {
         self.fleet().is_unsaved
-    }
-
-    /// What was taken could not be saved.
-    pub(crate) fn put_back(&self) {
-        self.fleet().is_unsaved = true;
     }
 
     /// Whether some channel gets digests.

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     DecisionRecord, Notice, StoreError, Tripped, Verdict,
     notify::Incidents,
-    store::{Decided, Finished, OpenIntent, RowId, Told},
+    store::{Decided, Finished, OpenIntent, RowId},
 };
 
 /// What came of a cohort.
@@ -216,11 +216,9 @@ impl Autoscaler {
                 reason: error.to_string(),
             })?;
             let decided: Vec<_> = items.iter_mut().map(Item::decided).collect();
-            let told = Told {
-                notices: &to_keep,
-                fleet_incidents: Some(&|| teller.take_unsaved()),
-            };
-            let rows = store.record_decided(&decided, readings.as_deref(), tripped, &told, now)?;
+            let rows = teller.keep(&to_keep, |told| {
+                store.record_decided(&decided, readings.as_deref(), tripped, told, now)
+            })?;
             for (item, row) in items.iter_mut().zip(rows) {
                 item.taken.remembered_mut().last = Some(row);
             }
@@ -270,11 +268,7 @@ impl Autoscaler {
         let (to_keep, teller) = (Arc::clone(&told), Arc::clone(&self.notifications.teller));
         let (items, recorded) = blocking(items, move |items| {
             let finished: Vec<_> = items.iter_mut().filter_map(Item::finished).collect();
-            let told = Told {
-                notices: &to_keep,
-                fleet_incidents: Some(&|| teller.take_unsaved()),
-            };
-            store.record_finished(&finished, &told, now)
+            teller.keep(&to_keep, |told| store.record_finished(&finished, told, now))
         })
         .await;
         self.hand_over(&told, &recorded);

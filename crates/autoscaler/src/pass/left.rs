@@ -6,7 +6,7 @@ use headroom_policy_engine::{Timestamp, WorkloadId};
 use tracing::error;
 
 use super::{Autoscaler, report::in_one_line};
-use crate::{StoreError, store::Told};
+use crate::StoreError;
 
 /// Nobody looks at a workload any more that nothing was decided about for so long. Until then another process may.
 const LEFT_ALONE_FOR: Duration = Duration::from_secs(3600);
@@ -28,13 +28,8 @@ impl Autoscaler {
                 return Ok(false);
             }
             let notices = teller.end(left, now);
-            let told = Told {
-                notices: &notices,
-                fleet_incidents: Some(&|| teller.take_unsaved()),
-            };
-            let closed = store.forget_incidents(&ids, &told, now);
-            // It is still in the state, and closed the next time.
-            closed.inspect_err(|_| teller.put_back())?;
+            // Where that fails it is still in the state, and closed the next time.
+            teller.keep(&notices, |told| store.forget_incidents(&ids, told, now))?;
             Ok(true)
         });
         match closing.await {

@@ -10,7 +10,6 @@ use super::{Acts, Autoscaler, Pass, PassError, Which, cohort::Item, report::in_o
 use crate::{
     PassRecord, Pause, StoreError,
     notify::{Lesson, Seen},
-    store::Told,
 };
 
 impl Autoscaler {
@@ -53,10 +52,7 @@ impl Autoscaler {
         match kept {
             Ok(()) if told.is_empty() => {}
             Ok(()) => self.notifications.wake(),
-            Err(_) => {
-                self.notifications.teller.put_back();
-                self.notifications.keep(told);
-            }
+            Err(_) => self.notifications.keep(told),
         }
     }
 
@@ -104,13 +100,7 @@ impl Autoscaler {
         }
         let store = Arc::clone(&self.store);
         let keep = move || {
-            let kept = store.record_told(
-                &Told {
-                    notices: &notices,
-                    fleet_incidents: Some(&|| teller.take_unsaved()),
-                },
-                now,
-            );
+            let kept = teller.keep(&notices, |told| store.record_told(told, now));
             (notices, kept)
         };
         let Ok((notices, kept)) = tokio::task::spawn_blocking(keep).await else {

@@ -276,12 +276,7 @@ fn put(transaction: &Connection, addressed: &Addressed, now: Timestamp) -> Resul
     let notice = &addressed.notice;
     let body = json("a notice", notice)?;
     let incident = notice.incident();
-    for channel in &addressed.to {
-        let also = addressed.to.iter().filter(|other| *other != channel).cloned();
-        let route = Route {
-            also: also.collect(),
-            then: addressed.then.clone(),
-        };
+    for (channel, route) in addressed.routes(|incident| told_of(transaction, incident))? {
         insert(
             transaction,
             channel.as_str(),
@@ -291,25 +286,6 @@ fn put(transaction: &Connection, addressed: &Addressed, now: Timestamp) -> Resul
             &route,
             now,
         )?;
-    }
-    if Phase::from(notice.stage) == Phase::Closed {
-        for channel in told_of(transaction, &incident)? {
-            if !addressed.to.contains(&channel) {
-                let route = Route {
-                    also: addressed.to.clone(),
-                    then: addressed.then.clone(),
-                };
-                insert(
-                    transaction,
-                    channel.as_str(),
-                    notice,
-                    &incident,
-                    &body,
-                    &route,
-                    now,
-                )?;
-            }
-        }
     }
     Ok(())
 }

@@ -141,18 +141,9 @@ impl Kept {
     fn put(&mut self, addressed: &Addressed, now: Timestamp) -> Result<(), OutboxError> {
         let notice = &addressed.notice;
         let body: Box<[u8]> = serde_json::to_vec(notice).map_err(unreadable)?.into();
-        let mut to = addressed.to.clone();
-        if Phase::from(notice.stage) == Phase::Closed {
-            let told = self.told_of(&notice.incident()).into_iter();
-            to.extend(told.filter(|channel| !addressed.to.contains(channel)));
-        }
-        for channel in &to {
-            let also = addressed.to.iter().filter(|other| *other != channel);
-            let route = Route {
-                also: also.cloned().collect(),
-                then: addressed.then.clone(),
-            };
-            self.add(channel, notice, body.clone(), route, now);
+        let routes = addressed.routes(|incident| Ok::<_, OutboxError>(self.told_of(incident)))?;
+        for (channel, route) in routes {
+            self.add(&channel, notice, body.clone(), route, now);
         }
         Ok(())
     }

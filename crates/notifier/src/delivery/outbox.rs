@@ -117,6 +117,31 @@ impl Addressed {
             then: None,
         }
     }
+
+    /// Every channel that is given it, with where it is besides: those that it is for, and of an end also those who know that
+    /// it goes on, as `told_of` says of the incident.
+    ///
+    /// # Errors
+    /// Those of `told_of`.
+    pub fn routes<E>(
+        &self,
+        told_of: impl FnOnce(&str) -> Result<Vec<ChannelName>, E>,
+    ) -> Result<Vec<(ChannelName, Route)>, E> {
+        let mut all = self.to.clone();
+        if Phase::from(self.notice.stage) == Phase::Closed {
+            let know = told_of(&self.notice.incident())?.into_iter();
+            all.extend(know.filter(|channel| !self.to.contains(channel)));
+        }
+        let route = |channel: ChannelName| {
+            let also = self.to.iter().filter(|other| **other != channel);
+            let route = Route {
+                also: also.cloned().collect(),
+                then: self.then.clone(),
+            };
+            (channel, route)
+        };
+        Ok(all.into_iter().map(route).collect())
+    }
 }
 
 /// Where a notice is besides.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt as _};
-use headroom_actuator::ScaleTarget;
+use headroom_actuator::{KubernetesTarget, ScaleTarget};
 use headroom_autoscaler::{
-    ClusterProbe, Configuration, DecisionRecord, MetricOrigin, Mode, Needs, Verdict, WorkloadSettings,
+    ClusterProbe, Configuration, DecisionRecord, Mode, Needs, Verdict, WorkloadSettings,
 };
-use headroom_cluster::{FieldManager, Need, ObjectName, Objects, Pod, PodMetrics, Requests, Scalable};
+use headroom_cluster::{FieldManager, Need, Objects, Pod, PodMetrics, Requests, Scalable};
 use headroom_policy_engine::{Timestamp, hpa::Selector};
 
 use super::findings::{Answer, Finding};
@@ -153,7 +153,7 @@ pub(super) async fn of_targets(
         .iter()
         .filter(is_read)
         .filter_map(|workload| match &workload.target {
-            ScaleTarget::Kubernetes(target) => Some(of_target(probe, workload, &target.object, now)),
+            ScaleTarget::Kubernetes(target) => Some(of_target(probe, workload, target, now)),
             ScaleTarget::Process(_) | ScaleTarget::Command(_) => None,
         })
         .collect();
@@ -165,15 +165,16 @@ pub(super) async fn of_targets(
 async fn of_target(
     probe: &ClusterProbe,
     workload: &WorkloadSettings,
-    object: &ObjectName,
+    target: &KubernetesTarget,
     now: Timestamp,
 ) -> Vec<Finding> {
+    let object = &target.object;
     let mut found: Vec<(Answer, &str, String)> = Vec::new();
     if let Ok(scalable) = probe.view.scalable(object, now).await {
         found.extend(owner(&scalable).map(|(answer, text)| (answer, "count", text)));
         // Where pods may not be read, that was said of the cluster.
         if let Ok(pods) = probe.view.pods(&object.namespace, now).await {
-            found.extend(of_pods(workload, &scalable, &pods));
+            found.extend(of_pods(target, &scalable, &pods));
         }
     }
     match workload.mode {
@@ -210,7 +211,7 @@ fn owner(scalable: &Scalable) -> Option<(Answer, String)> {
 }
 
 fn of_pods(
-    workload: &WorkloadSettings,
+    target: &KubernetesTarget,
     scalable: &Scalable,
     pods: &Objects<Pod>,
 ) -> Vec<(Answer, &'static str, String)> {
@@ -237,17 +238,14 @@ fn of_pods(
     let count = selected.len();
     let pods = if count == 1 { "pod" } else { "pods" };
     let mut found = vec![(answer, "pods", format!("{count} {pods} of `{text}`"))];
-    found.extend(requests(&measured(workload), &selected).map(|(answer, text)| (answer, "requests", text)));
+    found.extend(requests(&measured(target), &selected).map(|(answer, text)| (answer, "requests", text)));
     found
 }
 
-/// The resources that metrics measure as a part of what is requested, each of one container or of all.
-fn measured(workload: &WorkloadSettings) -> Vec<(&str, Option<&str>)> {
-    let metrics = workload.metrics.iter();
-    let measured = metrics.filter_map(|metric| match &metric.origin {
-        MetricOrigin::Resource { resource, container } => Some((resource.as_str(), container.as_deref())),
-        MetricOrigin::Prometheus { .. } | MetricOrigin::Scrape { .. } | MetricOrigin::Recorded { .. } => None,
-    });
+/// What metrics measure as a part of what is requested, each of one container or of all.
+fn measured(target: &KubernetesTarget) -> Vec<(&str, Option<&str>)> {
+    let requests = target.requests.iter();
+    let measured = requests.filter_map(|one| Some((one.resource.name()?, one.container.as_deref())));
     measured.collect()
 }
 
