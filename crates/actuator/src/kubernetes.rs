@@ -224,7 +224,7 @@ impl KubernetesActuator {
     /// A count that once was zero by way of the scale subresource has no owner any more.
     fn is_done(&self, found: &Scalable, to: Replicas) -> bool {
         let owner = found.replicas_owner.as_ref();
-        found.replicas == Some(to) && owner.is_none_or(|owner| self.writer.is(owner))
+        found.replicas == Some(to) && owner.is_none_or(|owner| self.reader.own.is_own(&owner.manager))
     }
 
     /// The object, if it wants `count`. What is known of it may be a moment old, so a conflict is looked at again.

@@ -515,15 +515,17 @@ struct Actuators {
 
 impl Targets {
     fn new(store: &Arc<Store>, cluster: Option<Cluster>, purpose: Purpose) -> Result<Self, StoreError> {
-        let own = field_manager(store)?;
+        let own = cluster.as_ref().map(|_| field_manager(store)).transpose()?;
+        let cluster = cluster.zip(own);
         let records = || Arc::clone(store) as Arc<dyn ProcessRecords>;
-        let view = cluster.as_ref().map(|cluster| Arc::clone(&cluster.view));
         Ok(Self {
-            kubernetes: view.map(|view| Arc::new(KubernetesReader::new(view, own.clone()))),
+            kubernetes: cluster.as_ref().map(|(cluster, own)| {
+                Arc::new(KubernetesReader::new(Arc::clone(&cluster.view), own.clone()))
+            }),
             process: Arc::new(ProcessReader::new(records())),
             command: Arc::new(CommandReader),
             actuators: purpose.writes().then(|| Actuators {
-                kubernetes: cluster.map(|Cluster { connection, view }| {
+                kubernetes: cluster.map(|(Cluster { connection, view }, own)| {
                     Arc::new(KubernetesActuator::new(connection, view, own))
                 }),
                 process: Arc::new(ProcessActuator::new(records())),

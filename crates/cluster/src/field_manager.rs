@@ -18,10 +18,10 @@ impl FieldManager {
         is_id(id).then(|| Self(format!("{PREFIX}-{id}").into()))
     }
 
-    /// The name.
+    /// Whether `manager` is this one.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn is_own(&self, manager: &str) -> bool {
+        manager == &*self.0
     }
 
     /// Whether `manager` is a headroom: this one, another one, or one from before states had names, which wrote as
@@ -35,7 +35,7 @@ impl FieldManager {
     /// been this one.
     #[must_use]
     pub fn is_other(&self, manager: &str) -> bool {
-        names_a_state(manager) && manager != self.as_str()
+        names_a_state(manager) && !self.is_own(manager)
     }
 }
 

@@ -55,12 +55,6 @@ impl ScaleWriter {
         }
     }
 
-    /// Whether `owner` is the one that writes.
-    #[must_use]
-    pub fn is(&self, owner: &FieldOwner) -> bool {
-        *owner.manager == *self.manager.as_str()
-    }
-
     /// Sets the count of the object called `name`, which `decided_on` was read from, to `to`.
     ///
     /// Only its scale subresource is written, and only if the object is still the one, in the version, that was read.
@@ -165,7 +159,7 @@ fn left(before: &Scalable, to: Replicas, written: Scale, by: &FieldManager) -> S
         replicas: Some(to),
         version: written.metadata.resource_version.into(),
         replicas_owner: Some(FieldOwner {
-            manager: by.as_str().into(),
+            manager: by.to_string().into(),
             at: None,
             wrote_template: false,
         }),
