@@ -174,8 +174,12 @@ impl Teller {
         told
     }
 
-    /// Learns from a whole pass what is about no workload.
-    pub(crate) fn learn_pass(&self, record: &PassRecord) -> Vec<Addressed> {
+    /// Learns from a whole pass what is about no workload. `is_named` says which workloads there still are.
+    pub(crate) fn learn_pass(
+        &self,
+        record: &PassRecord,
+        is_named: impl Fn(&WorkloadId) -> bool,
+    ) -> Vec<Addressed> {
         let failed: Vec<String> = record
             .notices
             .iter()
@@ -183,7 +187,7 @@ impl Teller {
             .map(Notice::to_string)
             .collect();
         let mut told: Vec<Addressed> = if failed.is_empty() {
-            self.note_success(record).into_iter().collect()
+            self.note_success(record, is_named).into_iter().collect()
         } else {
             let failing = Failing {
                 since: record.at,
@@ -320,11 +324,12 @@ impl Teller {
         self.address(Severity::Critical, Stage::Opened, event, since)
     }
 
-    /// Ends what failed, once a pass went well for all that it failed for.
-    fn note_success(&self, record: &PassRecord) -> Option<Addressed> {
+    /// Ends what failed, once a pass went well for all that it failed for, as far as there still is such a workload.
+    fn note_success(&self, record: &PassRecord, is_named: impl Fn(&WorkloadId) -> bool) -> Option<Addressed> {
         let mut fleet = self.fleet();
         let failing = fleet.failing.as_mut()?;
         let before = failing.workloads.len();
+        failing.workloads.retain(is_named);
         for decision in &record.decisions {
             failing.workloads.remove(&decision.workload);
         }

@@ -12,17 +12,27 @@ use crate::StoreError;
 const LEFT_ALONE_FOR: Duration = Duration::from_secs(3600);
 
 impl Autoscaler {
+    /// Every workload that the policies name, whether or not this process looks at it.
+    fn named(&self) -> impl Iterator<Item = &WorkloadId> {
+        let own = self.workloads.iter().map(|managed| &managed.settings.id);
+        own.chain(self.notifications.others())
+    }
+
+    /// Whether the policies name `workload`.
+    pub(super) fn is_named(&self, workload: &WorkloadId) -> bool {
+        self.named().any(|named| named == workload)
+    }
+
     /// Closes what goes on with workloads that are not looked at any more, where that has not been looked for a moment ago.
     pub(super) async fn close_left(&self, now: Timestamp) {
         if !self.notifications.looks_for_left(now) {
             return;
         }
-        let own = self.workloads.iter().map(|managed| &managed.settings.id);
-        let known: HashSet<WorkloadId> = own.chain(self.notifications.others()).cloned().collect();
+        let named: HashSet<WorkloadId> = self.named().cloned().collect();
         let (store, teller) = (Arc::clone(&self.store), Arc::clone(&self.notifications.teller));
         let closing = tokio::task::spawn_blocking(move || -> Result<bool, StoreError> {
             let mut left = store.left_alone(now.minus(LEFT_ALONE_FOR))?;
-            left.retain(|(id, _)| !known.contains(id));
+            left.retain(|(id, _)| !named.contains(id));
             let ids: Vec<WorkloadId> = left.iter().map(|(id, _)| id.clone()).collect();
             if ids.is_empty() {
                 return Ok(false);

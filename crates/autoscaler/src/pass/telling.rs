@@ -62,7 +62,8 @@ impl Autoscaler {
             return;
         }
         let teller = &self.notifications.teller;
-        self.tell(teller.learn_pass(record), record.at).await;
+        self.tell(teller.learn_pass(record, |id| self.is_named(id)), record.at)
+            .await;
         self.close_left(record.at).await;
         if self.notifications.note_health(record) {
             self.notifications.beat();
