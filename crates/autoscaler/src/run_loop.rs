@@ -8,7 +8,7 @@ use headroom_policy_engine::WorkloadId;
 use tokio::{
     sync::oneshot,
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::{error, info, warn};
 
@@ -82,9 +82,10 @@ pub async fn run_once(
     Ok(passed.map_or_else(Once::UnderWay, Once::Done))
 }
 
-/// Ends a run of one pass: hands over what people are told of it, or of why it could not be made, and brings the state to
-/// rest. Takes a little more than ten seconds at most, and leaves what is not handed over by then to the next run.
-pub async fn finish_once(autoscaler: &Autoscaler, clock: &dyn Clock) {
+/// Ends a run of one pass: hands over what people are told of it, or of why it could not be made, unless `stop` is done, and
+/// brings the state to rest. Takes a little more than ten seconds at most, and leaves what is not handed over by then to the
+/// next run.
+pub async fn finish_once(autoscaler: &Autoscaler, clock: &dyn Clock, stop: impl Future<Output = ()>) {
     let store = autoscaler.store();
     if store.is_read_only() {
         return;
@@ -92,14 +93,21 @@ pub async fn finish_once(autoscaler: &Autoscaler, clock: &dyn Clock) {
     let (notifications, command) = (autoscaler.notifications(), autoscaler.command());
     let telling = async {
         let until = Instant::now() + TELLING;
+        // A digest that takes long must not leave the others without time.
         let digests = autoscaler.make_digests(clock.now());
-        if timeout_at(until, digests).await.is_err() {
+        if timeout(TELLING / 2, digests).await.is_err() {
             warn!("there was no time for a digest, which is left to the next run");
         }
         let left = until.saturating_duration_since(Instant::now());
         notifications.flush(store, command, clock.now(), left).await;
     };
-    futures::join!(telling, notifications.beaten(TELLING));
+    let telling = async { futures::join!(telling, notifications.beaten(TELLING)) };
+    tokio::select! {
+        biased;
+        () = stop => {}
+        ((), ()) = telling => {}
+    }
+    notifications.say_lost();
     settle(autoscaler).await;
 }
 

@@ -22,7 +22,7 @@ mod testing;
 
 pub use self::{
     backoff::backoff,
-    dispatcher::{Channel, Dispatcher, Flushed, Now, Parts},
+    dispatcher::{Channel, Dispatcher, Now, Parts},
     memory::MemoryOutbox,
     outbox::{
         Addressed, Change, ChannelName, Failing, Outbox, OutboxError, Phase, Route, RowId, Sent, Standing,

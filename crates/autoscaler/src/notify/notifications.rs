@@ -117,7 +117,6 @@ impl Notifications {
                 "some of what people should be told is lost"
             );
         }
-        dispatcher.wake();
     }
 
     /// Says when people do not want to be told.
@@ -149,26 +148,34 @@ impl Notifications {
         if lock.is_some() {
             dispatcher.run(shutdown).await;
         }
-        say_lost(dispatcher.in_memory());
+        self.say_lost();
     }
 
     /// Hands over what is due within `deadline`, and leaves the rest to the next run, or to whoever else does so. What is
-    /// in memory alone is left to nobody.
+    /// in memory alone is left to nobody: see [`Self::say_lost`].
     pub(crate) async fn flush(&self, store: &Store, command: &str, now: Timestamp, deadline: Duration) {
         let Some(dispatcher) = &self.dispatcher else {
             return;
         };
         match DeliveryLock::try_acquire(store.state_dir(), command, now) {
-            Ok(Ok(_lock)) => {
-                dispatcher.flush(deadline).await;
-            }
+            Ok(Ok(_lock)) => drop(dispatcher.flush(deadline).await),
             Ok(Err(_)) => {}
             Err(error) => warn!(
                 error = in_one_line(&error),
                 "what people are told is left to the next run"
             ),
         }
-        say_lost(dispatcher.in_memory());
+    }
+
+    /// Says how many notices end with this process.
+    pub(crate) fn say_lost(&self) {
+        let notices = self.dispatcher.as_ref().map_or(0, Dispatcher::in_memory);
+        if notices > 0 {
+            error!(
+                notices,
+                "could neither be kept nor handed over, so nobody is told of them"
+            );
+        }
     }
 
     /// The workloads that others look at.
@@ -248,15 +255,5 @@ async fn delivery_lock(store: &Store, command: &str, clock: &dyn Clock) -> Deliv
             Err(_) => {}
         }
         sleep(RETRY).await;
-    }
-}
-
-/// Says how many notices end with this process.
-fn say_lost(notices: usize) {
-    if notices > 0 {
-        error!(
-            notices,
-            "could neither be kept nor handed over, so nobody is told of them"
-        );
     }
 }

@@ -123,12 +123,14 @@ async fn once(chosen: &Chosen, output: &Output) -> Result<ExitCode, CliError> {
         Ok(done) => report_once(done, chosen, output),
         Err(_) => ExitCode::CouldNot,
     };
-    if signal.is_none() && !matches!(done, Ok(Once::AlreadyRunning(_) | Once::UnderWay(_))) {
+    if !matches!(done, Ok(Once::AlreadyRunning(_) | Once::UnderWay(_))) {
         let _busy = output.busy("telling people");
-        tokio::select! {
-            () = finish_once(&autoscaler, &SystemClock) => {}
-            stop = signals.next() => signal = Some(stop),
-        }
+        let stop = async {
+            if signal.is_none() {
+                signal = Some(signals.next().await);
+            }
+        };
+        finish_once(&autoscaler, &SystemClock, stop).await;
     }
     done?;
     Ok(signal.map_or(code, |signal| signal.exit_code().and(code)))

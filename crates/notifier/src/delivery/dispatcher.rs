@@ -11,7 +11,7 @@ use std::{
     future::Future,
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -99,17 +99,11 @@ impl Shared {
             waker.notify_one();
         }
     }
-}
 
-/// What a run that ends delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flushed {
-    /// So many messages were taken.
-    pub sent: usize,
-    /// So many notices are left to the next run, on all channels together.
-    pub left: usize,
-    /// So many notices are kept nowhere and end with this process: neither could they be kept, nor were they taken.
-    pub lost: usize,
+    /// While this is held, nobody else plans or settles.
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.planning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Dispatcher {
@@ -212,30 +206,19 @@ impl Dispatcher {
     }
 
     /// Hands over what is due before `deadline` has passed, for a run that ends: what came together is not waited for
-    /// any longer. What is left waits for the next run.
-    pub async fn flush(&self, deadline: Duration) -> Flushed {
+    /// any longer. What is left waits for the next run. So many messages were taken.
+    pub async fn flush(&self, deadline: Duration) -> usize {
         let until = Instant::now() + deadline;
         self.look_after_orphans().await;
-        let mut flushed = Flushed::default();
+        let mut sent = 0;
         loop {
             let desks = self.desks.iter().map(|desk| Arc::clone(desk).flush(until));
-            flushed.sent += join_all(desks).await.into_iter().sum::<usize>();
+            sent += join_all(desks).await.into_iter().sum::<usize>();
             let handed_on = self.shared.handed_on.swap(false, Ordering::Relaxed);
             if !handed_on || Instant::now() >= until {
-                break;
+                return sent;
             }
         }
-        flushed.left = self.left().await;
-        flushed.lost = self.in_memory();
-        flushed
-    }
-
-    async fn left(&self) -> usize {
-        let mut left = 0;
-        for desk in &self.desks {
-            left += desk.waiting().await;
-        }
-        left
     }
 
     /// Looks after what waits for channels that nobody delivers here.
@@ -257,6 +240,7 @@ impl Shared {
             if channels.contains(&gone) {
                 continue;
             }
+            let _alone = self.alone();
             let changes = orphans::look_after(&gone, &self.outbox.view(&gone)?, channels, now);
             if changes.is_empty() {
                 continue;

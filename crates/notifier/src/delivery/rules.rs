@@ -95,7 +95,7 @@ impl ChannelRules {
 
     /// Whether the end of something is told for itself, of which the channel is not told that it began.
     pub(super) fn tells_end_alone(&self, waiting: &Waiting) -> bool {
-        self.names(waiting.kind) && !self.names(waiting.opened_as)
+        self.names(waiting.kind) && !self.names(waiting.opened_as) && waiting.severity >= self.least
     }
 
     fn names(&self, kind: EventKind) -> bool {
@@ -174,5 +174,13 @@ mod tests {
         assert!(!alone(&[EventKind::Resumed, EventKind::Paused], Event::Resumed));
         assert!(!alone(&[EventKind::Paused], Event::Resumed));
         assert!(!alone(&[EventKind::Scaled], scaled().event));
+        let severe = ChannelRules {
+            on: Some([EventKind::Resumed].into()),
+            least: Severity::Warning,
+            ..rules()
+        };
+        let after = Duration::from_secs(60);
+        let end = notice(Severity::Info, Stage::Closed { after }, Event::Resumed);
+        assert!(!severe.tells_end_alone(&Waiting::of(&end, RowId(1), 100, AT)));
     }
 }

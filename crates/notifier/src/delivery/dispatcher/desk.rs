@@ -128,17 +128,6 @@ impl Desk {
         sent
     }
 
-    /// So many notices wait in the outbox, as far as can be read.
-    pub(super) async fn waiting(self: &Arc<Self>) -> usize {
-        let desk = Arc::clone(self);
-        let counting = spawn_blocking(move || {
-            let _alone = desk.alone();
-            desk.recorded((desk.shared.now)())
-                .map_or(0, |view| view.waiting.len())
-        });
-        counting.await.unwrap_or_default()
-    }
-
     /// Whether the channel was told that `incident` goes on, and that could not be recorded.
     pub(super) fn has_told(&self, incident: &str) -> bool {
         let unrecorded = self.unrecorded();
@@ -243,12 +232,12 @@ impl Desk {
             view.apply(change);
         }
         let message = match &next {
-            Next::Send(draft) => Some(self.message(draft)?),
+            Next::Send(draft) => self.message(draft)?,
             Next::Wait(_) | Next::Idle => None,
         };
         self.record(changes, now);
         Ok(match (next, message) {
-            (Next::Send(draft), Some(message)) if !message.notices.is_empty() => {
+            (Next::Send(draft), Some(message)) => {
                 // All else is not needed for as long as it is on its way.
                 view.waiting.retain(|one| draft.rows.contains(&one.row));
                 view.threads.retain(|thread| thread.incident == draft.incident);
@@ -259,7 +248,7 @@ impl Desk {
                     message,
                 }))
             }
-            (Next::Send(draft), _) => {
+            (Next::Send(draft), None) => {
                 let notices = draft.rows.len();
                 error!(channel = %self.name(), notices, "notices cannot be read, and are not told");
                 self.record(vec![Change::Remove { rows: draft.rows }], now);
@@ -270,8 +259,12 @@ impl Desk {
         })
     }
 
-    fn message(&self, draft: &Draft) -> Result<Message, OutboxError> {
+    /// The message of `draft`; `None` where nothing of it can be read.
+    fn message(&self, draft: &Draft) -> Result<Option<Message>, OutboxError> {
         let fresh = self.notices(&draft.rows)?;
+        if fresh.is_empty() {
+            return Ok(None);
+        }
         let (earlier, mut notices) = match &draft.form {
             Form::New { earlier } => (earlier.clone(), Vec::new()),
             Form::Edit { earlier } => {
@@ -281,23 +274,14 @@ impl Desk {
             }
         };
         let told = notices.len();
-        if fresh.is_empty() {
-            return Ok(Message {
-                key: draft.key.to_string(),
-                notices: fresh,
-                told: 0,
-                earlier,
-                left_out: 0,
-            });
-        }
         notices.extend(fresh);
-        Ok(Message {
+        Ok(Some(Message {
             key: draft.key.to_string(),
             notices,
             told,
             earlier,
             left_out: draft.left_out,
-        })
+        }))
     }
 
     /// The notices of `rows`, wherever they are kept.
@@ -399,7 +383,7 @@ impl Desk {
         known.standing.left_out = known.standing.left_out.saturating_add(left_out);
         let mut standing = known.standing.clone();
         if !known.is_read {
-            standing.rest_until = Some(now.plus(LOOKS_AFTER_FAULT));
+            standing.rest_until = standing.rest_until.max(Some(now.plus(LOOKS_AFTER_FAULT)));
         }
         standing
     }
@@ -480,33 +464,45 @@ impl Desk {
         }
     }
 
+    /// Keeps in memory what other channels are to tell. What cannot be kept for another channel is not passed on yet.
     fn keep_what_is_handed_on(&self, changes: &mut Vec<Change>, now: Timestamp) {
-        let mut handed_on = Vec::new();
-        for change in changes.iter_mut() {
-            match change {
-                Change::Put(addressed) => handed_on.push(addressed.clone()),
-                Change::PassOn { row, to } => {
-                    let notices = self.notices(&[*row]).unwrap_or_default();
-                    if let Some((to, route)) = to.take() {
-                        handed_on.extend(notices.into_iter().map(|notice| Addressed {
-                            notice,
-                            to: vec![to.clone()],
-                            then: route.then.clone(),
-                        }));
-                    }
-                }
-                Change::Claim { .. }
-                | Change::Release { .. }
-                | Change::Retry { .. }
-                | Change::Remove { .. }
-                | Change::Thread { .. }
-                | Change::Standing(_) => {}
+        changes.retain_mut(|change| match change {
+            Change::Put(addressed) => {
+                self.keep(std::slice::from_ref(addressed), now);
+                false
             }
-        }
-        changes.retain(|change| !matches!(change, Change::Put(_)));
-        if let Err(error) = self.shared.spare.put(&handed_on, now) {
+            Change::PassOn { row, to } => {
+                let Some((channel, route)) = to else {
+                    return true;
+                };
+                let Ok(notices) = self.notices(&[*row]) else {
+                    return false;
+                };
+                let notices = notices.into_iter().map(|notice| Addressed {
+                    notice,
+                    to: vec![channel.clone()],
+                    then: route.then.clone(),
+                });
+                let is_kept = self.keep(&notices.collect::<Vec<_>>(), now);
+                *to = None;
+                is_kept
+            }
+            Change::Claim { .. }
+            | Change::Release { .. }
+            | Change::Retry { .. }
+            | Change::Remove { .. }
+            | Change::Thread { .. }
+            | Change::Standing(_) => true,
+        });
+    }
+
+    /// Keeps `notices` in memory. Whether there was room for all of them.
+    fn keep(&self, notices: &[Addressed], now: Timestamp) -> bool {
+        let kept = self.shared.spare.put(notices, now);
+        if let Err(error) = &kept {
             error!(channel = %self.name(), error = %error, "notices are kept nowhere, and not told");
         }
+        kept.is_ok()
     }
 
     /// Records what could not be recorded so far.
@@ -531,10 +527,7 @@ impl Desk {
     }
 
     fn alone(&self) -> MutexGuard<'_, ()> {
-        self.shared
-            .planning
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.alone()
     }
 
     fn silences(&self) -> Arc<[crate::delivery::Silence]> {

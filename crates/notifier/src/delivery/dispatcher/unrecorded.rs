@@ -10,6 +10,8 @@ const MOST: usize = 2 << 20;
 /// What a change takes beside what is in it, and what a notice takes, more or less.
 const CHANGE: usize = 200;
 const NOTICE: usize = 1000;
+/// So many attempts at the same are remembered: more of them change nothing.
+const ATTEMPTS: usize = 16;
 
 /// What happened and could not be recorded.
 ///
@@ -100,11 +102,27 @@ impl Unrecorded {
                 };
                 self.changes = older.filter_map(counts).collect();
             }
-            Change::Claim { .. }
-            | Change::Release { .. }
-            | Change::Retry { .. }
-            | Change::PassOn { .. }
-            | Change::Put(_) => {}
+            Change::Release { rows, .. } | Change::Retry { rows, .. } => {
+                let older = std::mem::take(&mut self.changes).into_iter();
+                let counts = |change: Change| {
+                    if matches!(change, Change::Release { .. } | Change::Retry { .. }) {
+                        change.about(|row| !rows.contains(&row))
+                    } else {
+                        Some(change)
+                    }
+                };
+                self.changes = older.filter_map(counts).collect();
+            }
+            Change::Claim { rows, .. } => {
+                let is_same =
+                    |change: &Change| matches!(change, Change::Claim { rows: of, .. } if of == rows);
+                if self.changes.iter().filter(|change| is_same(change)).count() >= ATTEMPTS
+                    && let Some(oldest) = self.changes.iter().position(is_same)
+                {
+                    self.changes.remove(oldest);
+                }
+            }
+            Change::PassOn { .. } | Change::Put(_) => {}
         }
     }
 
@@ -173,6 +191,16 @@ mod tests {
         assert_eq!(unrecorded.changes().len(), 2 + 1 + 1 + 1);
         unrecorded.clear();
         assert!(unrecorded.is_empty() && unrecorded.thread("a").is_none());
+    }
+
+    #[test]
+    fn it_does_not_grow_with_the_attempts_at_the_same() {
+        let mut unrecorded = Unrecorded::default();
+        for _ in 0..1000 {
+            unrecorded.push(claim(1).to_vec());
+            unrecorded.push(claim(2).to_vec());
+        }
+        assert_eq!(unrecorded.changes().len(), 2 * (ATTEMPTS + 1));
     }
 
     #[test]
