@@ -341,8 +341,9 @@ async fn a_watch_whose_version_is_gone_is_listed_anew() {
         matches!(&event, WatchEvent::Error(status) if status.code == 410),
         "{event:?}"
     );
-    running.process.signal(Signal::CONT);
+    // Before it goes on: 6 are enough for the load, and a pass in between would say so.
     running.asks_for(9).await;
+    running.process.signal(Signal::CONT);
     running.comes_to(9).await;
     running.ends_without_a_fall().await;
 }
