@@ -9,12 +9,9 @@ use std::{ffi::OsString, path::Path};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub(crate) use common::{ClusterArgs, CommonArgs, ConfigArgs, OutputArgs, SelectArgs};
 
-use crate::{
-    commands::{
-        check, completions, config, demo, explain, history, import, notify, overriding, pause, plan, rbac,
-        reference, run, status, test,
-    },
-    output::{ColorChoice, Format},
+use crate::commands::{
+    check, completions, config, demo, explain, history, import, notify, overriding, pause, plan, rbac,
+    reference, run, status, test,
 };
 
 /// Scales services by the load they carry, and says why.
@@ -103,30 +100,9 @@ impl Cli {
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 
-    /// How results are to be written.
-    pub(crate) fn format(&self) -> Format {
-        self.output_args()
-            .format
-            .or(self.common.output.format)
-            .unwrap_or_default()
-    }
-
-    /// Whether output is to be colored.
-    pub(crate) fn color(&self) -> ColorChoice {
-        self.output_args()
-            .color
-            .or(self.common.output.color)
-            .unwrap_or_default()
-    }
-
-    /// Whether debug logs are wanted.
-    pub(crate) fn is_verbose(&self) -> bool {
-        self.output_args().verbose || self.common.output.verbose
-    }
-
-    /// The options of output given after the command.
-    fn output_args(&self) -> &OutputArgs {
-        match &self.command {
+    /// How output is to look, wherever that was said.
+    pub(crate) fn output(&self) -> OutputArgs {
+        let later = match &self.command {
             Command::Demo(args) => &args.output,
             Command::Check(args) => &args.output,
             Command::Test(args) => &args.output,
@@ -138,14 +114,15 @@ impl Cli {
             Command::Pause(args) => &args.common.output,
             Command::Resume(args) => &args.common.output,
             Command::Override(args) => &args.common.output,
-            Command::Notify(args) => args.output(),
-            Command::Config(args) => args.output(),
-            Command::Import(args) => args.output(),
+            Command::Notify(args) => &args.output(),
+            Command::Config(args) => &args.output(),
+            Command::Import(args) => &args.output(),
             Command::Rbac(args) => &args.output,
             Command::Schema(args) => &args.output,
             Command::Completions(args) => &args.output,
             Command::Reference(args) => &args.output,
-        }
+        };
+        self.common.output.with(later)
     }
 }
 

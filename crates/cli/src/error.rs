@@ -42,6 +42,12 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    /// An option that means nothing for the environment.
+    #[error("`import env` reads the environment alone, so {option} means nothing to it")]
+    ImportEnv {
+        /// The option.
+        option: &'static str,
+    },
     /// The autoscalers of the cluster cannot be read.
     #[error("the {of}s of the cluster cannot be read")]
     ImportCluster {
@@ -183,6 +189,7 @@ impl CliError {
     pub(crate) const fn exit_code(&self) -> ExitCode {
         match self {
             Self::Migration(_)
+            | Self::ImportEnv { .. }
             | Self::NoConfiguration
             | Self::Policy(_)
             | Self::Tests(_)
@@ -234,6 +241,7 @@ impl CliError {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Migration(_) => "migration",
+            Self::ImportEnv { .. } => "import_env",
             Self::ImportSource { .. } => "import_source",
             Self::ImportCluster { .. } => "import_cluster",
             Self::ImportFile { .. } => "import_file",
@@ -285,6 +293,10 @@ impl CliError {
                 is_one_namespace,
                 source,
             } => Some(import_help(of, *is_one_namespace, source)),
+            Self::ImportEnv { .. } => Some(
+                "write what it prints to a file with `>`; -f, -o and --force are for `import hpa` and `import keda`"
+                    .to_owned(),
+            ),
             Self::ImportSource { .. } | Self::ImportFile { .. } => None,
             Self::NoConfiguration => Some(format!(
                 "see it work first:          headroom demo\n\

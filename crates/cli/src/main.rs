@@ -30,12 +30,17 @@ fn main() -> std::process::ExitCode {
         Ok(cli) => cli,
         Err(error) => return help_or_refusal(&error).into(),
     };
-    let detail = if cli.is_verbose() || logging::is_asked_for() {
+    let asked = cli.output();
+    let detail = if asked.verbose || logging::is_asked_for() {
         Detail::Verbose
     } else {
         Detail::Usual
     };
-    let output = Output::new(cli.format(), cli.color(), detail);
+    let output = Output::new(
+        asked.format.unwrap_or_default(),
+        asked.color.unwrap_or_default(),
+        detail,
+    );
     logging::start(&output);
     let mut code = commands::run(&cli, &output).unwrap_or_else(|error| {
         error.tell(&output);

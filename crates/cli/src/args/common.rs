@@ -1,4 +1,4 @@
-//! The options that many commands share. They may stand before or after the command; both count.
+//! The options that many commands share. They may stand before, between and after the words of a command; all count.
 
 use std::path::PathBuf;
 
@@ -92,18 +92,18 @@ pub(crate) struct OutputArgs {
 }
 
 impl CommonArgs {
-    /// These, given before the command, together with `later`, given after it.
+    /// These, together with `later`, given after them.
     pub(crate) fn with(&self, later: &Self) -> Self {
         Self {
             config: self.config.with(&later.config),
             select: self.select.with(&later.select),
-            output: later.output.clone(),
+            output: self.output.with(&later.output),
         }
     }
 }
 
 impl ConfigArgs {
-    /// These, given before the command, together with `later`, given after it. Layers add up.
+    /// These, together with `later`, given after them. Layers add up.
     pub(crate) fn with(&self, later: &Self) -> Self {
         Self {
             config: self.config.iter().chain(&later.config).cloned().collect(),
@@ -114,7 +114,7 @@ impl ConfigArgs {
 }
 
 impl ClusterArgs {
-    /// These, given before the command, together with `later`, given after it.
+    /// These, together with `later`, given after them.
     pub(crate) fn with(&self, later: &Self) -> Self {
         Self {
             kubeconfig: later.kubeconfig.clone().or_else(|| self.kubeconfig.clone()),
@@ -132,12 +132,23 @@ impl ClusterArgs {
 }
 
 impl SelectArgs {
-    /// These, given before the command, or `later`, given after it.
+    /// These, or `later`, given after them.
     pub(crate) fn with(&self, later: &Self) -> Self {
         if later.namespace.is_some() || later.all_namespaces {
             later.clone()
         } else {
             self.clone()
+        }
+    }
+}
+
+impl OutputArgs {
+    /// These, together with `later`, given after them.
+    pub(crate) fn with(&self, later: &Self) -> Self {
+        Self {
+            format: later.format.or(self.format),
+            color: later.color.or(self.color),
+            verbose: self.verbose || later.verbose,
         }
     }
 }

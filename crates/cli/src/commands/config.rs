@@ -15,7 +15,10 @@ use crate::{
 
 /// Shows the configuration in effect.
 #[derive(Args, Clone, Debug)]
+#[command(mut_args(|arg| arg.hide(true)))]
 pub(crate) struct ConfigCommandArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -47,10 +50,9 @@ struct ShowArgs {
 
 impl ConfigCommandArgs {
     /// The options of output.
-    pub(crate) const fn output(&self) -> &OutputArgs {
-        match &self.what {
-            What::Show(args) => &args.common.output,
-        }
+    pub(crate) fn output(&self) -> OutputArgs {
+        let What::Show(args) = &self.what;
+        self.common.output.with(&args.common.output)
     }
 }
 

@@ -3,7 +3,7 @@
 mod moved;
 
 use clap::{Args, Subcommand};
-use headroom_autoscaler::config;
+use headroom_autoscaler::config::{self, MovedKind};
 use serde::Serialize;
 
 use crate::{
@@ -17,7 +17,10 @@ use crate::{
 
 /// Writes a policy from what was there before.
 #[derive(Args, Clone, Debug)]
+#[command(mut_args(|arg| arg.hide(true)))]
 pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    options: moved::Options,
     #[command(subcommand)]
     from: Origin,
 }
@@ -46,12 +49,12 @@ struct EnvArgs {
 
 impl ImportArgs {
     /// The options of output.
-    pub(crate) const fn output(&self) -> &OutputArgs {
-        match &self.from {
+    pub(crate) fn output(&self) -> OutputArgs {
+        self.options.output.with(match &self.from {
             Origin::Env(args) => &args.output,
-            Origin::Hpa(args) => args.output(),
-            Origin::Keda(args) => args.output(),
-        }
+            Origin::Hpa(args) => &args.moved.options.output,
+            Origin::Keda(args) => &args.moved.options.output,
+        })
     }
 }
 
@@ -68,10 +71,14 @@ pub(crate) fn run(
     before: (&ClusterArgs, &SelectArgs),
     output: &Output,
 ) -> Result<ExitCode, CliError> {
+    let options = &args.options;
     match &args.from {
-        Origin::Env(_) => from_environment(output),
-        Origin::Hpa(args) => args.run(before, output),
-        Origin::Keda(args) => args.run(before, output),
+        Origin::Env(_) => match options.of_objects() {
+            Some(option) => Err(CliError::ImportEnv { option }),
+            None => from_environment(output),
+        },
+        Origin::Hpa(args) => args.moved.run(MovedKind::Hpa, before, options, output),
+        Origin::Keda(args) => args.moved.run(MovedKind::ScaledObject, before, options, output),
     }
 }
 

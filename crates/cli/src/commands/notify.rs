@@ -15,7 +15,10 @@ use crate::{
 
 /// Tries and silences what people are told.
 #[derive(Args, Clone, Debug)]
+#[command(mut_args(|arg| arg.hide(true)))]
 pub(crate) struct NotifyCommandArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -30,14 +33,14 @@ enum What {
 
 impl NotifyCommandArgs {
     /// The options of output.
-    pub(crate) const fn output(&self) -> &OutputArgs {
+    pub(crate) fn output(&self) -> OutputArgs {
         let common: &CommonArgs = match &self.what {
             What::Test(args) => &args.common,
             What::Status(args) => &args.common,
             What::Silence(args) => &args.common,
             What::Unsilence(args) => &args.common,
         };
-        &common.output
+        self.common.output.with(&common.output)
     }
 }
 

@@ -55,7 +55,8 @@ fn commands() -> String {
     page.push_str("<!-- Made by `headroom reference commands`. -->\n\n");
     paragraph(&mut page, root.get_long_about().or(root.get_about()));
     page.push_str(
-        "Results go to stdout, everything else to stderr. Options may stand before or after the command.\n\n",
+        "Results go to stdout, everything else to stderr. Options may stand before, between and after the words of a \
+         command.\n\n",
     );
 
     page.push_str("## Shared options\n\n");

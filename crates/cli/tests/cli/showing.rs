@@ -127,6 +127,103 @@ fn files_that_are_there_are_written_over_only_when_told() {
     world.headroom(&[&into[..], &["--force"]].concat()).expect(0);
 }
 
+/// `words` with `options` at each place in them where a person may type options.
+fn at_each_place<'a>(words: &[&'a str], options: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let places = 0..=words.len();
+    let each = places.map(|place| [&words[..place], options, &words[place..]].concat());
+    each.collect()
+}
+
+#[test]
+fn options_of_an_import_stand_at_any_place() {
+    let world = World::empty();
+    world.write("hpa.yaml", HPA);
+    let of_pay = HPA.replace("namespace: shop", "namespace: pay");
+    world.write("hpas.yaml", &format!("{HPA}---\n{of_pay}"));
+    let hpas = ["import", "hpa", "-f", "hpas.yaml"];
+    for typed in at_each_place(&hpas[..2], &["-f", "hpas.yaml"])
+        .into_iter()
+        .skip(1)
+    {
+        let ran = world.headroom(&typed).expect(0);
+        assert!(
+            ran.stdout.contains("shop/api") && ran.stdout.contains("pay/api"),
+            "{ran}"
+        );
+    }
+    for (option, value) in [("-n", "pay"), ("--namespace", "pay")] {
+        for typed in at_each_place(&hpas[..2], &[option, value]) {
+            let ran = world.headroom(&[&typed[..], &hpas[2..]].concat()).expect(0);
+            assert!(ran.stdout.contains("pay/api"), "{typed:?}\n{ran}");
+            assert!(!ran.stdout.contains("shop/api"), "{typed:?}\n{ran}");
+        }
+    }
+    for typed in at_each_place(&hpas[..2], &["--format", "json"]) {
+        let json = world
+            .headroom(&[&typed[..], &hpas[2..]].concat())
+            .expect(0)
+            .json();
+        assert_eq!(json["workloads"].as_array().map(Vec::len), Some(2), "{typed:?}");
+    }
+    // What is said later goes before what is said earlier.
+    for typed in [
+        ["-n", "pay", "import", "-A", "hpa"],
+        ["import", "-n", "pay", "hpa", "-A"],
+    ] {
+        let ran = world.headroom(&[&typed[..], &hpas[2..]].concat()).expect(0);
+        assert!(ran.stdout.contains("shop/api"), "{typed:?}\n{ran}");
+    }
+    for (directory, typed) in [
+        ("one", ["import", "-o", "one", "hpa", "-f", "hpa.yaml"]),
+        ("two", ["import", "-f", "hpa.yaml", "hpa", "-o", "two"]),
+    ] {
+        world.headroom(&typed).expect(0);
+        world.headroom(&typed).expect(1);
+        world
+            .headroom(&[&["import", "--force"], &typed[1..]].concat())
+            .expect(0);
+        world.headroom(&["check", directory]).expect(0);
+    }
+    for typed in at_each_place(&["import", "hpa"], &["--kubeconfig", "nowhere"]) {
+        world.headroom(&typed).expect(1).says("nowhere");
+    }
+}
+
+#[test]
+fn what_means_nothing_for_the_environment_is_refused_before_it_too() {
+    let world = World::empty();
+    for options in [&["-f", "hpa.yaml"][..], &["-o", "policies"], &["--force"]] {
+        world
+            .headroom(&[&["import"], options, &["env"]].concat())
+            .expect(2)
+            .says(options[0]);
+    }
+    let ran = world.headroom(&["import", "--format", "json", "env"]).expect(0);
+    assert!(ran.json()["toml"].is_string(), "{ran}");
+}
+
+#[test]
+fn shared_options_stand_at_any_place_and_layers_add_up() {
+    let world = layered();
+    let (platform, shop) = (["-c", "00-platform.toml"], ["-c", "shop.toml"]);
+    let shown = ["config", "show", "api"];
+    let both = world
+        .headroom(&[&shown[..], &platform, &shop].concat())
+        .expect(0)
+        .stdout;
+    for typed in at_each_place(&shown, &platform) {
+        let ran = world.headroom(&[&typed[..], &shop].concat()).expect(0);
+        assert_eq!(ran.stdout, both, "{typed:?}");
+    }
+    for typed in at_each_place(&["notify", "status"], &["-c", "absent.toml", "--format", "json"]) {
+        let ran = world.headroom(&typed).expect(2);
+        assert!(
+            ran.stderr.starts_with('{') && ran.stderr.contains("absent.toml"),
+            "{typed:?}\n{ran}"
+        );
+    }
+}
+
 #[test]
 fn what_is_no_hpa_is_refused_with_a_way_out() {
     let world = World::empty();

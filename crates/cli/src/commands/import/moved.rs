@@ -37,7 +37,7 @@ Examples:
   headroom check policies/")]
 pub(crate) struct HpaArgs {
     #[command(flatten)]
-    moved: MovedArgs,
+    pub(super) moved: MovedArgs,
 }
 
 /// Writes policies that mean what ScaledObjects of KEDA mean.
@@ -54,15 +54,22 @@ Examples:
   headroom check policies/")]
 pub(crate) struct KedaArgs {
     #[command(flatten)]
-    moved: MovedArgs,
+    pub(super) moved: MovedArgs,
 }
 
 /// Which objects, from where, and where to.
 #[derive(Args, Clone, Debug)]
-struct MovedArgs {
+pub(super) struct MovedArgs {
     /// The one with this name. Without it: all.
     #[arg(value_name = "NAME")]
     name: Option<String>,
+    #[command(flatten)]
+    pub(super) options: Options,
+}
+
+/// The options of it, which may stand before the subcommand, too.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Options {
     /// Those of this namespace; also the namespace of objects in a file that name none.
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -77,39 +84,11 @@ struct MovedArgs {
     /// A directory for the policies: what is shared, and a file for each namespace. Without it: all to stdout.
     #[arg(short, long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
-    /// Writes over files that are there.
-    #[arg(long, requires = "output_dir")]
+    /// With -o, writes over files that are there.
+    #[arg(long)]
     force: bool,
     #[command(flatten)]
-    output: OutputArgs,
-}
-
-impl HpaArgs {
-    pub(super) const fn output(&self) -> &OutputArgs {
-        &self.moved.output
-    }
-
-    pub(super) fn run(
-        &self,
-        before: (&ClusterArgs, &SelectArgs),
-        output: &Output,
-    ) -> Result<ExitCode, CliError> {
-        self.moved.run(MovedKind::Hpa, before, output)
-    }
-}
-
-impl KedaArgs {
-    pub(super) const fn output(&self) -> &OutputArgs {
-        &self.moved.output
-    }
-
-    pub(super) fn run(
-        &self,
-        before: (&ClusterArgs, &SelectArgs),
-        output: &Output,
-    ) -> Result<ExitCode, CliError> {
-        self.moved.run(MovedKind::ScaledObject, before, output)
-    }
+    pub(super) output: OutputArgs,
 }
 
 /// What became of the objects, as an object.
@@ -136,33 +115,69 @@ struct RemainingObject<'a> {
 }
 
 impl MovedArgs {
-    fn run(
+    /// Writes the policies. What was given before the whole command is in `before`, and before its subcommand in
+    /// `between`.
+    pub(super) fn run(
         &self,
         kind: MovedKind,
         before: (&ClusterArgs, &SelectArgs),
+        between: &Options,
         output: &Output,
     ) -> Result<ExitCode, CliError> {
-        let select = before.1.with(&SelectArgs {
-            namespace: self.namespace.clone(),
-            all_namespaces: self.all_namespaces,
-        });
+        let options = between.with(&self.options);
+        let select = before.1.with(&options.select());
         let selection = Selection {
             name: self.name.clone(),
             namespace: select.namespace,
         };
-        let objects = match &self.file {
+        let objects = match &options.file {
             Some(file) => config::read_objects(&text(file)?)?,
-            None => of_cluster(kind, &before.0.with(&self.cluster).settings(), &selection)?,
+            None => of_cluster(kind, &before.0.with(&options.cluster).settings(), &selection)?,
         };
         let migration = config::migrate(kind, &objects, &selection)?;
-        if let Some(directory) = &self.output_dir {
-            self.write(directory, &migration)?;
+        if let Some(directory) = &options.output_dir {
+            options.write(directory, &migration)?;
         }
         match output.format() {
-            Format::Human => self.say(&migration, output),
+            Format::Human => options.say(&migration, output),
             Format::Json => output.object(&object(&migration)),
         }
         Ok(ExitCode::Done)
+    }
+}
+
+impl Options {
+    /// These, together with `later`, given after them.
+    fn with(&self, later: &Self) -> Self {
+        let select = self.select().with(&later.select());
+        Self {
+            namespace: select.namespace,
+            all_namespaces: select.all_namespaces,
+            file: later.file.clone().or_else(|| self.file.clone()),
+            cluster: self.cluster.with(&later.cluster),
+            output_dir: later.output_dir.clone().or_else(|| self.output_dir.clone()),
+            force: self.force || later.force,
+            output: self.output.with(&later.output),
+        }
+    }
+
+    fn select(&self) -> SelectArgs {
+        SelectArgs {
+            namespace: self.namespace.clone(),
+            all_namespaces: self.all_namespaces,
+        }
+    }
+
+    /// An option that means something for objects of a cluster alone, where one was given.
+    pub(super) const fn of_objects(&self) -> Option<&'static str> {
+        match self {
+            Self { file: Some(_), .. } => Some("-f"),
+            Self {
+                output_dir: Some(_), ..
+            } => Some("-o"),
+            Self { force: true, .. } => Some("--force"),
+            Self { .. } => None,
+        }
     }
 
     /// Writes the files, and none where one of them is there.
