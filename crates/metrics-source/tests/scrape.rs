@@ -19,6 +19,7 @@ use headroom_metrics_source::{
     PromqlQuery, ScrapeOptions, ScrapeQuery, ScrapeSource,
 };
 use headroom_policy_engine::{Freshness, MissingCause, Observation, Readiness, Reading, Replicas, Timestamp};
+use headroom_test_support::ClosedPort;
 use tokio::net::TcpListener;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::path};
 
@@ -43,11 +44,6 @@ async fn replica(text: &str) -> MockServer {
     let server = MockServer::start().await;
     say(&server, text).await;
     server
-}
-
-/// An address where nobody listens.
-fn nobody_there() -> String {
-    format!("http://127.0.0.1:{}", headroom_test_support::free_port())
 }
 
 /// From now on the replica answers with `text`.
@@ -200,9 +196,9 @@ async fn averages_what_ready_replicas_say() {
 #[tokio::test]
 async fn a_replica_that_is_down_is_missing_and_not_zero() {
     let (one, two) = (replica("users 10\n").await, replica("users 10\n").await);
-    let gone = nobody_there();
+    let gone = ClosedPort::new();
     let mut all = endpoints(&[&one, &two]);
-    all.push(ready("gone", gone));
+    all.push(ready("gone", gone.url()));
     let answer = observe(&source(), gauge("users", all), START).await;
     assert!(matches!(judge(&answer, 3, START), Observation::Partial(sample) if sample.value == 20.0));
     assert!(
@@ -215,14 +211,14 @@ async fn a_replica_that_is_down_is_missing_and_not_zero() {
 #[tokio::test]
 async fn a_replica_that_is_starting_may_be_silent_and_cannot_stand_in() {
     let (one, new) = (replica("users 10\n").await, replica("users 1\n").await);
-    let gone = nobody_there();
-    let silent = [ready("r0", one.uri()), starting("new", gone.as_str())];
+    let gone = ClosedPort::new();
+    let silent = [ready("r0", one.uri()), starting("new", gone.url())];
     let answer = observe(&source(), gauge("users", silent), START).await;
     assert!(matches!(judge(&answer, 1, START), Observation::Fresh(sample) if sample.value == 10.0));
     assert_eq!(answer.remarks, []);
     let lost = [
         ready("r0", one.uri()),
-        ready("gone", gone),
+        ready("gone", gone.url()),
         starting("new", new.uri()),
     ];
     let answer = observe(&source(), gauge("users", lost), START).await;
@@ -270,7 +266,8 @@ async fn nobody_to_ask_or_nobody_answering_is_no_replicas() {
             first: None
         }
     ));
-    let gone = [ready("a", nobody_there())];
+    let closed = ClosedPort::new();
+    let gone = [ready("a", closed.url())];
     let silent = observe(&source(), gauge("users", gone), START).await;
     assert!(matches!(
         error(&silent),

@@ -10,6 +10,8 @@ pub mod cluster;
 #[cfg(feature = "harness")]
 mod leftovers;
 #[cfg(feature = "harness")]
+mod ports;
+#[cfg(feature = "harness")]
 mod process;
 #[cfg(feature = "harness")]
 mod prometheus;
@@ -24,7 +26,8 @@ mod wait;
 #[cfg(feature = "harness")]
 pub use crate::{
     leftovers::{LeftoverCheck, processes_with_env},
-    process::{Process, free_port},
+    ports::{ClosedPort, free_port},
+    process::Process,
     prometheus::{Job, Prometheus, PrometheusBuilder},
     wait::{wait_for, wait_for_seen, wait_until, wait_until_blocking},
 };

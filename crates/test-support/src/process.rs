@@ -5,7 +5,6 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
@@ -292,19 +291,6 @@ impl Watcher {
             drop(shell.wait());
         }
     }
-}
-
-/// A port of 127.0.0.1 that was free a moment ago.
-///
-/// Another process may take it before it is used: whoever listens on it tries again with another one.
-///
-/// # Panics
-///
-/// When the system has none.
-#[expect(clippy::expect_used, reason = "without a port the test cannot run")]
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("the address of a listener").port()
 }
 
 /// A client that goes straight to 127.0.0.1, whatever proxy the environment names.

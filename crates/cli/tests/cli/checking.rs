@@ -122,14 +122,14 @@ fn a_person_sees_signs_in_color() {
 #[test]
 fn live_names_a_prometheus_that_cannot_be_reached() {
     let world = World::new(2, 100);
-    // A port that was free a moment ago: nobody listens.
-    let port = headroom_test_support::free_port();
+    let closed = headroom_test_support::ClosedPort::new();
     world.write(
         "headroom.toml",
         &format!(
-            "[prometheus.main]\nurl = \"http://127.0.0.1:{port}\"\n[workload.web]\nmax_replicas = 3\n\
+            "[prometheus.main]\nurl = \"{}\"\n[workload.web]\nmax_replicas = 3\n\
              command = {{ get = [\"cat\", \"count\"], set = [\"true\", \"{{replicas}}\"] }}\n\
-             metrics.load = {{ query = 'sum(up)', per_replica = 1 }}\n"
+             metrics.load = {{ query = 'sum(up)', per_replica = 1 }}\n",
+            closed.url()
         ),
     );
     let ran = world.headroom(&["check", "--live", "--format", "json"]).expect(1);

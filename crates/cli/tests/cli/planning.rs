@@ -92,15 +92,15 @@ fn explains_what_would_be_decided_now() {
 #[test]
 fn a_source_that_fails_is_told_of_without_where_in_the_code() {
     let world = World::new(2, 100);
-    // A port that was free a moment ago: nobody listens.
-    let port = headroom_test_support::free_port();
+    let closed = headroom_test_support::ClosedPort::new();
     let policy = world.read("headroom.toml");
     let (workload, _) = policy.split_once("metrics.").unwrap();
     world.write(
         "headroom.toml",
         &format!(
-            "[prometheus.main]\nurl = \"http://127.0.0.1:{port}\"\n{workload}\
-             metrics.load = {{ query = 'sum(up)', per_replica = 1 }}\n"
+            "[prometheus.main]\nurl = \"{}\"\n{workload}\
+             metrics.load = {{ query = 'sum(up)', per_replica = 1 }}\n",
+            closed.url()
         ),
     );
     let ran = world.headroom(&["plan"]).expect(0);

@@ -7,7 +7,7 @@ use std::{
 
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
-use headroom_test_support::{free_port, temp_dir, wait_until};
+use headroom_test_support::{ClosedPort, temp_dir, wait_until};
 use serde_json::json;
 use wiremock::{Mock, matchers};
 
@@ -145,7 +145,8 @@ async fn what_another_attempt_does_not_change_is_asked_once() {
 
 #[tokio::test]
 async fn a_connection_that_cannot_be_made_names_the_server() {
-    let (directory, url) = (temp_dir(), format!("http://127.0.0.1:{}", free_port()));
+    let (directory, closed) = (temp_dir(), ClosedPort::new());
+    let url = closed.url();
     let path = kubeconfig(&directory, &url, &serde_json::json!({}));
     let connection = connect(path, None, SHORT).unwrap();
     let view = ClusterView::new(connection.into(), Filling::Lists);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use headroom_metrics_source::{MetricsSource, ObserveError, PrometheusSource, testing::promql};
 use headroom_policy_engine::MissingCause;
-use headroom_test_support::{free_port, wait_until};
+use headroom_test_support::{ClosedPort, wait_until};
 use serde_json::json;
 
 use crate::{
@@ -266,7 +266,8 @@ async fn all_of_a_pass_is_answered_within_one_timeout_though_few_are_asked_at_on
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unreachable() {
-    let source = source(&options(&format!("http://127.0.0.1:{}", free_port())));
+    let closed = ClosedPort::new();
+    let source = source(&options(&closed.url()));
     let error = error_of(&source, "sum(up)").await;
     assert_eq!(error.cause(), MissingCause::Unreachable);
     let cause = std::error::Error::source(&*error).unwrap().to_string();

@@ -5,6 +5,7 @@ use headroom_metrics_source::{
     testing::promql,
 };
 use headroom_policy_engine::{MissingCause, Timestamp};
+use headroom_test_support::ClosedPort;
 use serde_json::json;
 
 use crate::{
@@ -108,11 +109,9 @@ async fn a_redirect_on_the_same_server_is_followed_a_few_times() {
 
 #[tokio::test]
 async fn no_secret_is_shown_whatever_fails() {
-    let closed = format!(
-        "http://ops:{SECRET}@127.0.0.1:{}",
-        headroom_test_support::free_port()
-    );
-    let source = source(&options(&closed));
+    let closed = ClosedPort::new();
+    let url = format!("http://ops:{SECRET}@127.0.0.1:{}", closed.port());
+    let source = source(&options(&url));
     let error = error_of(&source, "vector(1)").await;
     let mut shown = vec![format!("{source:?}"), format!("{error:?}"), error.to_string()];
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&*error);

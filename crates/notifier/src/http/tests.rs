@@ -142,8 +142,8 @@ async fn a_cut_connection_is_no_answer() {
 async fn a_closed_port_is_no_answer_and_shows_nothing_of_the_address() {
     let http = Http::new(&open()).unwrap();
     headroom_test_support::install_tls();
-    let port = headroom_test_support::free_port();
-    let request = to(&http, &format!("http://127.0.0.1:{port}{PATH}"));
+    let closed = headroom_test_support::ClosedPort::new();
+    let request = to(&http, &format!("{}{PATH}", closed.url()));
     let error = http
         .exchange(request, Wanted::Status, http.deadline())
         .await

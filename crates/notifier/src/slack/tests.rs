@@ -303,11 +303,9 @@ async fn nothing_that_is_said_has_a_secret_in_it() {
             said.push(notifier.preview(&Message::of(scaled())));
         }
     }
+    let port = headroom_test_support::ClosedPort::new();
     let closed = notifier(SlackWay::Webhook {
-        url: SecretReader::fixed(&format!(
-            "http://127.0.0.1:{}{HOOK}",
-            headroom_test_support::free_port()
-        )),
+        url: SecretReader::fixed(&format!("{}{HOOK}", port.url())),
     });
     said.push(format!("{:?}", closed.send(&Message::of(scaled())).await));
     let bad = notifier(SlackWay::Bot {

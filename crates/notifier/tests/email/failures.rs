@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use headroom_notifier::{EmailOptions, SecretReader};
 use headroom_test_support::{
-    free_port,
+    ClosedPort,
     smtp::{Behavior, Security, Smtp},
 };
 
@@ -117,8 +117,9 @@ async fn a_server_that_never_answers_is_waited_for_until_the_deadline() {
 async fn a_server_that_is_not_there_is_named() {
     let server = server(Behavior::Takes).await;
     let smtp = |host: &str, port| SecretReader::fixed(&format!("smtp://{host}:{port}"));
+    let closed = ClosedPort::new();
     let nobody = EmailOptions {
-        smtp: smtp("127.0.0.1", free_port()),
+        smtp: smtp("127.0.0.1", closed.port()),
         ..to_it(&server)
     };
     assert_unanswered(send(nobody).await, "Connection refused");

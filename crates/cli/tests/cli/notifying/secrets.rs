@@ -2,6 +2,7 @@
 
 use std::{fs, io::Write as _, net::TcpListener, path::Path, process::Command, thread};
 
+use headroom_test_support::ClosedPort;
 use wiremock::{Mock, ResponseTemplate, matchers::path};
 
 use super::{CHANNELS, NAMES, Told};
@@ -169,13 +170,8 @@ async fn receivers_that_refuse_for_good_are_not_repeated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_reached_is_said_without_what_is_secret() {
     let told = world().await;
-    // Nobody listens where somebody just did.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let at = |path: &str| format!("http://127.0.0.1:{port}{path}");
+    let closed = ClosedPort::new();
+    let at = |path: &str| format!("{}{path}", closed.url());
     let policy = told
         .world
         .read("headroom.toml")
@@ -188,7 +184,7 @@ async fn what_cannot_be_reached_is_said_without_what_is_secret() {
             .env("PAGER_URL", at("/v2"))
             .env("ALERTS_URL", at("/alerts-path"))
             .env("HEARTBEAT_URL", at("/heartbeat-path"))
-            .env("SMTP_URL", smtp(port));
+            .env("SMTP_URL", smtp(closed.port()));
     })
     .await;
 }
