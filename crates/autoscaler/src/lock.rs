@@ -109,6 +109,16 @@ struct Held {
     file: File,
 }
 
+impl Drop for Held {
+    /// Closing the file would not do: a process that another thread is starting is a copy of this one for a moment, with
+    /// the same open files, and a lock is held until the last of them is closed.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            warn!(error = %error, "a lock could not be given back, and is once its file is closed");
+        }
+    }
+}
+
 /// What came of trying to take a lock.
 enum Attempt {
     Taken(Held),

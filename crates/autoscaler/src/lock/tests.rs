@@ -33,6 +33,18 @@ async fn passes_of_one_process_share_the_lock_and_others_wait() {
     assert!(other.try_acquire(SystemClock.now()).unwrap().is_ok());
 }
 
+#[tokio::test]
+async fn a_lock_that_is_given_back_is_free_though_a_process_that_is_being_started_has_its_file_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let mine = lock(dir.path(), "mine").acquire(&SystemClock).await.unwrap();
+    let copy = mine.held.lock().unwrap().file.try_clone().unwrap();
+    let other = lock(dir.path(), "other");
+    assert!(other.try_acquire(SystemClock.now()).unwrap().is_err());
+    drop(mine);
+    assert!(other.try_acquire(SystemClock.now()).unwrap().is_ok());
+    drop(copy);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pass_waits_for_another_and_calls_it_stuck_after_twice_the_deadline() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use headroom_actuator::testing::Fault;
 use headroom_autoscaler::{
-    Autoscaler, ChannelSettings, FollowingClock, Medium, Mode, NotifySettings, Pause, Routes, Secret, Store,
-    Threshold, Which, finish_once, run_once,
+    Autoscaler, ChannelSettings, FollowingClock, Medium, Mode, NotifySettings, Once, Pause, Routes, Secret,
+    Store, Threshold, Which, finish_once, run_once,
 };
 use headroom_metrics_source::ObserveError;
 use headroom_notifier::{
@@ -141,7 +141,8 @@ pub(crate) fn waiting(world: &World) -> Vec<String> {
 /// A one-shot run at this second.
 pub(crate) async fn once(autoscaler: &Autoscaler, moment: i64) {
     let clock = FollowingClock::starting_at(at(moment));
-    run_once(autoscaler, &clock, Which::All).await.unwrap();
+    let made = run_once(autoscaler, &clock, Which::All).await.unwrap();
+    assert!(matches!(made, Once::Done(_)), "{made:?}");
     finish_once(autoscaler, &clock, std::future::pending()).await;
 }
 
