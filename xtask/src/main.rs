@@ -37,11 +37,11 @@ struct Arguments {
 enum Task {
     /// Build the real servers that tests use, once per machine
     ///
-    /// Prometheus; etcd, the Kubernetes control plane, kwok and metrics-server; aiosmtpd for mail. They go to
+    /// Prometheus and Alertmanager; etcd, the Kubernetes control plane, kwok and metrics-server; aiosmtpd for mail. They go to
     /// $XDG_CACHE_HOME/headroom/servers (by default ~/.cache), outside the clone, each in a folder named after the pins
     /// it is built from. Does nothing when they are there.
     ///
-    /// Needs Go, and Python 3 with its venv. From nothing, on two cores that do nothing else, it takes about 17 minutes; where Go has built them
+    /// Needs Go, and Python 3 with its venv. From nothing, on two cores that do nothing else, it takes about 18 minutes; where Go has built them
     /// before, about a minute. They take 0.5 GB, and Go's own cache and modules several times that.
     Servers,
 

@@ -58,6 +58,7 @@ fn ten_thousand_waiting(bencher: Bencher<'_, '_>, load: Load) {
         cluster: None,
         rules: &rules,
         can_edit: true,
+        forgets: false,
         alternates: &[],
         silences: &[],
     };

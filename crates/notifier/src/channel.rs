@@ -31,6 +31,11 @@ pub trait Notifier: fmt::Debug + Send + Sync {
     fn can_edit(&self) -> bool {
         false
     }
+
+    /// Whether the other side may forget what goes on while it does, so that it is sent again every minute until its end.
+    fn forgets(&self) -> bool {
+        false
+    }
 }
 
 /// What a channel is to hand over: notices that belong together, of one cluster.

@@ -246,6 +246,11 @@ impl Notifier for WebhookNotifier {
         Ok(Receipt::default())
     }
 
+    /// Alertmanager keeps alerts in memory alone, and counts on those who send them.
+    fn forgets(&self) -> bool {
+        matches!(self.form, WebhookForm::Alertmanager { .. })
+    }
+
     fn preview(&self, message: &Message) -> String {
         let object = match &self.form {
             WebhookForm::Json { .. } => object::of(message, &self.style),

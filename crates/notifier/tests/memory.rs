@@ -33,6 +33,7 @@ fn deciding_about_a_channel_at_its_bound_takes_less_than_ten_megabytes() {
         cluster: None,
         rules: &rules,
         can_edit: true,
+        forgets: false,
         alternates: &[],
         silences: &[],
     };

@@ -4,6 +4,8 @@
 //! test's own. Functions here fail the test by panicking, with the log of the process in question;
 //! [`servers`] and [`browser`] alone return errors, because `cargo xtask` uses them too.
 
+#[cfg(feature = "harness")]
+mod alertmanager;
 pub mod browser;
 #[cfg(feature = "cluster")]
 pub mod cluster;
@@ -22,9 +24,12 @@ pub mod side_by_side;
 pub mod smtp;
 #[cfg(feature = "harness")]
 mod wait;
+#[cfg(feature = "harness")]
+mod web;
 
 #[cfg(feature = "harness")]
 pub use crate::{
+    alertmanager::Alertmanager,
     leftovers::{LeftoverCheck, processes_with_env},
     ports::{ClosedPort, free_port},
     process::Process,

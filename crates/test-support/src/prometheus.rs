@@ -7,7 +7,7 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -19,18 +19,14 @@ use builder::write_targets;
 pub use builder::{Job, PrometheusBuilder};
 
 use crate::{
-    Process, free_port,
-    process::{answers, http_client},
-    servers::{PROMETHEUS, Servers, ServersError},
-    wait_for, wait_for_seen, wait_until,
+    Process,
+    process::http_client,
+    servers::{PROMETHEUS, built},
+    wait_for_seen, wait_until, web,
 };
 
-/// How long it may take to answer after it was started: replaying its log takes a while on a busy machine.
-const START: Duration = Duration::from_secs(60);
 /// How long a condition on its answers is waited for.
 const WAIT: Duration = Duration::from_secs(60);
-/// How often another port is tried where the picked one was taken meanwhile.
-const PORTS: usize = 5;
 
 /// A running Prometheus with data of its own. Dropping it stops it and removes the data.
 #[derive(Debug)]
@@ -52,18 +48,8 @@ impl Prometheus {
 
     /// Starts one on the files in `directory`, on a port that the system picks.
     async fn start(directory: TempDir, jobs: Vec<Job>, arguments: Vec<String>) -> Self {
-        let mut port = free_port();
-        let mut tries = 1;
-        let process = loop {
-            match launch(directory.path(), port, &arguments).await {
-                Ok(process) => break process,
-                Err(refusal) if refusal.port_is_taken() && tries < PORTS => {
-                    tries += 1;
-                    port = free_port();
-                }
-                Err(refusal) => refusal.fail(),
-            }
-        };
+        let command = |port| command(directory.path(), port, &arguments);
+        let (process, port) = web::launch_anywhere("prometheus", command).await;
         let client = http_client();
         let prometheus = Self {
             process: Some(process),
@@ -122,15 +108,8 @@ impl Prometheus {
     /// When it does not answer in time.
     pub async fn start_again(&mut self) {
         self.stop();
-        let end = Instant::now() + START;
-        let process = loop {
-            match launch(self.directory.path(), self.port, &self.arguments).await {
-                Ok(process) => break process,
-                // Some connection of the machine has the port by chance, and will give it back.
-                Err(refusal) if refusal.port_is_taken() && Instant::now() < end => {}
-                Err(refusal) => refusal.fail(),
-            }
-        };
+        let command = || command(self.directory.path(), self.port, &self.arguments);
+        let process = web::launch_at("prometheus", self.port, command).await;
         self.process = Some(process);
         self.wait_for_targets().await;
     }
@@ -255,25 +234,8 @@ fn one_value(result: &Value) -> Option<f64> {
     text.as_str()?.parse().ok()
 }
 
-/// A start that came to nothing.
-#[derive(Debug)]
-struct Refusal {
-    log: String,
-}
-
-impl Refusal {
-    fn port_is_taken(&self) -> bool {
-        self.log.contains("address already in use")
-    }
-
-    #[expect(clippy::panic, reason = "without its server the test cannot run")]
-    fn fail(&self) -> ! {
-        panic!("Prometheus did not start:\n{}", self.log)
-    }
-}
-
-/// Starts the process and waits until it is ready. What it says before it ends too soon is the error.
-async fn launch(directory: &Path, port: u16, arguments: &[String]) -> Result<Process, Refusal> {
+/// What starts it on the files in `directory`.
+fn command(directory: &Path, port: u16, arguments: &[String]) -> Command {
     let mut command = Command::new(binary("prometheus"));
     command
         .current_dir(directory)
@@ -284,57 +246,16 @@ async fn launch(directory: &Path, port: u16, arguments: &[String]) -> Result<Pro
         // Changed targets count at once; by default it looks every five seconds.
         .arg("--scrape.discovery-reload-interval=100ms")
         .args(arguments);
-    let mut process = Process::start("prometheus", &mut command);
-    let client = http_client();
-    let url = format!("http://127.0.0.1:{port}/-/ready");
-    let ready = wait_for(START, "Prometheus is ready", async || {
-        if process.exit_status().is_some() {
-            return Some(false);
-        }
-        // Its own word that it listens: on a port that was taken meanwhile, another server would answer.
-        let ready = process.stderr().contains("Listening on") && answers(&client, &url).await;
-        ready.then_some(true)
-    })
-    .await;
-    if ready {
-        Ok(process)
-    } else {
-        Err(Refusal {
-            log: process.stderr(),
-        })
-    }
+    command
 }
 
-#[expect(clippy::panic, reason = "without its server the test cannot run")]
 fn binary(name: &str) -> PathBuf {
-    let found = Servers::of_this_machine().and_then(|servers| servers.binary(&PROMETHEUS, name));
-    found.unwrap_or_else(|error: ServersError| {
-        panic!("{error}\nhelp: {}", error.help().unwrap_or_default());
-    })
+    built(|servers| servers.binary(&PROMETHEUS, name))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, net::TcpListener};
-
     use super::*;
-
-    #[tokio::test]
-    #[ignore = "needs the real servers: run `cargo xtask test`"]
-    async fn a_port_that_was_taken_meanwhile_is_told_from_other_failures() {
-        let directory = crate::temp_dir();
-        let config = directory.path().join("prometheus.yml");
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port();
-
-        fs::write(&config, "{}").unwrap();
-        let refusal = launch(directory.path(), port, &[]).await.map(drop).unwrap_err();
-        assert!(refusal.port_is_taken(), "{}", refusal.log);
-
-        fs::write(&config, "no: config").unwrap();
-        let refusal = launch(directory.path(), port, &[]).await.map(drop).unwrap_err();
-        assert!(!refusal.port_is_taken(), "{}", refusal.log);
-    }
 
     #[test]
     fn one_value_is_one_and_not_several() {

@@ -25,7 +25,7 @@ mod tests;
 
 pub use self::{
     error::ServersError,
-    pins::{AIOSMTPD, ALL, ETCD, KUBERNETES, KWOK, METRICS_SERVER, PROMETHEUS, Server},
+    pins::{AIOSMTPD, ALERTMANAGER, ALL, ETCD, KUBERNETES, KWOK, METRICS_SERVER, PROMETHEUS, Server},
     progress::Progress,
 };
 
@@ -193,6 +193,18 @@ impl Servers {
         }
         Ok(())
     }
+}
+
+/// What `find` finds of the servers of this machine.
+///
+/// # Panics
+///
+/// When it has not been built: without its servers a test cannot run.
+#[cfg(feature = "harness")]
+#[expect(clippy::panic, reason = "without its servers the test cannot run")]
+pub(crate) fn built(find: impl FnOnce(&Servers) -> Result<PathBuf, ServersError>) -> PathBuf {
+    let found = Servers::of_this_machine().and_then(|servers| find(&servers));
+    found.unwrap_or_else(|error| panic!("{error}\nhelp: {}", error.help().unwrap_or_default()))
 }
 
 fn at(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ServersError {

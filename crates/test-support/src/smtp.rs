@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     Process,
-    servers::{AIOSMTPD, Servers, ServersError},
+    servers::{AIOSMTPD, built},
     temp_dir, wait_for,
 };
 
@@ -269,7 +269,10 @@ impl SmtpBuilder {
         );
         let mut command = Command::new("python3");
         command
-            .env("PYTHONPATH", packages())
+            .env(
+                "PYTHONPATH",
+                built(|servers| servers.files(&AIOSMTPD, "packages")),
+            )
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .arg(&script)
             .arg(self.settings(folder.path(), &mail).to_string());
@@ -369,14 +372,6 @@ fn envelope(path: &Path) -> Option<Received> {
         options: texts("options"),
         login: envelope.get("login").and_then(text),
         path: path.with_extension("eml"),
-    })
-}
-
-#[expect(clippy::panic, reason = "without its server the test cannot run")]
-fn packages() -> PathBuf {
-    let found = Servers::of_this_machine().and_then(|servers| servers.files(&AIOSMTPD, "packages"));
-    found.unwrap_or_else(|error: ServersError| {
-        panic!("{error}\nhelp: {}", error.help().unwrap_or_default());
     })
 }
 

@@ -164,6 +164,20 @@ impl Outbox for Store {
             .unwrap_or_default())
     }
 
+    fn going_on(&self, channel: &ChannelName) -> Result<Vec<Notice>, OutboxError> {
+        let bodies = self.reading(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT body FROM outbox_thread
+                 WHERE channel = ?1 AND open IS NOT NULL AND body IS NOT NULL ORDER BY last_at, incident",
+            )?;
+            let bodies = statement.query_map([channel.as_str()], |row| row.get(0))?;
+            Ok(bodies.collect::<Result<Vec<String>, _>>()?)
+        });
+        // One that cannot be read must not hold up the others.
+        let notices = |body: String| serde_json::from_str::<Vec<Notice>>(&body).ok();
+        Ok(bodies?.into_iter().filter_map(notices).flatten().collect())
+    }
+
     fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError> {
         let thread = self.reading(|connection| {
             let mut statement = connection.prepare_cached(

@@ -164,6 +164,10 @@ impl Outbox for MortalOutbox {
         self.read(|| self.store.told(channel, incident))
     }
 
+    fn going_on(&self, channel: &ChannelName) -> Result<Vec<Notice>, OutboxError> {
+        self.read(|| self.store.going_on(channel))
+    }
+
     fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError> {
         self.read(|| self.store.thread(channel, incident))
     }
@@ -261,6 +265,10 @@ impl Notifier for MortalChannel {
 
     fn preview(&self, message: &Message) -> String {
         self.receiver.channel.preview(message)
+    }
+
+    fn forgets(&self) -> bool {
+        self.receiver.channel.forgets()
     }
 
     fn can_edit(&self) -> bool {

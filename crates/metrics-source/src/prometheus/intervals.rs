@@ -3,10 +3,14 @@
 //! The list can be long and changes seldom, so it is kept for some minutes. An old one outlives a failure to get a
 //! newer one; where there was never one, the interval is unknown and the record says why.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde::Deserialize;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::time::Instant;
 
 use super::{connection::Connection, envelope};
 use crate::ObserveError;
@@ -64,7 +68,7 @@ impl IntervalCache {
     pub(super) const fn new(setting: Option<Duration>) -> Self {
         Self {
             setting,
-            kept: Mutex::const_new(None),
+            kept: Mutex::new(None),
         }
     }
 
@@ -73,16 +77,15 @@ impl IntervalCache {
         if let Some(interval) = self.setting {
             return Intervals::Setting(interval);
         }
-        // Held while it is asked: whoever needs it meanwhile waits for the one answer.
-        let mut kept = self.kept.lock().await;
-        if let Some(Kept { intervals, until }) = &*kept
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Kept { intervals, until }) = &kept
             && Instant::now() < *until
         {
             return intervals.clone();
         }
         let (intervals, keep) = match ask(connection, deadline).await {
             Ok(by_job) => (Intervals::Asked(Arc::new(by_job)), KEEP),
-            Err(error) => match kept.take() {
+            Err(error) => match kept {
                 Some(Kept { intervals, .. }) if matches!(intervals, Intervals::Asked(_)) => {
                     (intervals, RETRY)
                 }
@@ -92,11 +95,10 @@ impl IntervalCache {
                 }
             },
         };
-        *kept = Some(Kept {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept {
             intervals: intervals.clone(),
             until: Instant::now() + keep,
         });
-        drop(kept);
         intervals
     }
 }

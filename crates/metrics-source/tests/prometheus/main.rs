@@ -11,7 +11,6 @@ mod faults;
 mod identity;
 mod metadata;
 mod past;
-mod ranges;
 mod real;
 mod server;
 mod tls;

@@ -22,7 +22,7 @@ use headroom_policy_engine::Timestamp;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
-    time::{Instant, interval, timeout},
+    time::{Instant, interval, timeout, timeout_at},
 };
 use tracing::{error, warn};
 
@@ -216,9 +216,12 @@ impl Dispatcher {
             sent += join_all(desks).await.into_iter().sum::<usize>();
             let handed_on = self.shared.handed_on.swap(false, Ordering::Relaxed);
             if !handed_on || Instant::now() >= until {
-                return sent;
+                break;
             }
         }
+        // Where that takes too long, the next run does it.
+        let _ = timeout_at(until, join_all(self.desks.iter().map(Desk::repeat))).await;
+        sent
     }
 
     /// Looks after what waits for channels that nobody delivers here.

@@ -108,6 +108,18 @@ impl Outbox for MemoryOutbox {
         Ok(self.kept().told.get(&key).cloned().unwrap_or_default())
     }
 
+    fn going_on(&self, channel: &ChannelName) -> Result<Vec<Notice>, OutboxError> {
+        let kept = self.kept();
+        let threads = kept
+            .channels
+            .get(channel)
+            .into_iter()
+            .flat_map(|view| &view.threads);
+        let open = threads.filter(|thread| thread.open.is_some());
+        let told = open.filter_map(|thread| kept.told.get(&(channel.clone(), Arc::clone(&thread.incident))));
+        Ok(told.flatten().cloned().collect())
+    }
+
     fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError> {
         let kept = self.kept();
         let mut threads = kept

@@ -32,11 +32,17 @@ pub trait Outbox: fmt::Debug + Send + Sync {
     /// When they could not be read.
     fn notices(&self, rows: &[RowId]) -> Result<Vec<Notice>, OutboxError>;
 
-    /// The notices in the message of [`Thread::receipt`], oldest first.
+    /// The notices in the message of [`Thread::receipt`], oldest first, where it can be changed.
     ///
     /// # Errors
     /// When they could not be read.
     fn told(&self, channel: &ChannelName, incident: &str) -> Result<Vec<Notice>, OutboxError>;
+
+    /// What goes on as `channel` was told, where the other side [forgets](crate::Notifier::forgets).
+    ///
+    /// # Errors
+    /// When it could not be read.
+    fn going_on(&self, channel: &ChannelName) -> Result<Vec<Notice>, OutboxError>;
 
     /// What `channel` was told about `incident`; `None` where that is nothing.
     ///
@@ -451,7 +457,8 @@ pub enum Change {
     Thread {
         /// What is known of it.
         thread: Thread,
-        /// The notices in its message, where they are needed again; `None` where those are as they were.
+        /// The notices that are needed again: those in its message where it can be changed, what goes on where the other
+        /// side forgets; `None` where those are as they were.
         notices: Option<Vec<Notice>>,
     },
     /// The channel is like this.

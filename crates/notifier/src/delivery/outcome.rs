@@ -76,10 +76,14 @@ impl<'a> Settling<'a> {
             message.fresh()
         };
         let thread = self.told(message, receipt, said);
-        self.changes.push(Change::Thread {
-            thread,
-            notices: self.terms.can_edit.then(|| said.to_vec()),
-        });
+        let notices = if self.terms.can_edit {
+            Some(said.to_vec())
+        } else if self.terms.forgets {
+            going_on(&thread, said)
+        } else {
+            None
+        };
+        self.changes.push(Change::Thread { thread, notices });
         let standing = &mut self.standing;
         standing.failures = 0;
         standing.rest_until = None;
@@ -225,6 +229,15 @@ impl<'a> Settling<'a> {
     }
 }
 
+/// What is to be sent again of what was `said` in `thread`; `None` where that is as it was.
+fn going_on(thread: &Thread, said: &[Notice]) -> Option<Vec<Notice>> {
+    if thread.open.is_none() {
+        return Some(Vec::new());
+    }
+    let opened = said.iter().rfind(|notice| notice.stage == Stage::Opened);
+    opened.map(|notice| vec![notice.clone()])
+}
+
 /// How severe what goes on is once `notice` was told.
 fn after(open: Option<Severity>, notice: &Notice) -> Option<Severity> {
     match notice.stage {
@@ -253,6 +266,7 @@ mod tests {
             cluster: None,
             rules: &rules,
             can_edit: false,
+            forgets: false,
             alternates: &["email".into()],
             silences: &[],
         };
@@ -335,6 +349,7 @@ mod tests {
             cluster: None,
             rules: &rules,
             can_edit: true,
+            forgets: false,
             alternates: &[],
             silences: &[],
         };

@@ -31,6 +31,8 @@ pub struct Terms<'a> {
     pub rules: &'a ChannelRules,
     /// Whether a message that was sent can be changed.
     pub can_edit: bool,
+    /// Whether what goes on is sent to it again.
+    pub forgets: bool,
     /// Who is told where it does not take what is urgent, in this order.
     pub alternates: &'a [ChannelName],
     /// When people do not want to be told.

@@ -37,6 +37,7 @@ pub enum Answer {
 #[derive(Debug, Default)]
 pub struct ScriptedChannel {
     can_edit: bool,
+    forgets: bool,
     state: Mutex<State>,
 }
 
@@ -62,6 +63,15 @@ impl ScriptedChannel {
     pub fn editable(script: impl IntoIterator<Item = Answer>) -> Self {
         Self {
             can_edit: true,
+            ..Self::new(script)
+        }
+    }
+
+    /// One that forgets what goes on.
+    #[must_use]
+    pub fn forgetful(script: impl IntoIterator<Item = Answer>) -> Self {
+        Self {
+            forgets: true,
             ..Self::new(script)
         }
     }
@@ -136,5 +146,9 @@ impl Notifier for ScriptedChannel {
 
     fn can_edit(&self) -> bool {
         self.can_edit
+    }
+
+    fn forgets(&self) -> bool {
+        self.forgets
     }
 }

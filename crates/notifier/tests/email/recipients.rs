@@ -123,6 +123,7 @@ async fn deliver(outbox: &MemoryOutbox, notifier: &EmailNotifier, seconds: u64) 
         cluster: None,
         rules: &rules,
         can_edit: notifier.can_edit(),
+        forgets: notifier.forgets(),
         alternates: &[],
         silences: &[],
     };

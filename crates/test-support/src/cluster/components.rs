@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{Audit, HpaController, START, objects};
 use crate::{
     Process, free_port,
-    servers::{ETCD, KUBERNETES, KWOK, METRICS_SERVER, Server, Servers, ServersError},
+    servers::{ETCD, KUBERNETES, KWOK, METRICS_SERVER, Server, built},
     wait_for, wait_until,
 };
 
@@ -466,12 +466,6 @@ fn binary(component: Component) -> PathBuf {
 /// The folder of the definitions of kwok's resources.
 pub(super) fn kwok_definitions() -> PathBuf {
     built(|servers| servers.files(&KWOK, "crds"))
-}
-
-#[expect(clippy::panic, reason = "without its servers the test cannot run")]
-fn built(find: impl FnOnce(&Servers) -> Result<PathBuf, ServersError>) -> PathBuf {
-    let found = Servers::of_this_machine().and_then(|servers| find(&servers));
-    found.unwrap_or_else(|error| panic!("{error}\nhelp: {}", error.help().unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -22,6 +22,24 @@ pub const PROMETHEUS: Server = Server {
     minutes: 4,
 };
 
+/// Alertmanager, whose routes tell people of alerts.
+///
+/// The newest whose module has the built pages of its user interface in it, which the program does not compile without.
+pub const ALERTMANAGER: Server = Server {
+    name: "alertmanager",
+    source: Source::Go(GoModule {
+        go_mod: include_str!("../../servers/alertmanager/go.mod"),
+        go_sum: include_str!("../../servers/alertmanager/go.sum"),
+        version_of: "github.com/prometheus/alertmanager",
+        tags: "netgo",
+        link_flags: "-s -w",
+        binaries: &["alertmanager"],
+        renames: &[],
+        files: &[],
+    }),
+    minutes: 2,
+};
+
 /// etcd, where the API server keeps its objects.
 pub const ETCD: Server = Server {
     name: "etcd",
@@ -107,7 +125,15 @@ pub const AIOSMTPD: Server = Server {
 };
 
 /// Every server that tests use, in the order in which they are built.
-pub const ALL: &[Server] = &[AIOSMTPD, PROMETHEUS, ETCD, KWOK, METRICS_SERVER, KUBERNETES];
+pub const ALL: &[Server] = &[
+    AIOSMTPD,
+    PROMETHEUS,
+    ALERTMANAGER,
+    ETCD,
+    KWOK,
+    METRICS_SERVER,
+    KUBERNETES,
+];
 
 /// A server, and what it is built from.
 #[derive(Clone, Copy, Debug)]

@@ -299,6 +299,36 @@ fn what_becomes_of_it_is_read_as_it_was_recorded() {
 }
 
 #[test]
+fn what_goes_on_is_read_of_one_channel_as_it_was_told_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let told = |incident: &str, open, notices| Change::Thread {
+        thread: Thread {
+            incident: incident.into(),
+            receipt: None,
+            began_at: AT,
+            last_at: AT,
+            notices: 1,
+            open,
+        },
+        notices,
+    };
+    let opened = |id| vec![failure(id, Stage::Opened)];
+    let goes_on = Some(Severity::Critical);
+    let channel = ChannelName::from("webhook.alerts");
+    let changes = [
+        told("goes on", goes_on, Some(opened("a"))),
+        told("goes on", goes_on, None),
+        told("has ended", None, Some(opened("b"))),
+        told("is not known to have been told", goes_on, None),
+    ];
+    store.apply(&channel, &changes, AT).unwrap();
+    let other = [told("goes on", goes_on, Some(opened("c")))];
+    store.apply(&"slack.ops".into(), &other, AT).unwrap();
+    assert_eq!(store.going_on(&channel).unwrap(), opened("a"));
+}
+
+#[test]
 fn what_cannot_be_understood_does_not_hold_up_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -1,5 +1,7 @@
 //! One channel's part of delivery: looks at what waits, sends what is due, records the answer, and sleeps.
 
+mod repeat;
+
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
@@ -96,6 +98,7 @@ impl Desk {
 
     /// Delivers until somebody says stop.
     pub(super) async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let mut repeats = repeat::ticks();
         while !*stopped.borrow() {
             let Step::Wait(until) = self.step(Haste::None).await else {
                 continue;
@@ -104,6 +107,7 @@ impl Desk {
                 _ = stopped.changed() => return,
                 () = self.woken.notified() => {}
                 () = sleep(self.pause(until)) => {}
+                _ = repeats.tick(), if self.channel.notifier.forgets() => self.repeat().await,
             }
         }
     }
@@ -553,6 +557,7 @@ impl Desk {
             cluster: self.shared.cluster.as_ref(),
             rules,
             can_edit: self.channel.notifier.can_edit(),
+            forgets: self.channel.notifier.forgets(),
             alternates: &self.channel.alternates,
             silences,
         }

@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod in_memory;
+mod repeating;
 
 /// Channels with a dispatcher on paused time.
 struct World {
@@ -68,6 +69,11 @@ impl Outbox for Faulty {
     fn told(&self, channel: &ChannelName, incident: &str) -> Result<Vec<Notice>, OutboxError> {
         self.check(&self.reads)?;
         self.kept.told(channel, incident)
+    }
+
+    fn going_on(&self, channel: &ChannelName) -> Result<Vec<Notice>, OutboxError> {
+        self.check(&self.reads)?;
+        self.kept.going_on(channel)
     }
 
     fn thread(&self, channel: &ChannelName, incident: &str) -> Result<Option<Thread>, OutboxError> {

@@ -61,6 +61,7 @@ impl World {
             cluster: None,
             rules: &self.rules,
             can_edit: self.can_edit,
+            forgets: false,
             alternates: &alternates,
             silences: &self.silences,
         };

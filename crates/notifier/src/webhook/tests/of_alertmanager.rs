@@ -1,4 +1,12 @@
+use std::{collections::BTreeSet, sync::Arc};
+
+use headroom_test_support::{Alertmanager, wait_for_seen};
+
 use super::*;
+use crate::{
+    NoticeId, Text,
+    delivery::{Addressed, Channel, ChannelName, Dispatcher, MemoryOutbox, Outbox, Parts, QueueBound},
+};
 
 #[tokio::test]
 async fn alertmanager_gets_alerts_at_its_path() {
@@ -109,4 +117,120 @@ fn of_alerts_about_the_same_thing_the_newest_counts() {
         .collect();
     assert_eq!(names, ["scaled", "at_max"]);
     assert_eq!(alerts[1]["startsAt"], "2026-05-01T08:18:00Z");
+}
+
+/// What tells the real one.
+fn to(alertmanager: &Alertmanager) -> WebhookNotifier {
+    notifier(WebhookForm::Alertmanager {
+        url: SecretReader::fixed(&alertmanager.url()),
+        authorization: None,
+    })
+}
+
+/// What the real one told its receiver of, in order: the status of each alert, and its summary.
+fn told(receiver: &Server) -> Vec<String> {
+    let asked = receiver.asked();
+    let alerts = asked.iter().flat_map(|asked| {
+        let alerts = asked.json()["alerts"].as_array().unwrap().clone();
+        alerts.into_iter().map(|alert| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            format!(
+                "{}: {}",
+                text(&alert["status"]),
+                text(&alert["annotations"]["summary"])
+            )
+        })
+    });
+    alerts.collect()
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_real_alertmanager_tells_of_what_opens_of_its_end_and_of_the_next_time() {
+    let receiver = Server::start(vec![Act::answer("200 OK", &[("connection", "close")], ""); 12]).await;
+    let alertmanager = Alertmanager::start(&receiver.url("/oncall")).await;
+    let channel = to(&alertmanager);
+    let mut expected = Vec::new();
+    for (stage, status) in [
+        (Stage::Opened, "firing"),
+        (CLOSED, "resolved"),
+        (Stage::Opened, "firing"),
+    ] {
+        let notice = Notice {
+            at: now(),
+            ..at_max(stage)
+        };
+        channel.send(&Message::of(notice.clone())).await.unwrap();
+        let fires = alertmanager.firing().await.len();
+        assert_eq!(fires, usize::from(stage == Stage::Opened), "{status}");
+        expected.push(format!(
+            "{status}: {}",
+            Text::of(&notice, &style(Language::En)).title
+        ));
+        let what = format!("Alertmanager has told {expected:?}");
+        wait_for_seen(Duration::from_secs(60), &what, async || {
+            let told = told(&receiver);
+            if told == expected {
+                Ok(())
+            } else {
+                Err(format!("{told:?}"))
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_real_alertmanager_takes_every_notice_as_it_is() {
+    let receiver = Server::start(Vec::new()).await;
+    let alertmanager = Alertmanager::start(&receiver.url("/oncall")).await;
+    let fires = |notice: &Notice| !matches!(notice.stage, Stage::Closed { .. });
+    let notices: Vec<Notice> = notices().into_iter().filter(fires).collect();
+    to(&alertmanager).send(&message(notices.clone())).await.unwrap();
+
+    let said = |alert: &Value| format!("{} {}", alert["labels"], alert["annotations"]);
+    let sent = alertmanager::alerts(&notices, &style(Language::En), now());
+    let sent: BTreeSet<String> = sent.as_array().unwrap().iter().map(said).collect();
+    let firing: BTreeSet<String> = alertmanager.firing().await.iter().map(said).collect();
+    assert_eq!(firing, sent);
+    assert!(firing.len() > 20, "{}", firing.len());
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn a_real_alertmanager_that_starts_anew_hears_again_of_what_goes_on() {
+    let receiver = Server::start(Vec::new()).await;
+    let mut alertmanager = Alertmanager::start(&receiver.url("/oncall")).await;
+    let outbox = Arc::new(MemoryOutbox::new(QueueBound::USUAL));
+    let name = ChannelName::from("webhook.alerts");
+    let dispatcher = Dispatcher::new(Parts {
+        channels: vec![Channel {
+            name: name.clone(),
+            notifier: Arc::new(to(&alertmanager)),
+            rules: testing::rules(),
+            alternates: Vec::new(),
+        }],
+        outbox: Arc::clone(&outbox) as Arc<dyn Outbox>,
+        now: Arc::new(now),
+        cluster: None,
+    });
+    let deadline = Duration::from_secs(60);
+    let opened = Addressed::new(at_max(Stage::Opened), vec![name.clone()]);
+    outbox.put(&[opened], now()).unwrap();
+    assert_eq!(dispatcher.flush(deadline).await, 1);
+    assert_eq!(alertmanager.firing().await.len(), 1);
+
+    alertmanager.start_anew().await;
+    assert_eq!(alertmanager.firing().await.len(), 0, "it has forgotten it");
+    assert_eq!(dispatcher.flush(deadline).await, 0, "there is nothing new");
+    assert_eq!(alertmanager.firing().await.len(), 1);
+
+    let closed = Notice {
+        id: NoticeId("closed".into()),
+        ..at_max(CLOSED)
+    };
+    outbox.put(&[Addressed::new(closed, vec![name])], now()).unwrap();
+    dispatcher.flush(deadline).await;
+    assert_eq!(alertmanager.firing().await.len(), 0);
 }

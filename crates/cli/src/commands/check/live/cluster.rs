@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt as _};
 use headroom_actuator::{KubernetesTarget, ScaleTarget};
-use headroom_autoscaler::{ClusterProbe, Configuration, Mode, Needs, PassRecord, Verdict, WorkloadSettings};
+use headroom_autoscaler::{
+    ClusterProbe, Configuration, DecisionRecord, Mode, Needs, Verdict, WorkloadSettings,
+};
 use headroom_cluster::{FieldManager, Need, Objects, Pod, PodMetrics, Requests, Scalable};
 use headroom_policy_engine::{Timestamp, hpa::Selector};
 
@@ -137,10 +139,11 @@ fn freshness(usage: &Objects<PodMetrics>, namespace: &str, now: Timestamp) -> (A
 pub(super) async fn of_targets(
     probe: &ClusterProbe,
     configuration: &Configuration,
-    record: &PassRecord,
+    records: &[DecisionRecord],
+    now: Timestamp,
 ) -> Vec<Finding> {
     let is_read = |workload: &&WorkloadSettings| {
-        let mut records = record.decisions.iter();
+        let mut records = records.iter();
         // One that is not read has said so already.
         records
             .any(|record| record.workload == workload.id && matches!(record.verdict, Verdict::Decided { .. }))
@@ -150,7 +153,7 @@ pub(super) async fn of_targets(
         .iter()
         .filter(is_read)
         .filter_map(|workload| match &workload.target {
-            ScaleTarget::Kubernetes(target) => Some(of_target(probe, workload, target, record.at)),
+            ScaleTarget::Kubernetes(target) => Some(of_target(probe, workload, target, now)),
             ScaleTarget::Process(_) | ScaleTarget::Command(_) => None,
         })
         .collect();
