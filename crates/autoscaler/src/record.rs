@@ -236,6 +236,11 @@ impl DecisionRecord {
         }
     }
 
+    /// Whether it is known what became of the decision, so that there is no intent left.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.outcome() != Some(Outcome::NotConfirmed)
+    }
+
     /// Says what became of the decision, and why where that is worth saying.
     pub(crate) fn set_outcome(&mut self, is: Outcome, why: Option<String>) {
         if let Verdict::Decided { outcome, error, .. } = &mut self.verdict {

@@ -92,6 +92,7 @@ struct Summary {
     not_carried_out: usize,
     written: usize,
     failed: usize,
+    not_confirmed: usize,
 }
 
 impl<'a> Pass<'a> {
@@ -110,6 +111,7 @@ impl<'a> Pass<'a> {
                 not_carried_out: counts.not_carried_out,
                 written: counts.written,
                 failed: counts.failed,
+                not_confirmed: counts.not_confirmed,
             },
             decisions: record.decisions.iter().map(Decision::new).collect(),
             skipped: record.skipped.iter().map(ToString::to_string).collect(),

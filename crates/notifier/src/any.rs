@@ -101,6 +101,7 @@ fn failure() -> impl Strategy<Value = Failure> {
     prop_oneof![
         text().prop_map(|error| Failure::Unreadable { error }),
         (count(), count(), text()).prop_map(|(from, to, error)| Failure::NotWritten { from, to, error }),
+        (count(), count(), text()).prop_map(|(from, to, error)| Failure::NotConfirmed { from, to, error }),
         text().prop_map(|error| Failure::Pass { error }),
         (text(), text()).prop_map(|(channel, error)| Failure::Channel { channel, error }),
     ]

@@ -240,6 +240,15 @@ pub enum Failure {
         /// Why not.
         error: Arc<str>,
     },
+    /// A count was to be written and no answer came, so it is not known whether it was.
+    NotConfirmed {
+        /// The count that there was.
+        from: Replicas,
+        /// The one that there may be.
+        to: Replicas,
+        /// What was waited for.
+        error: Arc<str>,
+    },
     /// A pass could not be made, or something in it that concerns all workloads.
     Pass {
         /// What, why, and the way out.
@@ -294,7 +303,7 @@ pub struct WorkloadDigest {
     /// For how long its target could not be read.
     #[serde(default)]
     pub unreadable: Duration,
-    /// How often something that could not be done began.
+    /// How often something began that could not be done, or of which it is not known whether it was.
     pub errors: u32,
 }
 
@@ -435,6 +444,7 @@ impl Failure {
         match self {
             Self::Unreadable { .. } => "unreadable".to_owned(),
             Self::NotWritten { .. } => "not_written".to_owned(),
+            Self::NotConfirmed { .. } => "not_confirmed".to_owned(),
             Self::Pass { .. } => "pass".to_owned(),
             Self::Channel { channel, .. } => format!("channel/{channel}"),
         }

@@ -235,6 +235,11 @@ pub fn failures() -> Vec<Failure> {
             to: Replicas::new(6),
             error: error(),
         },
+        Failure::NotConfirmed {
+            from: Replicas::new(4),
+            to: Replicas::new(6),
+            error: error(),
+        },
         Failure::Pass { error: error() },
         Failure::Channel {
             channel: "slack.ops".into(),

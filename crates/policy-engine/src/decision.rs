@@ -164,6 +164,8 @@ pub enum Outcome {
     Written,
     /// The write failed.
     Failed,
+    /// The write was not answered, so it may have been carried out. Reading the target settles it.
+    NotConfirmed,
     /// Somebody else changed the target in between.
     Conflict,
     /// Nothing was to be written (a hold), or nothing may be (preview, shadow, plan).

@@ -42,6 +42,11 @@ pub(super) enum Condition<'r> {
         to: Replicas,
         error: &'r str,
     },
+    NotConfirmed {
+        from: Replicas,
+        to: Replicas,
+        error: &'r str,
+    },
     Paused(&'r Pause),
     Overridden {
         by: &'r Operator,
@@ -77,7 +82,7 @@ impl Condition<'_> {
                 | RaisedCondition::RequestsRecommended { .. }
                 | RaisedCondition::GuardOff { .. } => EventKind::Held,
             },
-            Self::Unreadable { .. } | Self::NotWritten { .. } => EventKind::Error,
+            Self::Unreadable { .. } | Self::NotWritten { .. } | Self::NotConfirmed { .. } => EventKind::Error,
             Self::Paused(_) => EventKind::Paused,
             Self::Overridden { .. } => EventKind::Overridden,
             Self::Above { .. } => EventKind::Threshold,
@@ -90,6 +95,7 @@ impl Condition<'_> {
             Self::Raised(condition) => condition.subject(),
             Self::Unreadable { .. } => "error/unreadable".into(),
             Self::NotWritten { .. } => "error/not_written".into(),
+            Self::NotConfirmed { .. } => "error/not_confirmed".into(),
             Self::Overridden { by, .. } => {
                 format!("overridden/{}", by.by.as_deref().unwrap_or_default()).into()
             }
@@ -116,6 +122,7 @@ impl Condition<'_> {
             | Self::Blind
             | Self::Unreadable { .. }
             | Self::NotWritten { .. }
+            | Self::NotConfirmed { .. }
             | Self::Paused(_) => *self.subject() == *subject,
         }
     }
@@ -127,7 +134,9 @@ impl Condition<'_> {
             Self::AtMax { .. } | Self::Fallback { .. } | Self::Blind | Self::Above { .. } => {
                 Severity::Warning
             }
-            Self::Unreadable { .. } | Self::NotWritten { .. } => Severity::Critical,
+            Self::Unreadable { .. } | Self::NotWritten { .. } | Self::NotConfirmed { .. } => {
+                Severity::Critical
+            }
             Self::Raised(condition) => condition.severity().into(),
         }
     }
@@ -142,6 +151,7 @@ impl Condition<'_> {
             | Self::Raised(_)
             | Self::Unreadable { .. }
             | Self::NotWritten { .. }
+            | Self::NotConfirmed { .. }
             | Self::Paused(_)
             | Self::Overridden { .. } => Duration::ZERO,
         }
@@ -173,6 +183,13 @@ impl Condition<'_> {
             },
             Self::NotWritten { from, to, error } => Event::Error {
                 failure: Failure::NotWritten {
+                    from,
+                    to,
+                    error: error.into(),
+                },
+            },
+            Self::NotConfirmed { from, to, error } => Event::Error {
+                failure: Failure::NotConfirmed {
                     from,
                     to,
                     error: error.into(),
@@ -281,18 +298,13 @@ pub(super) fn why(record: &DecisionRecord) -> Vec<Step> {
 }
 
 fn not_written(record: &DecisionRecord) -> Option<Condition<'_>> {
-    match &record.verdict {
-        Verdict::Decided {
-            decision,
-            outcome: Outcome::Failed,
-            error,
-            ..
-        } => Some(Condition::NotWritten {
-            from: decision.current(),
-            to: decision.desired(),
-            error: error.as_deref().unwrap_or_default(),
-        }),
-        Verdict::Decided { .. } | Verdict::Unreadable { .. } => None,
+    let decision = record.decision()?;
+    let (from, to) = (decision.current(), decision.desired());
+    let error = record.error().unwrap_or_default();
+    match record.outcome()? {
+        Outcome::Failed => Some(Condition::NotWritten { from, to, error }),
+        Outcome::NotConfirmed => Some(Condition::NotConfirmed { from, to, error }),
+        Outcome::Written | Outcome::Conflict | Outcome::NotAttempted => None,
     }
 }
 

@@ -127,7 +127,7 @@ impl Tally {
         match &row.record.verdict {
             Verdict::Unreadable { .. }
             | Verdict::Decided {
-                outcome: Outcome::Failed,
+                outcome: Outcome::Failed | Outcome::NotConfirmed,
                 ..
             } => self.digest.errors += 1,
             Verdict::Decided {

@@ -234,6 +234,26 @@ fn a_change_is_told_once_it_is_written_and_a_failure_until_one_is() {
 }
 
 #[test]
+fn what_is_not_confirmed_is_not_told_as_failed_and_goes_on_until_the_target_is_read() {
+    let mut incidents = Incidents::default();
+    let mut subjects = |record: &DecisionRecord| {
+        let news = incidents.learn(seen(record), &Routes::default(), |_| true);
+        let subjects = news.iter().map(|one| (one.event.subject(), one.stage));
+        subjects.collect::<Vec<_>>()
+    };
+    let not_confirmed = || "error/not_confirmed".to_owned();
+    let unknown = with_outcome(record(0, Vec::new()), Outcome::NotConfirmed);
+    assert_eq!(subjects(&unknown), [(not_confirmed(), Stage::Opened)]);
+    assert_eq!(
+        subjects(&unreadable(30)),
+        [("error/unreadable".to_owned(), Stage::Opened)]
+    );
+    let failed = subjects(&with_outcome(record(60, Vec::new()), Outcome::Failed));
+    assert_eq!(failed[0], ("error/not_written".to_owned(), Stage::Opened));
+    assert!(failed.contains(&(not_confirmed(), closed(60))), "{failed:?}");
+}
+
+#[test]
 fn nothing_is_kept_of_what_nobody_wants_to_know() {
     let mut incidents = Incidents::default();
     for record in [at_max(0), at_max(60), unreadable(90)] {

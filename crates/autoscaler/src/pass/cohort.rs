@@ -53,8 +53,6 @@ pub(super) struct Item {
     settled: Option<(OpenIntent, Outcome)>,
     /// The change to write; `None` where there is none, or none that may be written.
     change: Option<Decision>,
-    /// Whether it is known what became of the change.
-    is_settled: bool,
     /// Whether it was decided about once before in this pass. A second conflict is left to the next one.
     is_anew: bool,
     /// What goes on with it that people are told of, where the state is to have that anew.
@@ -278,9 +276,10 @@ impl Autoscaler {
         let is_done = |item: &Item| recorded.is_err() || item.is_anew || !item.is_conflict();
         let (done, conflicts): (Vec<_>, Vec<_>) = items.into_iter().partition(is_done);
         for item in done {
+            let is_settled = item.record.is_settled();
             cohort.records.push((item.taken.index, item.record));
             // Otherwise the intent is still in the state, and the next pass settles it.
-            if recorded.is_ok() && item.is_settled {
+            if recorded.is_ok() && is_settled {
                 item.taken.saved();
             }
         }
@@ -378,7 +377,6 @@ impl Item {
             memory: &remembered.memory,
             incidents: self.incidents.as_deref(),
             row: remembered.last.as_ref()?.id,
-            is_settled: self.is_settled,
         })
     }
 }
@@ -448,7 +446,6 @@ fn decide_one(pass: &Pass, managed: &Managed, due: Due, answers: Vec<Answer>, ho
         record,
         seen,
         settled,
-        is_settled: true,
         is_anew: false,
         incidents: None,
     };
@@ -477,16 +474,16 @@ impl Autoscaler {
         let (outcome, error) = match written {
             Ok(()) => (Outcome::Written, None),
             Err(error @ TargetError::Conflict { .. }) => (Outcome::Conflict, Some(error)),
+            Err(error) if error.leaves_outcome_unknown() => (Outcome::NotConfirmed, Some(error)),
             Err(error) => (Outcome::Failed, Some(error)),
         };
         if outcome == Outcome::Written && managed.settings.annotate {
             let said = annotate(managed, actuator, &item.record, patience).await;
             self.unannotated.note(&managed.settings.id, &said);
         }
-        item.is_settled = !error.as_ref().is_some_and(TargetError::leaves_outcome_unknown);
         item.record
             .set_outcome(outcome, error.as_ref().map(|error| in_one_line(error)));
-        if item.is_settled {
+        if item.record.is_settled() {
             let memory = &mut item.taken.remembered_mut().memory;
             conclude(&mut item.record, &managed.settings, memory, outcome, pass.now);
         }

@@ -78,6 +78,9 @@ fn log_decision(record: &DecisionRecord) {
                 (Some(_), Outcome::Failed | Outcome::Conflict) => {
                     warn!(%workload, %from, %to, ?reason, error, "the new count was not written");
                 }
+                (Some(_), Outcome::NotConfirmed) => {
+                    warn!(%workload, %from, %to, ?reason, error, "the new count was not confirmed, and may have been written");
+                }
                 (Some(_), Outcome::NotAttempted) => {
                     info!(%workload, %from, %to, ?reason, error, "would scale");
                 }

@@ -66,8 +66,6 @@ pub(crate) struct Finished<'p> {
     /// What goes on with it that people are told of, where that has changed.
     pub(crate) incidents: Option<&'p str>,
     pub(crate) row: RowId,
-    /// Whether the outcome is known, so that the intent is done with.
-    pub(crate) is_settled: bool,
 }
 
 impl Store {
@@ -180,7 +178,7 @@ impl Store {
                 transaction
                     .prepare_cached("UPDATE decision SET record = ?2 WHERE id = ?1")?
                     .execute(params![finished.row.0, json(finished.record)?])?;
-                if finished.is_settled {
+                if finished.record.is_settled() {
                     intents::remove(transaction, id)?;
                 }
             }

@@ -142,7 +142,7 @@ async fn a_write_that_is_not_confirmed_is_settled_by_the_next_pass_of_the_same_p
         .fail_writes(&id("web"), Some(Fault::HangAfterwards));
     let autoscaler = world.start();
     let record = pass(&autoscaler, at(0)).await;
-    assert_eq!(told(about(&record, "web")), "2 -> 4 Failed");
+    assert_eq!(told(about(&record, "web")), "2 -> 4 NotConfirmed");
     let error = about(&record, "web").error().unwrap();
     assert!(error.contains("did not confirm"), "{error}");
     assert_eq!(intents(&autoscaler).len(), 1);

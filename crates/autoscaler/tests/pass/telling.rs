@@ -193,10 +193,10 @@ async fn left_open() -> World {
 #[tokio::test]
 async fn a_change_that_a_killed_process_left_open_is_told_of_by_the_next_one() {
     let world = left_open().await;
-    let open = "prod-eu/web/error/not_written opened (critical)";
+    let open = "prod-eu/web/error/not_confirmed opened (critical)";
     assert_eq!(waiting(&world), [open]);
     passes(&world.start(), [60]).await;
-    let closed = "prod-eu/web/error/not_written closed after 30 s (critical)";
+    let closed = "prod-eu/web/error/not_confirmed closed after 30 s (critical)";
     assert_eq!(
         waiting(&world),
         [open, "prod-eu/web/scaled 2 -> 6 (info)", closed]

@@ -234,6 +234,7 @@ const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Written => "written",
         Outcome::Failed => "failed",
+        Outcome::NotConfirmed => "not_confirmed",
         Outcome::Conflict => "conflict",
         Outcome::NotAttempted => "not_attempted",
     }

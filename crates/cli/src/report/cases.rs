@@ -287,6 +287,7 @@ fn cells(case: &Case, row: &Row) -> Vec<String> {
         Some(Decision::Hold { at, .. }) => at.to_string(),
         Some(Decision::Scale { from, to, .. }) => match row.outcome {
             Some(Outcome::Failed) => format!("{from} → {to} failed"),
+            Some(Outcome::NotConfirmed) => format!("{from} → {to} not confirmed"),
             Some(Outcome::Conflict) => format!("{from} → {to} conflict"),
             Some(Outcome::Written | Outcome::NotAttempted) | None => format!("{from} → {to}"),
         },

@@ -198,6 +198,7 @@ pub(crate) fn outcome_words(record: &DecisionRecord) -> Option<(Tone, String)> {
     match record.outcome()? {
         Outcome::Written => Some((Tone::Good, "done".to_owned())),
         Outcome::Failed => Some((Tone::Error, format!("failed: {}", error()))),
+        Outcome::NotConfirmed => Some((Tone::Warning, format!("may have been written: {}", error()))),
         Outcome::Conflict => Some((Tone::Warning, format!("left alone: {}", error()))),
         Outcome::NotAttempted => record
             .error()
@@ -281,5 +282,12 @@ mod tests {
             line.ends_with("failed: `./scale 6` ended with exit status: 3"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_write_without_an_answer_has_not_failed() {
+        let line = pass_line(&samples::not_confirmed(), 8, Paint::none());
+        let said = "may have been written: the target did not confirm the new count within 10s";
+        assert!(line.ends_with(said), "{line}");
     }
 }

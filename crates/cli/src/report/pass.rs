@@ -52,6 +52,8 @@ pub(crate) struct Counts {
     pub(crate) written: usize,
     /// Changes that could not be written.
     pub(crate) failed: usize,
+    /// Changes that may have been written or not, because no answer came.
+    pub(crate) not_confirmed: usize,
     /// Workloads that were due and still in an earlier pass.
     pub(crate) skipped: usize,
 }
@@ -76,6 +78,7 @@ impl Counts {
             match decision.outcome() {
                 Some(Outcome::Written) => counts.written += 1,
                 Some(Outcome::Failed | Outcome::Conflict) => counts.failed += 1,
+                Some(Outcome::NotConfirmed) => counts.not_confirmed += 1,
                 Some(Outcome::NotAttempted) if is_change(decision) && decision.error().is_some() => {
                     counts.failed += 1;
                 }
@@ -176,6 +179,13 @@ impl fmt::Display for Pass<'_> {
             counts.unknown,
             workloads(counts.looked_at())
         )?;
+        if counts.not_confirmed > 0 {
+            write!(
+                f,
+                " {} may have been written or not; the next pass finds out.",
+                counts.not_confirmed
+            )?;
+        }
         if counts.not_carried_out > 0 {
             write!(
                 f,
@@ -194,8 +204,10 @@ pub(crate) fn exit_of_pass(record: &PassRecord) -> ExitCode {
         .decisions
         .iter()
         .any(|decision| decision.decision().is_none());
-    let could_not =
-        counts.failed > 0 || unreadable || record.notices.iter().any(|notice| notice.is_failure());
+    let could_not = counts.failed > 0
+        || counts.not_confirmed > 0
+        || unreadable
+        || record.notices.iter().any(|notice| notice.is_failure());
     let mut code = ExitCode::Done;
     if could_not {
         code = code.and(ExitCode::CouldNot);
@@ -256,7 +268,9 @@ mod tests {
     #[test]
     fn a_pass_says_what_it_did() {
         let mut record = samples::pass();
-        record.decisions.push(samples::failed());
+        record
+            .decisions
+            .extend([samples::failed(), samples::not_confirmed()]);
         let pass = Pass {
             record: &record,
             shown: Shown::Notable,
@@ -272,6 +286,7 @@ mod tests {
         assert_eq!(code(vec![samples::scale_up(), samples::blind()]), 3);
         assert_eq!(code(vec![samples::failed(), samples::blind()]), 1);
         assert_eq!(code(vec![samples::unreadable()]), 1);
+        assert_eq!(code(vec![samples::not_confirmed()]), 1);
     }
 
     #[test]

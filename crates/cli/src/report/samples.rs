@@ -127,6 +127,16 @@ pub(crate) fn failed() -> DecisionRecord {
     record
 }
 
+/// The same, and no answer came to the write.
+pub(crate) fn not_confirmed() -> DecisionRecord {
+    let mut record = scale_up();
+    if let Verdict::Decided { outcome, error, .. } = &mut record.verdict {
+        *outcome = Outcome::NotConfirmed;
+        *error = Some("the target did not confirm the new count within 10s".to_owned());
+    }
+    record
+}
+
 fn held(
     workload: &str,
     at: u32,

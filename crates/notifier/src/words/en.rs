@@ -92,7 +92,7 @@ impl Words for English {
             }
             Event::Held { condition } | Event::ResetBy { condition } => conditions::what(condition),
             Event::Blind { metrics } => blind(metrics),
-            Event::Error { failure } => failed(failure),
+            Event::Error { failure } => failed(failure, notice.stage),
             Event::Paused { operator, until } => {
                 let by = by(operator);
                 match until {
@@ -213,6 +213,10 @@ impl Words for English {
             Next::After { failure } => match failure {
                 Failure::Unreadable { .. } => "nothing is decided until the target can be read".to_owned(),
                 Failure::NotWritten { .. } => "tried again in the next pass, if the load stays".to_owned(),
+                Failure::NotConfirmed { .. } => {
+                    "the next pass that can read the target finds out, and goes on from what is there"
+                        .to_owned()
+                }
                 Failure::Pass { .. } => "tried again with the next pass".to_owned(),
                 Failure::Channel { .. } => "what it did not take is tried again".to_owned(),
             },
@@ -399,11 +403,18 @@ fn blind(metrics: &[UnknownMetric]) -> String {
     }
 }
 
-fn failed(failure: &Failure) -> String {
+fn failed(failure: &Failure, stage: Stage) -> String {
     match failure {
         Failure::Unreadable { .. } => "the target cannot be read".to_owned(),
         Failure::NotWritten { from, to, .. } => {
             format!("could not be changed from {from} to {}", of_replicas(*to))
+        }
+        Failure::NotConfirmed { from, to, .. } => {
+            let to = of_replicas(*to);
+            match stage {
+                Stage::Once | Stage::Opened => format!("may have been changed from {from} to {to}"),
+                Stage::Closed { .. } => format!("the change from {from} to {to} was not confirmed"),
+            }
         }
         Failure::Pass { .. } => "a pass could not be made in full".to_owned(),
         Failure::Channel { channel, .. } => format!("{channel} does not take notices"),

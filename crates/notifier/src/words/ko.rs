@@ -224,6 +224,10 @@ impl Words for Korean {
             Next::After { failure } => match failure {
                 Failure::Unreadable { .. } => "대상을 읽을 수 있을 때까지 결정하지 않습니다.".to_owned(),
                 Failure::NotWritten { .. } => "부하가 그대로면 다음 평가에서 다시 시도합니다.".to_owned(),
+                Failure::NotConfirmed { .. } => {
+                    "대상을 읽을 수 있는 다음 평가에서 확인하고, 그때의 레플리카 수를 기준으로 계속합니다."
+                        .to_owned()
+                }
                 Failure::Pass { .. } => "다음 평가에서 다시 시도합니다.".to_owned(),
                 Failure::Channel { .. } => "받지 못한 알림은 다시 보냅니다.".to_owned(),
             },
@@ -422,6 +426,7 @@ fn failed(failure: &Failure) -> String {
     match failure {
         Failure::Unreadable { .. } => "대상을 읽을 수 없음".to_owned(),
         Failure::NotWritten { from, to, .. } => format!("레플리카 {from}개 → {to}개 변경 실패"),
+        Failure::NotConfirmed { from, to, .. } => format!("레플리카 {from}개 → {to}개 변경 여부 미확인"),
         Failure::Pass { .. } => "평가를 온전히 수행하지 못함".to_owned(),
         Failure::Channel { channel, .. } => format!("{channel} 채널로 알림을 보낼 수 없음"),
     }

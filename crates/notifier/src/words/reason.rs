@@ -63,6 +63,7 @@ fn error_of(failure: &Failure) -> &str {
     match failure {
         Failure::Unreadable { error }
         | Failure::NotWritten { error, .. }
+        | Failure::NotConfirmed { error, .. }
         | Failure::Pass { error }
         | Failure::Channel { error, .. } => error,
     }

@@ -109,7 +109,8 @@ impl Memory {
         }
         let is_refused = decision.direction().is_some()
             && match outcome {
-                Outcome::Failed | Outcome::Conflict => true,
+                // To the HPA an answer that does not come is an error like any other.
+                Outcome::Failed | Outcome::NotConfirmed | Outcome::Conflict => true,
                 Outcome::Written | Outcome::NotAttempted => false,
             };
         let mut error = is_refused.then_some(RoundError::NotWritten);

@@ -101,10 +101,11 @@ fn what_stands_in_the_way_is_as_the_schema_says() {
 #[test]
 fn every_sample_is_as_the_schema_says() {
     let validator = strict();
-    for record in samples::pass()
-        .decisions
-        .iter()
-        .chain([&samples::failed(), &full()])
+    for record in
+        samples::pass()
+            .decisions
+            .iter()
+            .chain([&samples::failed(), &samples::not_confirmed(), &full()])
     {
         check(&validator, &object(record, None));
         check(&validator, &object(record, Some(3)));

@@ -76,15 +76,15 @@ pub(super) enum EventObject {
     },
     /// Something could not be done.
     Error {
-        /// What: `unreadable`, `not_written`, `pass` or `channel`.
+        /// What: `unreadable`, `not_written`, `not_confirmed`, `pass` or `channel`.
         failure: FailureCode,
         /// Why not.
         error: String,
         /// The channel that did not take notices; `null` of other failures.
         channel: Option<String>,
-        /// The count that stays; `null` unless one could not be written.
+        /// The count that stays, or before what was not confirmed; `null` of other failures.
         from: Option<u32>,
-        /// The count that was to be; `null` unless one could not be written.
+        /// The count that was to be; `null` as `from` is.
         to: Option<u32>,
     },
     /// A person paused the workload.
@@ -225,6 +225,8 @@ pub(super) enum FailureCode {
     Unreadable,
     /// A count could not be written.
     NotWritten,
+    /// No answer came to the writing of a count: it may have been written or not.
+    NotConfirmed,
     /// A pass could not be made in full.
     Pass,
     /// A channel did not take notices.
@@ -368,13 +370,15 @@ impl EventObject {
         let (code, error) = match failure {
             Failure::Unreadable { error } => (FailureCode::Unreadable, error),
             Failure::NotWritten { error, .. } => (FailureCode::NotWritten, error),
+            Failure::NotConfirmed { error, .. } => (FailureCode::NotConfirmed, error),
             Failure::Pass { error } => (FailureCode::Pass, error),
             Failure::Channel { error, .. } => (FailureCode::Channel, error),
         };
-        let (from, to) = if let Failure::NotWritten { from, to, .. } = failure {
-            (Some(from.get()), Some(to.get()))
-        } else {
-            (None, None)
+        let (from, to) = match failure {
+            Failure::NotWritten { from, to, .. } | Failure::NotConfirmed { from, to, .. } => {
+                (Some(from.get()), Some(to.get()))
+            }
+            Failure::Unreadable { .. } | Failure::Pass { .. } | Failure::Channel { .. } => (None, None),
         };
         let channel = if let Failure::Channel { channel, .. } = failure {
             Some(shortened(channel))

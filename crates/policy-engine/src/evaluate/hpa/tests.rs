@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::{
     ChangeAmount, ChangeLimit, ConditionStatus, HpaPath, Outcome, Semantics,
     evaluate::world::{World, fresh, metric},
-    hpa::{ConditionReason, ConditionType},
+    hpa::{ConditionReason, ConditionType, RoundError},
 };
 
 fn world(current: u32) -> World {
@@ -28,10 +28,16 @@ fn a_written_change_takes_room_from_the_next_until_its_period_is_over() {
 
 #[test]
 fn a_change_that_was_not_written_takes_none() {
-    let mut world = world(10);
-    let decision = world.look(15, &[fresh(5000.0)]);
-    world.memory.record_outcome(&decision, Outcome::Failed, world.now);
-    assert_eq!(world.look(15, &[fresh(5000.0)]).desired().get(), 14);
+    for outcome in [Outcome::Failed, Outcome::NotConfirmed, Outcome::Conflict] {
+        let mut world = world(10);
+        let decision = world.look(15, &[fresh(5000.0)]);
+        let status = world.memory.record_outcome(&decision, outcome, world.now);
+        assert_eq!(
+            (status.rescaled, status.error),
+            (false, Some(RoundError::NotWritten))
+        );
+        assert_eq!(world.look(15, &[fresh(5000.0)]).desired().get(), 14);
+    }
 }
 
 #[test]
