@@ -1,20 +1,26 @@
 //! That a channel does not take what it is given, told by another one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use headroom_policy_engine::Timestamp;
 
 use super::{Addressed, Failing, Standing, Terms};
 use crate::{Event, Failure, Links, Notice, NoticeId, Severity, Stage};
 
+/// A channel that takes something so long after it last did not take something else takes what it is given again. One that
+/// refuses some messages and takes others would otherwise be told of with each of them.
+const SETTLED: Duration = Duration::from_secs(600);
+
 /// What is told where something was given up that the channel of `terms` should have taken; `None` where people know, or
 /// nobody can be told.
 pub(super) fn begin(terms: &Terms<'_>, standing: &mut Standing, now: Timestamp) -> Option<Addressed> {
-    if standing.failing.is_some() {
+    if let Some(failing) = &mut standing.failing {
+        failing.again = Some(now);
         return None;
     }
     let failing = Failing {
         since: now,
+        again: None,
         error: standing
             .last_error
             .clone()
@@ -24,9 +30,11 @@ pub(super) fn begin(terms: &Terms<'_>, standing: &mut Standing, now: Timestamp) 
     addressed(terms, &failing, Stage::Opened, now)
 }
 
-/// What is told where the channel of `terms` takes what it is given again; `None` where nobody knows that it did not.
+/// What is told where the channel of `terms` takes what it is given again; `None` where nobody knows that it did not,
+/// or it is too early to say so.
 pub(super) fn end(terms: &Terms<'_>, standing: &mut Standing, now: Timestamp) -> Option<Addressed> {
-    let failing = standing.failing.take()?;
+    let has_settled = |failing: &mut Failing| now.since(failing.again.unwrap_or(failing.since)) >= SETTLED;
+    let failing = standing.failing.take_if(has_settled)?;
     let after = now.since(failing.since);
     addressed(terms, &failing, Stage::Closed { after }, now)
 }

@@ -367,6 +367,9 @@ impl Standing {
 pub struct Failing {
     /// Since when.
     pub since: Timestamp,
+    /// When it did not take something last; `None` for [`Self::since`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Timestamp>,
     /// Why not, in the other side's words.
     pub error: Arc<str>,
 }

@@ -19,8 +19,6 @@ use crate::{
 pub(crate) const MAX_ANSWER: usize = 64 * 1024;
 /// The most that is said of an answer.
 const MAX_SAID: usize = 200;
-/// The longest time that a receiver is let alone because it says so.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// What a receiver answered.
 #[derive(Debug)]
@@ -140,17 +138,16 @@ async fn read_body(mut response: Response, deadline: Instant) -> Body {
     }
 }
 
-/// For how long the receiver wants to be left alone, in seconds or as a date; no longer than an hour.
+/// For how long the receiver wants to be left alone, in seconds or as a date.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let after = match text.parse::<u64>() {
+    Some(match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
             let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
             Duration::try_from(at.duration_since(now)).unwrap_or_default()
         }
-    };
-    Some(after.min(LONGEST_PAUSE))
+    })
 }
 
 #[cfg(test)]
@@ -168,7 +165,7 @@ mod tests {
         assert_eq!(said(" 0 "), Some(0));
         assert_eq!(said("Fri, 01 May 2026 08:30:40 GMT"), Some(40));
         assert_eq!(said("Fri, 01 May 2026 08:29:00 GMT"), Some(0));
-        assert_eq!(said("86400"), Some(3600));
+        assert_eq!(said("86400"), Some(86_400));
         assert_eq!(said("soon"), None);
         assert_eq!(said("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);

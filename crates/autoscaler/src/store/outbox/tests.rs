@@ -243,6 +243,7 @@ fn what_becomes_of_it_is_read_as_it_was_recorded() {
             at: AT,
         }],
         failing: Some(Failing {
+            again: Some(AT),
             since: AT,
             error: "gone".into(),
         }),

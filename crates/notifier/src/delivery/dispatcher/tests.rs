@@ -312,12 +312,34 @@ async fn a_channel_that_refuses_is_told_of_by_another_until_it_takes_again() {
     assert_eq!(told(0).kind(), EventKind::Error);
     assert_eq!(told(0).stage, Stage::Opened);
     assert_eq!(told(0).cluster.as_deref(), Some("prod-eu"));
+    world.run_for(600).await;
     world.put(apart("2"), &["a"]);
     world.run_for(30).await;
     assert_eq!(world.arrived(0), ["2"]);
     assert_eq!(world.channels[0].arrived()[0].left_out, 1);
     assert_eq!(told(1).incident(), told(0).incident());
     assert!(matches!(told(1).stage, Stage::Closed { .. }), "{:?}", told(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_refuses_some_and_takes_others_is_told_of_once_until_it_refuses_nothing_for_a_while() {
+    let refuses_every_other = [Answer::Refused, Answer::Taken].repeat(3);
+    let world = World::new([
+        ScriptedChannel::new(refuses_every_other),
+        ScriptedChannel::new([]),
+    ]);
+    for number in 0..6 {
+        world.put(apart(&number.to_string()), &["a"]);
+        world.run_for(300).await;
+    }
+    assert_eq!(world.channels[0].asked(), 6);
+    assert_eq!(world.arrived(1).len(), 1, "{:?}", world.arrived(1));
+    world.run_for(300).await;
+    world.put(apart("6"), &["a"]);
+    world.run_for(30).await;
+    let told = world.channels[1].arrived();
+    let ended = &told[1].notices[0];
+    assert!(matches!(ended.stage, Stage::Closed { .. }), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]
