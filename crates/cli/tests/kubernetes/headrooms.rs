@@ -1,21 +1,30 @@
 //! Several headrooms, each with a state of its own, on one Deployment.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use headroom_test_support::cluster::{Cluster, Kind, Workload};
+use headroom_test_support::{
+    Process,
+    cluster::{Cluster, Kind, Workload},
+    wait_for_seen,
+};
+use k8s_openapi::api::apps::v1::Deployment;
 
-use crate::{common::Ran, world::World};
+use crate::{
+    common::Ran,
+    world::{World, ends},
+};
 
 const OTHER: &str = "another headroom (headroom-";
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A Deployment `api` of two replicas, and two policies that never agree on its count: `headroom.toml` wants a replica for
-/// each 100 of the load, and `other.toml` one for each 50.
+/// each 100 of the load, and `other.toml` one for each 50. Nothing but the guard keeps either from having its way at once.
 async fn world(name: &str) -> World<'static> {
     let world = World::new(Cluster::shared().await, name, &[Workload::deployment("api")]).await;
     let policy = |per_replica| {
         format!(
             "[workload.\"{}\"]\nscale_target = \"deployment/api\"\nmin_replicas = 1\nmax_replicas = 40\ninterval = \"1s\"\n\
-             scale_up = {{ limit = [] }}\nmetrics.load = {{ recorded = \"load.csv\", per_replica = {per_replica} }}\n",
+             scale_up = {{ limit = [] }}\nscale_down = {{ stabilization = \"0s\", limit = [] }}\nmetrics.load = {{ recorded = \"load.csv\", per_replica = {per_replica} }}\n",
             world.id("api")
         )
     };
@@ -25,15 +34,24 @@ async fn world(name: &str) -> World<'static> {
     world
 }
 
-/// `arguments` of the headroom whose state is in `state`, with its policy.
-async fn headroom(world: &World<'_>, state: &str, arguments: &[&str]) -> Ran {
+/// `arguments` for the headroom whose state is in `state`, with its policy.
+fn of<'a>(state: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
     let config = if state == "other" {
         "other.toml"
     } else {
         "headroom.toml"
     };
-    let all = [arguments, &["--config", config, "--state-dir", state]].concat();
-    world.headroom(&all).await
+    [arguments, &["--config", config, "--state-dir", state]].concat()
+}
+
+async fn headroom(world: &World<'_>, state: &str, arguments: &[&str]) -> Ran {
+    world.headroom(&of(state, arguments)).await
+}
+
+/// How often the count was set, and whatever else is wanted of the Deployment; what its controller tells does not count.
+async fn writes(world: &World<'_>) -> i64 {
+    let api = world.namespace.api::<Deployment>().get("api").await.unwrap();
+    api.metadata.generation.unwrap()
 }
 
 /// The count after a pass under `load`.
@@ -54,17 +72,13 @@ async fn of_two_headrooms_the_one_that_came_last_goes_on_and_the_other_says_so_u
     // This one never set the count before, so the write of the first one is not held against it.
     assert_eq!(pass(&world, "other", 300).await, 6);
     for load in [500, 600, 700] {
-        let before = world.replicas("api").await;
-        assert_eq!(
-            pass(&world, "one", load).await,
-            before,
-            "the first one writes nothing"
-        );
-        assert_eq!(
-            pass(&world, "other", load).await,
-            load / 50,
-            "the other one goes on"
-        );
+        let before = (world.replicas("api").await, writes(&world).await);
+        let count = pass(&world, "one", load).await;
+        let after = (count, writes(&world).await);
+        assert_eq!(after, before, "the first one writes nothing");
+        let count = pass(&world, "other", load).await;
+        let after = (count, writes(&world).await);
+        assert_eq!(after, (load / 50, before.1 + 1), "the other one goes on");
     }
 
     let api = world.id("api");
@@ -92,6 +106,38 @@ async fn of_two_headrooms_the_one_that_came_last_goes_on_and_the_other_says_so_u
     assert_eq!(pass(&world, "one", 900).await, 9);
     assert_eq!(pass(&world, "other", 1000).await, 9);
     assert_eq!(pass(&world, "one", 1000).await, 10);
+}
+
+/// How many passes were made with the state in `state`.
+async fn passes(world: &World<'_>, state: &str) -> u64 {
+    let asked = ["history", "--format", "json", "--limit", "1000"];
+    let history = headroom(world, state, &asked).await.expect(0).json();
+    let rows = history["rows"].as_array().unwrap();
+    rows.iter().filter_map(|row| row["count"].as_u64()).sum()
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn two_headrooms_that_go_on_beside_each_other_set_the_count_once_each_and_do_not_fight() {
+    let world = world("beside").await;
+    world.set_load(300);
+    let begun = writes(&world).await;
+    let states = ["one", "other"];
+    let mut running = states.map(|state| Process::start(state, &mut world.command(&of(state, &["run"]))));
+    for state in states {
+        let what = format!("{state} has passed a dozen times");
+        wait_for_seen(PATIENCE, &what, async || {
+            let made = passes(&world, state).await;
+            if made >= 12 { Ok(()) } else { Err(made) }
+        })
+        .await;
+    }
+    let made = writes(&world).await - begun;
+    let mut said = String::new();
+    for running in &mut running {
+        said += &ends(running).await;
+    }
+    assert!((1..=2).contains(&made), "{made} writes:\n{said}");
 }
 
 #[tokio::test]
