@@ -9,6 +9,10 @@ use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
 use headroom_test_support::{ClosedPort, temp_dir, wait_until};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
 use wiremock::{Mock, matchers};
 
 use crate::world::{
@@ -157,6 +161,33 @@ async fn a_connection_that_cannot_be_made_names_the_server() {
             .starts_with(&format!("{url} could not be reached: ")),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_is_made_anew_within_the_time_there_is() {
+    let world = World::new(LONG).await;
+    world.answer(DEPLOYMENTS, list(&[wanting("api", 3)], "")).await;
+    let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (directory, url) = (temp_dir(), format!("http://{}", door.local_addr().unwrap()));
+    let server = world.server.address().to_owned();
+    let serving = tokio::spawn(async move {
+        // The first two callers hear nothing: one whose connection ends at once, and one whose request is read.
+        drop(door.accept().await.unwrap());
+        let (mut second, _) = door.accept().await.unwrap();
+        second.read_u8().await.unwrap();
+        drop(second);
+        loop {
+            let (mut caller, _) = door.accept().await.unwrap();
+            let mut callee = TcpStream::connect(server).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut caller, &mut callee).await });
+        }
+    });
+    let path = kubeconfig(&directory, &url, &json!({}));
+    let connection = connect(path, None, LONG).unwrap();
+    let view = ClusterView::new(connection.into(), Filling::Lists);
+    let found = view.scalable(&deployment("api"), NOW).await.unwrap();
+    assert_eq!(found.replicas, Some(Replicas::new(3)));
+    serving.abort();
 }
 
 #[tokio::test]

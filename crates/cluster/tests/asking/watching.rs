@@ -121,6 +121,19 @@ async fn a_version_that_is_too_old_is_listed_anew() {
     watch(&world, "7", &[event("MODIFIED", 4, "8"), gone]).await;
     listed(&world, &wanting("api", 9), "900").await;
     wait_for_replicas(&world.view(Filling::Watches), 9).await;
+    let requests = world.server.received_requests().await.unwrap();
+    let is_old = |request: &&wiremock::Request| {
+        request
+            .url
+            .query()
+            .unwrap_or_default()
+            .ends_with("resourceVersion=8")
+    };
+    assert_eq!(
+        requests.iter().filter(is_old).count(),
+        0,
+        "it is not watched on from there"
+    );
 }
 
 #[tokio::test]
