@@ -389,6 +389,29 @@ async fn a_pod_that_no_node_takes_is_told_of_in_the_schedulers_words() {
     .await;
 }
 
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn pods_that_keep_crashing_or_whose_image_does_not_come_are_told_of_with_the_reason_and_hold_nothing() {
+    for reason in ["CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull"] {
+        let name = format!("waiting-{}", reason.to_lowercase());
+        let namespace = Cluster::shared().await.namespace(&name).await;
+        let stuck = Workload::deployment("good").replicas(2).waiting(reason);
+        namespace.create_workload(&stuck).await;
+        let user = namespace
+            .user("headroom", &rules(Kind::Deployment, &["good"]))
+            .await;
+        let world = World::of(namespace, Kind::Deployment, Filling::Lists, &user);
+        let expected = format!("2 replicas do not come up: container app: {reason}");
+        wait_until(MINUTE, "both are told of", async || {
+            world.raised("good").await == [&*expected]
+        })
+        .await;
+        // What else there is of it is a rollout, by which it may grow.
+        let holds = world.holds("good").await;
+        assert!(holds.iter().all(|hold| hold.held() == Held::Down), "{holds:?}");
+    }
+}
+
 async fn limit_pods(namespace: &Namespace<'_>, pods: u32) -> Api<ResourceQuota> {
     let quotas: Api<ResourceQuota> = namespace.api();
     let quota = json!({ "metadata": { "name": "few" }, "spec": { "hard": { "pods": pods.to_string() } } });

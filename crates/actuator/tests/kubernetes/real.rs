@@ -27,6 +27,8 @@ use kube::{
 use serde_json::json;
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+/// Why a guard is off that has to know who set the count.
+const OF_NOBODY: &str = "the object as it may be read does not tell who wrote its fields";
 
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_millis(jiff::Timestamp::now().as_millisecond())
@@ -265,10 +267,19 @@ async fn a_custom_resource_keeps_the_contract_where_only_its_scale_may_be_read()
         world.read("good").await.unwrap().workload.readiness == ready
     })
     .await;
-    assert_eq!(
-        world.read("good").await.unwrap().workload.origin,
-        CountOrigin::Read
-    );
+    let workload = world.read("good").await.unwrap().workload;
+    assert_eq!(workload.origin, CountOrigin::Read);
+    let off = [
+        (
+            "scaling down in a rollout",
+            "nothing is known of the rollouts of this kind",
+        ),
+        ("a count that a deploy sets back", OF_NOBODY),
+        ("a second headroom", OF_NOBODY),
+    ];
+    let off = off.map(|(what, because)| format!("the guard against {what} is off: {because}"));
+    let raised: Vec<_> = workload.raised.iter().map(ToString::to_string).collect();
+    assert_eq!(raised, off);
     check(&world).await;
 }
 
@@ -367,6 +378,13 @@ async fn without_the_permission_to_read_pods_the_count_is_read_and_readiness_is_
             .unwrap();
         assert_eq!(state.workload.current, Replicas::new(2));
         assert_eq!(state.workload.readiness, Readiness::Unknown);
+        let off = format!(
+            "the guard against replicas that do not become ready is off: pods in namespace {} may not be read; allow it \
+             with the rule {{apiGroups: [\"\"], resources: [pods], verbs: [get, list, watch]}}",
+            namespace.name()
+        );
+        let raised: Vec<_> = state.workload.raised.iter().map(ToString::to_string).collect();
+        assert_eq!(raised, [off]);
     }
 }
 

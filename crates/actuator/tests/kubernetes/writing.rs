@@ -187,6 +187,10 @@ async fn a_dry_run_that_a_status_update_came_before_is_tried_again() {
     world.now(deployment("u", 6, 3, "kubectl")).await;
     world.probe.try_write(&world.target, NOW).await.unwrap();
     assert_eq!(world.versions().await, ["5", "6"]);
+    for patch in world.patches().await {
+        let query = patch.url.query().unwrap_or_default();
+        assert_eq!(query, "fieldManager=headroom&dryRun=All");
+    }
 }
 
 #[tokio::test]
