@@ -13,14 +13,15 @@ const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
 const HPAS: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
 const USAGE: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
 
-/// A Deployment of six replicas that use a tenth of what they request, as was measured some time `ago`.
+/// A Deployment of six replicas that each request 100m and are to use half of that.
 struct Scripted {
     server: MockServer,
     files: World,
 }
 
 impl Scripted {
-    async fn new(ago: Duration) -> Self {
+    /// Each uses `cpu`, as was measured some time `ago`.
+    async fn new(cpu: &str, ago: Duration) -> Self {
         let server = MockServer::start().await;
         let now = jiff::Timestamp::now();
         let started = (now - ago - Duration::from_secs(3600)).to_string();
@@ -37,7 +38,7 @@ impl Scripted {
         let measured = (now - ago).to_string();
         let usage = names.map(|name| {
             json!({"metadata": meta(&name), "timestamp": measured, "window": "15s",
-                "containers": [{"name": "app", "usage": {"cpu": "10m", "memory": "1Mi"}}]})
+                "containers": [{"name": "app", "usage": {"cpu": cpu, "memory": "1Mi"}}]})
         });
         let deployment = json!({
             "metadata": {"name": "api", "uid": "u", "resourceVersion": "5", "generation": 1},
@@ -76,11 +77,18 @@ impl Scripted {
         let requests = self.server.received_requests().await.unwrap();
         requests.iter().any(|request| request.method.as_str() == "PATCH")
     }
+
+    /// How often each of `paths` was asked for.
+    async fn asked<const N: usize>(&self, paths: [&str; N]) -> [usize; N] {
+        let requests = self.server.received_requests().await.unwrap();
+        let asked: Vec<_> = requests.iter().map(|request| request.url.path()).collect();
+        paths.map(|path| asked.iter().filter(|asked| **asked == path).count())
+    }
 }
 
 #[tokio::test]
 async fn usage_that_was_measured_long_ago_lowers_nothing_and_its_age_is_said() {
-    let fresh = Scripted::new(Duration::ZERO).await;
+    let fresh = Scripted::new("10m", Duration::ZERO).await;
     wait_for_seen(Duration::from_secs(60), "less is asked for", async || {
         let ran = fresh.headroom(&["run", "--once"]).await;
         let explained = fresh.headroom(&["explain", "shop/api", "--last"]).await;
@@ -92,7 +100,7 @@ async fn usage_that_was_measured_long_ago_lowers_nothing_and_its_age_is_said() {
     })
     .await;
     // Of hours no seconds are said, so that it may take some until it is asked.
-    let stale = Scripted::new(Duration::from_secs(7200)).await;
+    let stale = Scripted::new("10m", Duration::from_secs(7200)).await;
     for _ in 0..4 {
         let ran = stale.headroom(&["run", "--once"]).await.expect(3);
         assert!(!stale.was_written().await, "{ran}");
@@ -101,4 +109,17 @@ async fn usage_that_was_measured_long_ago_lowers_nothing_and_its_age_is_said() {
     explained
         .says("shop/api  stays at 6: nothing is known about the load\n")
         .says("2 h old");
+}
+
+#[tokio::test]
+async fn a_pass_that_changes_nothing_writes_nothing_and_lists_each_kind_once() {
+    let scripted = Scripted::new("50m", Duration::ZERO).await;
+    for passes in 1..=3 {
+        scripted.headroom(&["run", "--once"]).await.expect(0);
+        let asked = scripted.asked([PODS, DEPLOYMENTS, HPAS, USAGE]).await;
+        assert_eq!(asked, [passes; 4]);
+    }
+    assert!(!scripted.was_written().await);
+    let explained = scripted.headroom(&["explain", "shop/api", "--last"]).await;
+    explained.expect(0).says("shop/api  stays at 6: ");
 }
