@@ -44,8 +44,18 @@ async fn last(world: &World<'_>) -> String {
     explained.expect(0).stdout
 }
 
-/// Deploys as Helm and Argo CD do, by server-side apply of the whole object with a count in it. Returns in a later second
-/// than the one before, for that is how exactly the API server keeps its time.
+/// Waits for the next second, for that is how exactly the API server keeps its time: what is written in the same one is
+/// no later.
+async fn next_second() {
+    let begun = jiff::Timestamp::now().as_second();
+    wait_until(MINUTE, "the next second", async || {
+        jiff::Timestamp::now().as_second() > begun
+    })
+    .await;
+}
+
+/// Deploys as Helm and Argo CD do, by server-side apply of the whole object with a count in it, in a later second than
+/// what was written before.
 async fn deploy(world: &World<'_>, replicas: u32) {
     let deployments = world.namespace.api::<Deployment>();
     let live = deployments.get("api").await.unwrap();
@@ -54,11 +64,7 @@ async fn deploy(world: &World<'_>, replicas: u32) {
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "api" },
         "spec": { "replicas": replicas, "selector": spec.selector, "template": spec.template },
     });
-    let begun = jiff::Timestamp::now().as_second();
-    wait_until(MINUTE, "the next second", async || {
-        jiff::Timestamp::now().as_second() > begun
-    })
-    .await;
+    next_second().await;
     let parameters = PatchParams::apply("helm").force();
     deployments
         .patch("api", &parameters, &Patch::Apply(chart))
@@ -124,20 +130,36 @@ async fn a_count_that_a_deploy_keeps_setting_back_is_restored_slowly_and_not_low
     );
 }
 
+/// Sets the count as a person does with `kubectl edit`.
+async fn edit(world: &World<'_>, replicas: u32) {
+    let how = PatchParams {
+        field_manager: Some("kubectl-edit".to_owned()),
+        ..PatchParams::default()
+    };
+    let edited = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+    let deployments = world.namespace.api::<Deployment>();
+    deployments.patch("api", &how, &edited).await.unwrap();
+}
+
+/// A pass leaves the count as it is, and takes it for nobody's deploy.
+async fn check_left_alone(world: &World<'_>, count: u32) {
+    pass(world).await;
+    let said = last(world).await;
+    assert!(!said.contains("set the count back"), "{said}");
+    let count_now = world.replicas("api").await;
+    assert_eq!(count_now, count, "four were added within the half hour: {said}");
+}
+
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
 async fn a_count_that_a_person_sets_is_theirs_and_a_zero_is_off() {
     let world = six("person").await;
     deploy(&world, 6).await;
     world.namespace.set_replicas(Kind::Deployment, "api", 3).await;
-    pass(&world).await;
-    let said = last(&world).await;
-    assert!(!said.contains("set the count back"), "{said}");
-    assert_eq!(
-        world.replicas("api").await,
-        3,
-        "four were added within the half hour: {said}"
-    );
+    check_left_alone(&world, 3).await;
+    next_second().await;
+    edit(&world, 2).await;
+    check_left_alone(&world, 2).await;
     world.namespace.set_replicas(Kind::Deployment, "api", 0).await;
     pass(&world).await;
     let said = last(&world).await;
