@@ -124,14 +124,14 @@ async fn beside_an_hpa_nothing_is_written_and_the_way_out_is_told_until_it_is_go
         .namespace
         .create_hpa(Kind::Deployment, "api", 2..=2, 70)
         .await;
-    world.headroom(&["run", "--once"]).await.expect(0);
+    let ran = world.headroom(&["run", "--once"]).await.expect(0);
+    assert_eq!(world.replicas("api").await, 2, "{ran}");
     let live = world.headroom(&["check", "--live"]).await.expect(0);
     live.lists("look scaler HorizontalPodAutoscaler/api scales it too, and two scalers would fight");
     explain_api(&world).await.says(
         "HorizontalPodAutoscaler/api scales it too, and two scalers would fight: stays at 2 until only one of them is \
          left: delete it, or compare the two with mode = \"shadow\"",
     );
-    assert_eq!(world.replicas("api").await, 2);
     let policy = world.policy();
     add_to_policy(&world, "mode = \"shadow\"");
     let compared = world.headroom(&["plan", "--format", "json"]).await.expect(0);
@@ -295,11 +295,68 @@ async fn under_the_hpas_semantics_a_value_multiplies_the_ready_pods_that_no_metr
 
 #[tokio::test]
 #[ignore = "needs the real servers: run `cargo xtask test`"]
-async fn a_workload_in_preview_is_not_written() {
+async fn a_workload_in_preview_or_in_shadow_is_not_written_although_it_might_be() {
     let world = world("preview", &["api"]).await;
-    add_to_policy(&world, "mode = \"preview\"");
-    let ran = world.headroom(&["run", "--once"]).await.expect(0);
-    assert_eq!(world.replicas("api").await, 2, "{ran}");
+    let policy = world.policy();
+    for mode in ["preview", "shadow"] {
+        world.write_policy(&format!("{policy}mode = \"{mode}\"\n"));
+        for _ in 0..2 {
+            let ran = world.headroom(&["run", "--once"]).await.expect(0);
+            assert_eq!(world.replicas("api").await, 2, "{mode}: {ran}");
+        }
+        let compared = world.headroom(&["plan", "--format", "json"]).await.expect(0);
+        assert_eq!(
+            compared.json()["decisions"][0]["desired"],
+            6,
+            "{mode}: {compared}"
+        );
+    }
+    world.write_policy(&policy);
+    world.headroom(&["run", "--once"]).await.expect(0);
+    assert_eq!(world.replicas("api").await, 6);
+}
+
+#[tokio::test]
+#[ignore = "needs the real servers: run `cargo xtask test`"]
+async fn while_a_rollout_is_under_way_the_count_does_not_fall_and_does_when_its_deadline_is_over() {
+    let world = world("rolling", &["api"]).await;
+    add_to_policy(
+        &world,
+        "scale_down = { stabilization = \"0s\", limit = [] }\nguards.startup = \"10m\"",
+    );
+    world.headroom(&["run", "--once"]).await.expect(0);
+    let deployments = world.namespace.api::<Deployment>();
+    wait_until(MINUTE, "its status has all six", async || {
+        let status = deployments.get("api").await.unwrap().status;
+        status.is_some_and(|status| status.available_replicas == Some(6))
+    })
+    .await;
+    let rollout = json!({ "spec": {
+        "progressDeadlineSeconds": 15,
+        "strategy": { "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } },
+        "template": { "metadata": { "annotations": { "headroom.dev/waiting": "ImagePullBackOff" } } },
+    } });
+    patch_api(&world, rollout).await;
+    world.set_load(250);
+    explain_api(&world).await.says("a rollout is under way");
+    let mut held = 0;
+    wait_for_seen(MINUTES, "the count falls", async || {
+        let ran = world.headroom(&["run", "--once"]).await.expect(0);
+        let explained = world.headroom(&["explain", &world.id("api"), "--last"]).await;
+        let is_rolling = explained.stdout.contains("a rollout is under way");
+        let count = world.replicas("api").await;
+        if is_rolling {
+            held += 1;
+            assert_eq!(count, 6, "{explained}");
+        }
+        if count == 3 {
+            Ok(())
+        } else {
+            Err(format!("{ran}\n{explained}"))
+        }
+    })
+    .await;
+    assert!(held > 0, "it was under way when it was looked at");
 }
 
 #[tokio::test]
