@@ -13,7 +13,10 @@ const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
 const HPAS: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
 const USAGE: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
 
-/// A Deployment of six replicas that each request 100m and are to use half of that.
+/// The Deployments of one namespace.
+const NAMES: [&str; 2] = ["api", "web"];
+
+/// Deployments of six replicas that each request 100m and are to use half of that.
 struct Scripted {
     server: MockServer,
     files: World,
@@ -25,30 +28,34 @@ impl Scripted {
         let server = MockServer::start().await;
         let now = jiff::Timestamp::now();
         let started = (now - ago - Duration::from_secs(3600)).to_string();
-        let names = (1..=6).map(|number| format!("api-{number}"));
-        let meta = |name: &str| json!({"name": name, "uid": name, "labels": {"app": "api"}, "creationTimestamp": started});
-        let pods = names.clone().map(|name| {
+        let measured = (now - ago).to_string();
+        let names = NAMES
+            .iter()
+            .flat_map(|app| (1..=6).map(move |number| (app, format!("{app}-{number}"))));
+        let meta = |app: &str, name: &str| json!({"name": name, "uid": name, "labels": {"app": app}, "creationTimestamp": started});
+        let pods = names.clone().map(|(app, name)| {
             json!({
-                "metadata": meta(&name),
+                "metadata": meta(app, &name),
                 "spec": {"containers": [{"name": "app", "resources": {"requests": {"cpu": "100m"}}}]},
                 "status": {"phase": "Running", "startTime": started,
                     "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": started}]},
             })
         });
-        let measured = (now - ago).to_string();
-        let usage = names.map(|name| {
-            json!({"metadata": meta(&name), "timestamp": measured, "window": "15s",
+        let usage = names.map(|(app, name)| {
+            json!({"metadata": meta(app, &name), "timestamp": measured, "window": "15s",
                 "containers": [{"name": "app", "usage": {"cpu": cpu, "memory": "1Mi"}}]})
         });
-        let deployment = json!({
-            "metadata": {"name": "api", "uid": "u", "resourceVersion": "5", "generation": 1},
-            "spec": {"replicas": 6, "selector": {"matchLabels": {"app": "api"}}}, "status": {
-                "replicas": 6, "updatedReplicas": 6, "readyReplicas": 6, "availableReplicas": 6, "observedGeneration": 1},
+        let deployments = NAMES.map(|app| {
+            json!({
+                "metadata": {"name": app, "uid": app, "resourceVersion": "5", "generation": 1},
+                "spec": {"replicas": 6, "selector": {"matchLabels": {"app": app}}}, "status": {"replicas": 6,
+                    "updatedReplicas": 6, "readyReplicas": 6, "availableReplicas": 6, "observedGeneration": 1},
+            })
         });
         for (path, items) in [
             (PODS, pods.collect::<Vec<Value>>()),
             (USAGE, usage.collect()),
-            (DEPLOYMENTS, vec![deployment]),
+            (DEPLOYMENTS, deployments.to_vec()),
             (HPAS, Vec::new()),
         ] {
             let list = json!({"metadata": {"resourceVersion": "7"}, "items": items});
@@ -58,12 +65,14 @@ impl Scripted {
         }
         let files = World::empty();
         files.write_kubeconfig(&server.uri());
-        files.write(
-            "headroom.toml",
-            "[workload.\"shop/api\"]\nscale_target = \"deployment/api\"\nmin_replicas = 1\nmax_replicas = 10\n\
-             interval = \"1s\"\nscale_down = { stabilization = \"1s\", limit = [] }\n\
-             metrics.cpu = { utilization = \"50%\" }\n",
-        );
+        let policies = NAMES.map(|app| {
+            format!(
+                "[workload.\"shop/{app}\"]\nscale_target = \"deployment/{app}\"\nmin_replicas = 1\nmax_replicas = 10\n\
+                 interval = \"1s\"\nscale_down = {{ stabilization = \"1s\", limit = [] }}\n\
+                 metrics.cpu = {{ utilization = \"50%\" }}\n"
+            )
+        });
+        files.write("headroom.toml", &policies.concat());
         Self { server, files }
     }
 
@@ -112,7 +121,7 @@ async fn usage_that_was_measured_long_ago_lowers_nothing_and_its_age_is_said() {
 }
 
 #[tokio::test]
-async fn a_pass_that_changes_nothing_writes_nothing_and_lists_each_kind_once() {
+async fn a_pass_that_changes_nothing_writes_nothing_and_lists_each_kind_once_for_all_of_a_namespace() {
     let scripted = Scripted::new("50m", Duration::ZERO).await;
     for passes in 1..=3 {
         scripted.headroom(&["run", "--once"]).await.expect(0);
@@ -120,6 +129,8 @@ async fn a_pass_that_changes_nothing_writes_nothing_and_lists_each_kind_once() {
         assert_eq!(asked, [passes; 4]);
     }
     assert!(!scripted.was_written().await);
-    let explained = scripted.headroom(&["explain", "shop/api", "--last"]).await;
-    explained.expect(0).says("shop/api  stays at 6: ");
+    for name in NAMES.map(|name| format!("shop/{name}")) {
+        let explained = scripted.headroom(&["explain", &name, "--last"]).await;
+        explained.expect(0).says(&format!("{name}  stays at 6: "));
+    }
 }
