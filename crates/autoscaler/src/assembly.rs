@@ -58,6 +58,25 @@ impl Purpose {
     }
 }
 
+/// What an autoscaler that looks ahead asks, to be asked more without changing anything.
+#[derive(Debug)]
+pub struct Probes {
+    /// The cluster that targets are in; `None` where none is in one.
+    pub cluster: Option<ClusterProbe>,
+    /// Each Prometheus that some workload asks, by its name.
+    pub servers: Servers,
+}
+
+/// Each Prometheus that some workload asks, by its name.
+type Servers = BTreeMap<String, Arc<PrometheusSource>>;
+
+/// The sources that some workload asks.
+struct Asked {
+    sources: Sources,
+    scrape: Option<Arc<ScrapeSource>>,
+    servers: Servers,
+}
+
 /// What can be asked of a cluster without changing anything.
 #[derive(Debug)]
 pub struct ClusterProbe {
@@ -177,54 +196,57 @@ impl Assembly<'_> {
         environment: &Environment,
         purpose: Purpose,
     ) -> Result<Autoscaler, AssemblyError> {
-        // Before the state is touched: what cannot be asked leaves no trace.
-        let cluster = Cluster::of(&configuration.settings, &configuration.workloads, purpose)?;
-        Self::build_in(cluster, configuration, environment, purpose)
+        let (autoscaler, ..) = Self::put_together(configuration, environment, purpose)?;
+        Ok(autoscaler)
     }
 
-    /// An autoscaler that only looks ahead, as [`Self::build`] makes it, with what can be asked of the cluster that its
-    /// targets are in, over the same connection; `None` where none is in one.
+    /// An autoscaler that only looks ahead, as [`Self::build`] makes it, with what it asks: the same connections, and what
+    /// is known by them.
     ///
     /// # Errors
     /// As [`Self::build`].
     pub fn look_ahead(
         configuration: Configuration,
         environment: &Environment,
-    ) -> Result<(Autoscaler, Option<ClusterProbe>), AssemblyError> {
-        let purpose = Purpose::ReadOnly;
-        let cluster = Cluster::of(&configuration.settings, &configuration.workloads, purpose)?;
-        let probe = cluster.clone().map(Cluster::probe);
-        let autoscaler = Self::build_in(cluster, configuration, environment, purpose)?;
-        Ok((autoscaler, probe))
+    ) -> Result<(Autoscaler, Probes), AssemblyError> {
+        let (autoscaler, cluster, servers) =
+            Self::put_together(configuration, environment, Purpose::ReadOnly)?;
+        let cluster = cluster.map(Cluster::probe);
+        Ok((autoscaler, Probes { cluster, servers }))
     }
 
-    fn build_in(
-        cluster: Option<Cluster>,
+    fn put_together(
         configuration: Configuration,
         environment: &Environment,
         purpose: Purpose,
-    ) -> Result<Autoscaler, AssemblyError> {
+    ) -> Result<(Autoscaler, Option<Cluster>, Servers), AssemblyError> {
         let Configuration {
             settings, workloads, ..
         } = configuration;
+        // Before the state is touched: what cannot be asked leaves no trace.
+        let cluster = Cluster::of(&settings, &workloads, purpose)?;
         let assembly = Assembly {
             settings: &settings,
             environment,
             purpose,
         };
-        let (sources, scrape) = assembly.sources(&workloads, cluster.as_ref())?;
+        let Asked {
+            sources,
+            scrape,
+            servers,
+        } = assembly.sources(&workloads, cluster.as_ref())?;
         let Opened { store, notices } = assembly.open_store()?;
         let store = Arc::new(store);
         if let Some(scrape) = &scrape {
             restore_readings(scrape, &store)?;
         }
         let notifications = assembly.notifications(&store)?;
-        let targets = Targets::new(&store, cluster, purpose)?;
+        let targets = Targets::new(&store, cluster.clone(), purpose)?;
         let workloads = workloads
             .into_iter()
             .filter_map(|settings| targets.manage(settings))
             .collect();
-        Ok(Autoscaler::new(Parts {
+        let autoscaler = Autoscaler::new(Parts {
             workloads,
             sources,
             scrape,
@@ -236,24 +258,8 @@ impl Assembly<'_> {
             notifications,
             deadline: settings.deadline,
             pass_deadline: settings.pass_deadline,
-        }))
-    }
-
-    /// The Prometheus that `server` is in `configuration`, with secrets from `environment` and from files.
-    ///
-    /// # Errors
-    /// When it cannot be asked as it is configured.
-    pub fn server(
-        configuration: &Configuration,
-        environment: &Environment,
-        (server, settings): (&str, &PrometheusSettings),
-    ) -> Result<PrometheusSource, AssemblyError> {
-        let assembly = Assembly {
-            settings: &configuration.settings,
-            environment,
-            purpose: Purpose::ReadOnly,
-        };
-        assembly.prometheus(server, settings)
+        });
+        Ok((autoscaler, cluster, servers))
     }
 
     /// Who is told of what. A channel that cannot be used is said, and keeps nothing from being scaled.
@@ -289,9 +295,9 @@ impl Assembly<'_> {
         &self,
         workloads: &[WorkloadSettings],
         cluster: Option<&Cluster>,
-    ) -> Result<(Sources, Option<Arc<ScrapeSource>>), AssemblyError> {
+    ) -> Result<Asked, AssemblyError> {
         let mut sources = Sources::new();
-        let mut servers: BTreeMap<&str, &WorkloadId> = BTreeMap::new();
+        let mut named: BTreeMap<&str, &WorkloadId> = BTreeMap::new();
         let mut recordings: BTreeSet<&Path> = BTreeSet::new();
         let mut longest_rate: Option<Duration> = None;
         let mut asks_cluster = false;
@@ -299,7 +305,7 @@ impl Assembly<'_> {
             for metric in workload.asked() {
                 match &metric.origin {
                     MetricOrigin::Prometheus { server, .. } => {
-                        servers.entry(server).or_insert(&workload.id);
+                        named.entry(server).or_insert(&workload.id);
                     }
                     MetricOrigin::Scrape { rate_over, .. } => {
                         longest_rate = longest_rate.max(Some(rate_over.unwrap_or_default()));
@@ -311,19 +317,21 @@ impl Assembly<'_> {
                 }
             }
         }
-        for (server, workload) in servers {
+        let mut servers = Servers::new();
+        for (server, workload) in named {
             let Some(settings) = self.settings.prometheus.get(server) else {
                 return Err(AssemblyError::UnknownServer {
                     workload: workload.clone(),
                     server: server.to_owned(),
                 });
             };
-            let source = self.prometheus(server, settings)?;
+            let source = Arc::new(self.prometheus(server, settings)?);
             sources.insert(
                 SourceId::Prometheus(server.to_owned()),
-                Arc::new(source),
+                Arc::clone(&source) as _,
                 settings.timeout + GRACE,
             );
+            servers.insert(server.to_owned(), source);
         }
         if let (true, Some(cluster)) = (asks_cluster, cluster) {
             let source = KubernetesSource::new(Arc::clone(&cluster.view));
@@ -349,7 +357,11 @@ impl Assembly<'_> {
         let scrape = longest_rate
             .map(|longest| self.scrape(longest, longest_interval, &mut sources))
             .transpose()?;
-        Ok((sources, scrape))
+        Ok(Asked {
+            sources,
+            scrape,
+            servers,
+        })
     }
 
     fn scrape(

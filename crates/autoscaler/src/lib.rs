@@ -20,7 +20,7 @@ mod schedule;
 mod settings;
 mod store;
 
-pub use assembly::{Assembly, AssemblyError, ClusterProbe, Purpose};
+pub use assembly::{Assembly, AssemblyError, ClusterProbe, Probes, Purpose};
 pub use autoscalers::{ClusterError, autoscalers};
 pub use brake::{BrakeSettings, Falls, Tripped};
 pub use clock::{Clock, FollowingClock, SystemClock};

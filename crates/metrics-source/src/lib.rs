@@ -22,7 +22,7 @@ pub use kubernetes::KubernetesSource;
 pub use past::{Moments, Past, PastAnswer};
 pub use prometheus::{
     ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError,
-    PrometheusSource, ServerInfo, ShortRange,
+    PrometheusSource, RangeRemark, ServerInfo, ShortRange,
 };
 pub use query::{
     Across, Endpoint, EndpointAddress, MetricQuery, PromqlQuery, RecordedQuery, ScrapeQuery, UsageQuery,

@@ -33,11 +33,11 @@ use self::{
     intervals::{IntervalCache, Intervals},
     pass::{Outcome, Pass},
     past::Ranges,
-    selectors::{Part, Plan},
+    selectors::Plan,
 };
 pub use self::{
     options::{ClientCertificate, Hidden, PrometheusCredentials, PrometheusOptions, PrometheusSetupError},
-    ranges::ShortRange,
+    ranges::{RangeRemark, ShortRange},
 };
 use crate::{Answer, MetricQuery, MetricsSource, Moments, ObserveError, Past};
 
@@ -92,27 +92,27 @@ impl PrometheusSource {
         })
     }
 
-    /// The ranges of `query` into which too few scrapes fit, by how often the jobs of its series are scraped. What reads no
-    /// range asks nothing.
-    ///
-    /// # Errors
-    ///
-    /// Those of a query.
-    pub async fn short_ranges(&self, query: &Arc<str>) -> Result<Vec<ShortRange>, ObserveError> {
+    /// What a person should look at in the ranges of `query`: those into which too few scrapes fit, by how often the jobs
+    /// of their series are scraped, and those of which that cannot be known. What reads no range asks nothing.
+    pub async fn range_remarks(&self, query: &Arc<str>) -> Vec<RangeRemark> {
         let plan = self.plan_of(query);
-        let parts: Vec<&Part> = plan.parts.iter().filter(|part| part.window.is_some()).collect();
+        let parts = plan.parts.iter();
+        let parts: Vec<_> = parts
+            .filter_map(|part| Some((part, ranges::scraped(part)?)))
+            .collect();
         if parts.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let deadline = self.connection.deadline();
-        let intervals = self.intervals.get(&self.connection, deadline).await;
-        let mut found = Vec::new();
-        for part in parts {
-            let newest = self.connection.instant(&part.age, deadline).await?;
-            let jobs = newest.by_job()?;
-            found.extend(ranges::short(part, jobs.iter().map(|(job, _)| *job), &intervals));
-        }
-        Ok(found)
+        let newest = parts
+            .iter()
+            .map(|(part, _)| self.connection.instant(&part.age, deadline));
+        let (intervals, newest) =
+            futures::join!(self.intervals.get(&self.connection, deadline), join_all(newest));
+        let each = parts.into_iter().zip(&newest);
+        let each =
+            each.map(|((part, range), newest)| ranges::remarks(&part.selector, range, newest, &intervals));
+        each.flatten().collect()
     }
 
     /// Its version; nothing where it does not tell, as not all do.

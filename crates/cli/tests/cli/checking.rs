@@ -1,5 +1,10 @@
 //! `check`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
 use crate::{assert_said, common::World};
 
 #[test]
@@ -142,6 +147,51 @@ fn live_names_a_prometheus_that_cannot_be_reached() {
         live[1]["text"].as_str().unwrap().contains("could not be reached"),
         "{ran}"
     );
+}
+
+#[tokio::test]
+async fn live_says_of_which_ranges_nothing_is_known_and_asks_for_the_targets_once() {
+    let prometheus = MockServer::start().await;
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let series = json!([{ "metric": { "job": "api" }, "value": [at, at.to_string()] }]);
+    let data = json!({ "resultType": "vector", "result": series });
+    let answer = ResponseTemplate::new(200).set_body_json(json!({ "status": "success", "data": data }));
+    let queries = Mock::given(path("/api/v1/query"));
+    queries.respond_with(answer).mount(&prometheus).await;
+    let targets = Mock::given(path("/api/v1/targets"));
+    let targets = targets.respond_with(ResponseTemplate::new(500)).expect(1);
+    targets.mount(&prometheus).await;
+    let world = World::new(2, 100);
+    let metric = |name: &str| {
+        format!(
+            "metrics.{name} = {{ query = 'sum(rate({name}[1m]))', coverage = 'count(rate({name}[2m]))', per_replica = 1 }}\n"
+        )
+    };
+    let metrics = ["a", "b", "c"].map(metric).concat();
+    let uri = prometheus.uri();
+    world.write(
+        "headroom.toml",
+        &format!(
+            "[prometheus.main]\nurl = \"{uri}\"\n[prometheus.other]\nurl = \"{uri}/other\"\n[workload.web]\nmax_replicas = 3\n\
+             command = {{ get = [\"cat\", \"count\"], set = [\"true\", \"{{replicas}}\"] }}\n\
+             source = \"main\"\n{metrics}"
+        ),
+    );
+    let ran = world
+        .finished(world.command(&["check", "--live"]))
+        .await
+        .expect(0);
+    let told = |line: &str| line.trim_start().starts_with("look       range");
+    let lines: Vec<&str> = ran.stdout.lines().filter(|line| told(line)).collect();
+    let ranges = ["a[1m]", "b[1m]", "c[1m]", "a[2m]", "b[2m]", "c[2m]"];
+    assert_eq!(lines.len(), ranges.len(), "{ran}");
+    for range in ranges {
+        let words =
+            format!("whether {range} is long enough is not known: the list of targets could not be asked: ");
+        assert!(lines.iter().any(|line| line.contains(&words)), "{range}\n{ran}");
+    }
+    let not_asked = format!("no workload asks {uri}/other");
+    ran.says(&not_asked);
 }
 
 #[test]

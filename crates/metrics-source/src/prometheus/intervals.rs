@@ -3,14 +3,10 @@
 //! The list can be long and changes seldom, so it is kept for some minutes. An old one outlives a failure to get a
 //! newer one; where there was never one, the interval is unknown and the record says why.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{connection::Connection, envelope};
 use crate::ObserveError;
@@ -68,7 +64,7 @@ impl IntervalCache {
     pub(super) const fn new(setting: Option<Duration>) -> Self {
         Self {
             setting,
-            kept: Mutex::new(None),
+            kept: Mutex::const_new(None),
         }
     }
 
@@ -77,15 +73,16 @@ impl IntervalCache {
         if let Some(interval) = self.setting {
             return Intervals::Setting(interval);
         }
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(Kept { intervals, until }) = &kept
+        // Held while it is asked: whoever needs it meanwhile waits for the one answer.
+        let mut kept = self.kept.lock().await;
+        if let Some(Kept { intervals, until }) = &*kept
             && Instant::now() < *until
         {
             return intervals.clone();
         }
         let (intervals, keep) = match ask(connection, deadline).await {
             Ok(by_job) => (Intervals::Asked(Arc::new(by_job)), KEEP),
-            Err(error) => match kept {
+            Err(error) => match kept.take() {
                 Some(Kept { intervals, .. }) if matches!(intervals, Intervals::Asked(_)) => {
                     (intervals, RETRY)
                 }
@@ -95,10 +92,11 @@ impl IntervalCache {
                 }
             },
         };
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept {
+        *kept = Some(Kept {
             intervals: intervals.clone(),
             until: Instant::now() + keep,
         });
+        drop(kept);
         intervals
     }
 }

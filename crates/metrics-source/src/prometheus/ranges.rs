@@ -3,13 +3,29 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    envelope::QueryAnswer,
     intervals::Intervals,
     selectors::{Part, Spacing},
 };
+use crate::ObserveError;
 
 /// The scrapes that should fit into a range: with fewer, one that is late or lost leaves a rate with one sample, of which
 /// there is none. Prometheus' own advice for `rate`.
 const ENOUGH_SCRAPES: u32 = 4;
+
+/// What a person should look at in a range of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RangeRemark {
+    /// It is short for how often its series are scraped.
+    Short(ShortRange),
+    /// Whether it is long enough cannot be known.
+    Unknown {
+        /// The selector with its range.
+        selector: Arc<str>,
+        /// Why not.
+        because: String,
+    },
+}
 
 /// A range of a query that is short for how often its series are scraped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,24 +54,48 @@ impl ShortRange {
     }
 }
 
-/// What is short of `part`, whose series are of `jobs`. A job whose interval is not known tells nothing.
-pub(super) fn short<'a>(
-    part: &'a Part,
-    jobs: impl Iterator<Item = &'a str>,
-    intervals: &Intervals,
-) -> impl Iterator<Item = ShortRange> {
-    let range = part.window.as_ref().and_then(|window| match window.spacing {
+/// The range that `part` reads, where it is scrapes that have to fit into it. The steps of a subquery are its own.
+pub(super) fn scraped(part: &Part) -> Option<Duration> {
+    let window = part.window.as_ref()?;
+    match window.spacing {
         Spacing::Scrapes => Some(window.length),
-        // The steps of a subquery are its own.
         Spacing::Step(_) => None,
-    });
-    jobs.filter_map(move |job| {
-        let found = ShortRange {
-            selector: Arc::clone(&part.selector),
-            range: range?,
-            job: job.to_owned(),
-            interval: intervals.of(job)?,
+    }
+}
+
+/// What there is to say about the `range` of `selector`, whose newest samples are asked job by job.
+pub(super) fn remarks(
+    selector: &Arc<str>,
+    range: Duration,
+    newest: &Result<QueryAnswer, ObserveError>,
+    intervals: &Intervals,
+) -> Vec<RangeRemark> {
+    let unknown = |because| RangeRemark::Unknown {
+        selector: Arc::clone(selector),
+        because,
+    };
+    let jobs = match newest.as_ref().map(QueryAnswer::by_job) {
+        Ok(Ok(jobs)) => jobs,
+        Ok(Err(error)) => return vec![unknown(error.to_string())],
+        Err(error) => return vec![unknown(error.to_string())],
+    };
+    let of_job = |job: &str| {
+        let Some(interval) = intervals.of(job) else {
+            let why = intervals.why_unknown(job);
+            return Some(unknown(format!(
+                "{why}; `scrape_interval` in the settings would tell"
+            )));
         };
-        (found.range < found.enough()).then_some(found)
-    })
+        let found = ShortRange {
+            selector: Arc::clone(selector),
+            range,
+            job: job.to_owned(),
+            interval,
+        };
+        (found.range < found.enough()).then_some(RangeRemark::Short(found))
+    };
+    let mut remarks: Vec<RangeRemark> = jobs.iter().filter_map(|(job, _)| of_job(job)).collect();
+    // What is not known of any job is so of each.
+    remarks.dedup();
+    remarks
 }

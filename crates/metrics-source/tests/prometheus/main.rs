@@ -11,6 +11,7 @@ mod faults;
 mod identity;
 mod metadata;
 mod past;
+mod ranges;
 mod real;
 mod server;
 mod tls;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use headroom_metrics_source::{
-    MetricQuery, MetricsSource, Moments, ObserveError, PrometheusSource, testing::promql,
+    MetricQuery, MetricsSource, Moments, ObserveError, PrometheusSource, RangeRemark, testing::promql,
 };
 use headroom_policy_engine::{Freshness, MissingCause, Observation, Readiness, Replicas};
 use headroom_test_support::{Job, Prometheus, wait_for};
@@ -376,10 +376,13 @@ async fn a_range_is_short_where_fewer_than_four_scrapes_of_its_job_fit() {
         .await;
     let source = of(&prometheus);
     let short = async |query: &str| {
-        let found = source.short_ranges(&query.into()).await.unwrap();
+        let found = source.range_remarks(&query.into()).await;
         found
             .into_iter()
-            .map(|one| {
+            .map(|remark| {
+                let RangeRemark::Short(one) = remark else {
+                    panic!("{remark:?}");
+                };
                 let seconds = [one.range, one.interval, one.enough()].map(|span| span.as_secs());
                 (one.selector.to_string(), one.job.clone(), seconds, one.scrapes())
             })

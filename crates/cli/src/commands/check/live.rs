@@ -1,15 +1,16 @@
 //! What `check --live` asks: the cluster for what it allows, every source for each query, every target for its count and
 //! whether it may be written, and each Prometheus whether it is there and scrapes often enough.
 //!
-//! It makes the look ahead of `plan`, and reads from it what answered. All of it together has the deadline of a pass.
+//! It makes the look ahead of `plan`, and reads from it what answered. The rest is asked at once by the same connections, so
+//! that nothing is fetched again that this pass knows. All of it together has the deadline of a pass.
 
 mod cluster;
 mod findings;
-mod ranges;
 mod servers;
 mod workload;
 
-use headroom_autoscaler::{Assembly, Clock as _, Configuration, SystemClock, Which};
+use futures::{future::OptionFuture, join};
+use headroom_autoscaler::{Assembly, Configuration, SystemClock, Which};
 
 pub(crate) use self::findings::Findings;
 use self::findings::{Answer, Finding};
@@ -24,19 +25,18 @@ pub(super) async fn ask(configuration: &Configuration) -> Result<Findings, CliEr
 }
 
 async fn ask_all(configuration: &Configuration) -> Result<Findings, CliError> {
-    let (autoscaler, probe) = Assembly::look_ahead(configuration.clone(), &environment())?;
-    let now = SystemClock.now();
-    let mut findings = Vec::new();
-    if let Some(probe) = &probe {
-        findings.extend(cluster::of_cluster(probe, configuration, now).await);
-    }
+    let (autoscaler, probes) = Assembly::look_ahead(configuration.clone(), &environment())?;
     let record = autoscaler.locked_pass(&SystemClock, Which::All).await?;
+    let cluster = probes.cluster.as_ref();
+    let (of_cluster, of_targets, of_servers) = join!(
+        OptionFuture::from(cluster.map(|probe| cluster::of_cluster(probe, configuration, record.at))),
+        OptionFuture::from(cluster.map(|probe| cluster::of_targets(probe, configuration, &record))),
+        servers::of_servers(configuration, &probes),
+    );
+    let mut findings = of_cluster.unwrap_or_default();
     findings.extend(record.decisions.iter().flat_map(workload::of_workload));
-    if let Some(probe) = &probe {
-        findings.extend(cluster::of_targets(probe, configuration, &record.decisions, now).await);
-    }
-    findings.extend(ranges::of_ranges(configuration).await?);
-    findings.extend(servers::of_servers(configuration).await?);
+    findings.extend(of_targets.into_iter().flatten());
+    findings.extend(of_servers);
     let failures = record.notices.iter().filter(|notice| notice.is_failure());
     findings.extend(failures.map(|notice| Finding {
         answer: Answer::Failed,

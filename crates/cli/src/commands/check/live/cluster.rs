@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt as _};
 use headroom_actuator::{KubernetesTarget, ScaleTarget};
-use headroom_autoscaler::{
-    ClusterProbe, Configuration, DecisionRecord, Mode, Needs, Verdict, WorkloadSettings,
-};
+use headroom_autoscaler::{ClusterProbe, Configuration, Mode, Needs, PassRecord, Verdict, WorkloadSettings};
 use headroom_cluster::{FieldManager, Need, Objects, Pod, PodMetrics, Requests, Scalable};
 use headroom_policy_engine::{Timestamp, hpa::Selector};
 
@@ -139,11 +137,10 @@ fn freshness(usage: &Objects<PodMetrics>, namespace: &str, now: Timestamp) -> (A
 pub(super) async fn of_targets(
     probe: &ClusterProbe,
     configuration: &Configuration,
-    records: &[DecisionRecord],
-    now: Timestamp,
+    record: &PassRecord,
 ) -> Vec<Finding> {
     let is_read = |workload: &&WorkloadSettings| {
-        let mut records = records.iter();
+        let mut records = record.decisions.iter();
         // One that is not read has said so already.
         records
             .any(|record| record.workload == workload.id && matches!(record.verdict, Verdict::Decided { .. }))
@@ -153,7 +150,7 @@ pub(super) async fn of_targets(
         .iter()
         .filter(is_read)
         .filter_map(|workload| match &workload.target {
-            ScaleTarget::Kubernetes(target) => Some(of_target(probe, workload, target, now)),
+            ScaleTarget::Kubernetes(target) => Some(of_target(probe, workload, target, record.at)),
             ScaleTarget::Process(_) | ScaleTarget::Command(_) => None,
         })
         .collect();
