@@ -96,7 +96,7 @@ impl Needs {
         reading: Need,
     ) {
         let object = &target.object;
-        for need in [reading, Need::Pods, Need::Hpas, Need::ScaledObjects] {
+        for need in [reading, Need::Pods, Need::Hpas, Need::ScaledObjects, Need::Pdbs] {
             self.insert(object, need);
         }
         if !target.requests.is_empty() {

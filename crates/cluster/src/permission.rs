@@ -66,6 +66,8 @@ pub enum Need {
     ScaledObjects,
     /// To read VerticalPodAutoscalers, where they are installed.
     Vpas,
+    /// To read PodDisruptionBudgets.
+    Pdbs,
     /// To read what pods use.
     Usage,
 }
@@ -98,6 +100,8 @@ impl Need {
             Self::Hpas => on(&Resource::hpas(), FOLLOW),
             Self::ScaledObjects => on(&Resource::scaled_objects(), FOLLOW),
             Self::Vpas => on(&Resource::vpas(), FOLLOW),
+            // They are looked at once, and decide nothing.
+            Self::Pdbs => on(&Resource::pdbs(), &[Verb::List]),
             // metrics.k8s.io cannot be watched.
             Self::Usage => on(&Resource::pod_metrics(), &[Verb::List]),
         }
@@ -117,6 +121,7 @@ impl Need {
             Self::Vpas => {
                 "the guard against requests that change, where VerticalPodAutoscalers are installed"
             }
+            Self::Pdbs => "what `check --live` says of PodDisruptionBudgets",
             Self::Usage => "cpu and memory of pods",
         }
     }
@@ -133,6 +138,7 @@ impl Need {
             | Self::Annotate { .. }
             | Self::Pods
             | Self::Hpas
+            | Self::Pdbs
             | Self::Usage => None,
         }
     }

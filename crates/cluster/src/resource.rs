@@ -97,6 +97,11 @@ impl Resource {
         )
     }
 
+    /// PodDisruptionBudgets.
+    pub(crate) fn pdbs() -> Self {
+        Self::new("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+    }
+
     pub(crate) fn pod_metrics() -> Self {
         Self::new("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
     }

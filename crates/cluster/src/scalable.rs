@@ -171,7 +171,7 @@ impl Kept for Scalable {
 }
 
 /// A selector in text, as the scale subresource gives it.
-fn selector(value: &Value) -> Option<String> {
+pub(crate) fn selector(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Object(fields)

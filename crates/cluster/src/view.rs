@@ -20,7 +20,7 @@ use tokio::{sync::OnceCell, time::Instant};
 pub(crate) use self::list::whole;
 use self::{listed::Listed, watched::Watched};
 use crate::{
-    ClusterError, Connection, Hpa, KindName, Need, ObjectName, Pod, PodMetrics, Resource, Scalable,
+    ClusterError, Connection, Hpa, KindName, Need, ObjectName, Pdb, Pod, PodMetrics, Resource, Scalable,
     ScaledObject, Vpa,
     discovery::{self, Reading, ScalableKind},
     index::LabelIndex,
@@ -212,6 +212,7 @@ pub struct ClusterView {
     hpas: Feeds<Hpa>,
     scaled_objects: Feeds<ScaledObject>,
     vpas: Feeds<Vpa>,
+    pdbs: Feeds<Pdb>,
     /// Which groups are served, and when that was asked: each by itself, as the kinds.
     served: Mutex<HashMap<String, Arc<Served>>>,
     usage: Feeds<PodMetrics>,
@@ -241,6 +242,7 @@ impl ClusterView {
             hpas: Feeds::default(),
             scaled_objects: Feeds::default(),
             vpas: Feeds::default(),
+            pdbs: Feeds::default(),
             served: Mutex::default(),
             usage: Feeds::default(),
             newer: Mutex::default(),
@@ -316,6 +318,15 @@ impl ClusterView {
     /// As [`Self::pods`].
     pub async fn vpas(&self, namespace: &str, now: Timestamp) -> Result<Arc<Objects<Vpa>>, ClusterError> {
         self.where_served(&self.vpas, &Resource::vpas(), namespace, now)
+            .await
+    }
+
+    /// The PodDisruptionBudgets of `namespace`: one list a pass, because nothing is decided by them.
+    ///
+    /// # Errors
+    /// As [`Self::pods`].
+    pub async fn pdbs(&self, namespace: &str, now: Timestamp) -> Result<Arc<Objects<Pdb>>, ClusterError> {
+        self.filled(&self.pdbs, Resource::pdbs(), namespace, Filling::Lists, now)
             .await
     }
 

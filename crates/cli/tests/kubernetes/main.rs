@@ -7,6 +7,7 @@
 mod common;
 
 mod devtrip;
+mod evictions;
 mod faults;
 mod headrooms;
 mod midst;

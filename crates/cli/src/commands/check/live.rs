@@ -5,6 +5,7 @@
 //! that nothing is fetched again that this pass knows. All of it together has the deadline of a pass.
 
 mod cluster;
+mod evictions;
 mod findings;
 mod servers;
 mod workload;

@@ -8,7 +8,10 @@ use headroom_autoscaler::{ClusterProbe, Configuration, Mode, Needs, PassRecord, 
 use headroom_cluster::{FieldManager, Need, Objects, Pod, PodMetrics, Requests, Scalable};
 use headroom_policy_engine::{Timestamp, hpa::Selector};
 
-use super::findings::{Answer, Finding};
+use super::{
+    evictions,
+    findings::{Answer, Finding},
+};
 use crate::moment;
 
 /// The most questions that are asked at once.
@@ -95,10 +98,12 @@ async fn is_missed(probe: &ClusterProbe, need: &Need, now: Timestamp) -> bool {
     }
 }
 
-/// A guard can be off, and an annotation left out; everything else is needed.
+/// A guard can be off, an annotation left out, and a remark not be made; everything else is needed.
 const fn if_missing(need: &Need) -> Answer {
     match need {
-        Need::Pods | Need::Hpas | Need::ScaledObjects | Need::Vpas | Need::Annotate { .. } => Answer::Look,
+        Need::Pods | Need::Hpas | Need::ScaledObjects | Need::Vpas | Need::Pdbs | Need::Annotate { .. } => {
+            Answer::Look
+        }
         Need::Targets(_) | Need::ReadCount { .. } | Need::SetCount { .. } | Need::Usage => Answer::Failed,
     }
 }
@@ -172,6 +177,13 @@ async fn of_target(
         // Where pods may not be read, that was said of the cluster.
         if let Ok(pods) = probe.view.pods(&object.namespace, now).await {
             found.extend(of_pods(target, &scalable, &pods));
+            let own = (scalable.selector.as_deref().unwrap_or_default(), &*pods);
+            let evictions = evictions::of_target(probe, workload, &object.namespace, own, now).await;
+            found.extend(
+                evictions
+                    .into_iter()
+                    .map(|(answer, text)| (answer, "evictions", text)),
+            );
         }
     }
     match workload.mode {

@@ -27,8 +27,8 @@ pub(super) struct Finding {
     pub(super) answer: Answer,
     /// The workload, `cluster`, `prometheus.NAME` for a server, or `state`.
     pub(super) subject: String,
-    /// What was asked of it: of a workload a metric, `hold_scale_down_when`, `range`, `target`, `pods`, `requests`,
-    /// `scaler`, `problem`, `count` or `writing`; of the cluster `api server`, `permission` or `metrics API`; empty where it says
+    /// What was asked of it: of a workload a metric, `hold_scale_down_when`, `range`, `target`, `pods`, `evictions`,
+    /// `requests`, `scaler`, `problem`, `count` or `writing`; of the cluster `api server`, `permission` or `metrics API`; empty where it says
     /// no more than the subject.
     pub(super) part: String,
     pub(super) text: String,
