@@ -345,6 +345,13 @@ async fn a_watch_whose_version_is_gone_is_listed_anew() {
     running.asks_for(9).await;
     running.process.signal(Signal::CONT);
     running.comes_to(9).await;
+    // What headroom wrote it knows without a watch; of this it hears by one.
+    running
+        .world
+        .namespace
+        .set_replicas(Kind::Deployment, "api", 8)
+        .await;
+    running.comes_to(9).await;
     running.ends_without_a_fall().await;
 }
 
