@@ -10,7 +10,9 @@ use headroom_notifier::{
     },
 };
 use headroom_policy_engine::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{
+    Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter, types::Value,
+};
 use serde::Serialize;
 use tracing::error;
 
@@ -138,7 +140,9 @@ impl Outbox for Store {
 
     fn notices(&self, rows: &[RowId]) -> Result<Vec<Notice>, OutboxError> {
         let notices = self.reading(|connection| {
-            let mut statement = connection.prepare_cached("SELECT body FROM outbox WHERE id = ?1")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT body FROM outbox JOIN outbox_notice ON outbox_notice.id = notice WHERE outbox.id = ?1",
+            )?;
             let mut notices = Vec::with_capacity(rows.len());
             for row in rows {
                 let body: Option<String> = statement.query_row([row.0], |row| row.get(0)).optional()?;
@@ -211,7 +215,8 @@ impl Outbox for Store {
 
     fn channels(&self) -> Result<Vec<ChannelName>, OutboxError> {
         let channels = self.reading(|connection| {
-            let mut statement = connection.prepare_cached("SELECT DISTINCT channel FROM outbox")?;
+            let mut statement =
+                connection.prepare_cached("SELECT DISTINCT channel FROM outbox ORDER BY channel")?;
             let channels = statement.query_map([], |row| Ok(ChannelName(row.get(0)?)))?;
             Ok(channels.collect::<Result<_, _>>()?)
         });
@@ -221,13 +226,14 @@ impl Outbox for Store {
 
 fn waiting(connection: &Connection, channel: &ChannelName) -> Result<Vec<Waiting>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, notice, incident, workload, kind, severity, phase, put_at, attempts, claimed, retry_at, route,
-             passed_on, bytes, opened_as
-         FROM outbox WHERE channel = ?1 ORDER BY id",
+        "SELECT outbox.id, name, incident, workload, kind, severity, phase, put_at, attempts, claimed, retry_at, outbox.route,
+             passed_on, bytes, opened_as, outbox_notice.route
+         FROM outbox CROSS JOIN outbox_notice ON outbox_notice.id = notice WHERE channel = ?1 ORDER BY outbox.id",
     )?;
     let rows = statement.query_map([channel.as_str()], |row| {
         let workload = row.get_ref(3)?.as_str_or_null()?;
-        let route = row.get_ref(11)?.as_str_or_null()?;
+        let own_route = row.get_ref(11)?.as_str_or_null()?;
+        let shared_route = row.get_ref(15)?.as_str_or_null()?;
         // What cannot be understood is urgent, so that it is looked at and found unreadable.
         let kind = EventKind::named(row.get_ref(4)?.as_str()?).unwrap_or(EventKind::Error);
         let opened_as = row.get_ref(14)?.as_str_or_null()?;
@@ -244,9 +250,7 @@ fn waiting(connection: &Connection, channel: &ChannelName) -> Result<Vec<Waiting
             attempts: row.get(8)?,
             claimed: row.get(9)?,
             retry_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_unix_millis),
-            route: route
-                .and_then(|route| serde_json::from_str(route).ok())
-                .unwrap_or_default(),
+            route: route(channel, own_route, shared_route),
             is_passed_on: row.get(12)?,
             bytes: row.get(13)?,
         })
@@ -254,10 +258,19 @@ fn waiting(connection: &Connection, channel: &ChannelName) -> Result<Vec<Waiting
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Where a notice is besides `channel`: what its `own` row says, or else what is said once for all.
+fn route(channel: &ChannelName, own: Option<&str>, shared: Option<&str>) -> Route {
+    let read = |text| serde_json::from_str::<Route>(text).unwrap_or_default();
+    match own {
+        Some(own) => read(own),
+        None => shared.map(read).unwrap_or_default().besides(channel),
+    }
+}
+
 fn threads(connection: &Connection, channel: &ChannelName) -> Result<Vec<Thread>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT incident, receipt, began_at, last_at, notices, open
-         FROM (SELECT DISTINCT incident FROM outbox WHERE channel = ?1)
+         FROM (SELECT DISTINCT incident FROM outbox CROSS JOIN outbox_notice ON outbox_notice.id = notice WHERE channel = ?1)
          JOIN outbox_thread USING (incident) WHERE channel = ?1",
     )?;
     let rows = statement.query_map([channel.as_str()], thread)?;
@@ -288,58 +301,112 @@ fn standing(connection: &Connection, channel: &ChannelName) -> Result<Standing, 
 
 fn put(transaction: &Connection, addressed: &Addressed, now: Timestamp) -> Result<(), StoreError> {
     let notice = &addressed.notice;
-    let body = json("a notice", notice)?;
-    let incident = notice.incident();
-    for (channel, route) in addressed.routes(|incident| told_of(transaction, incident))? {
-        insert(
-            transaction,
-            channel.as_str(),
-            notice,
-            &incident,
-            &body,
-            &route,
-            now,
-        )?;
+    let channels = addressed.channels(|incident| told_of(transaction, incident))?;
+    if channels.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let (body, route) = (json("a notice", notice)?, addressed.route());
+    if let Some(row) = keep(transaction, notice, 0, &route, &body)? {
+        let waits = channels.into_iter().map(|channel| (channel, None));
+        return wait(transaction, row, waits.collect(), now);
+    }
+    let mut waits = Vec::new();
+    for channel in channels {
+        if !waits_for(transaction, notice, &channel)? {
+            let own = json("a route", &route.clone().besides(&channel))?;
+            waits.push((channel, Some(own)));
+        }
+    }
+    if waits.is_empty() {
+        return Ok(());
+    }
+    let row = keep_again(transaction, notice, &route, &body)?;
+    wait(transaction, row, waits, now)
 }
 
-fn insert(
+/// Keeps what `notice` says, and where it is, for all channels. Its row; `None` where something else, or the same, is kept as
+/// this variant of it.
+fn keep(
     transaction: &Connection,
-    channel: &str,
     notice: &Notice,
-    incident: &str,
-    body: &str,
+    variant: i64,
     route: &Route,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let route = if route.is_plain() {
-        None
-    } else {
-        Some(json("a route", route)?)
-    };
+    body: &str,
+) -> Result<Option<i64>, StoreError> {
     let opened_as = notice.event.opened_as();
-    transaction
+    let kept = transaction
         .prepare_cached(
-            "INSERT INTO outbox (channel, notice, incident, workload, kind, severity, phase, put_at, attempts, route,
-                 passed_on, bytes, body, opened_as)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, 0, ?10, ?11, ?12)
-             ON CONFLICT (channel, notice) DO NOTHING",
+            "INSERT INTO outbox_notice (at, name, variant, incident, workload, kind, opened_as, severity, phase, route, bytes,
+                 body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (at, name, variant) DO NOTHING",
         )?
         .execute(params![
-            channel,
+            millis(notice.at),
             &*notice.id.0,
-            incident,
+            variant,
+            notice.incident(),
             notice.workload.as_ref().map(|workload| workload.as_str()),
             notice.kind().code(),
+            (opened_as != notice.kind()).then(|| opened_as.code()),
             notice.severity.code(),
             Phase::from(notice.stage).code(),
-            millis(now),
-            route,
+            json("a route", route)?,
             u32::try_from(body.len()).unwrap_or(u32::MAX),
             body,
-            (opened_as != notice.kind()).then(|| opened_as.code()),
         ])?;
+    Ok((kept == 1).then(|| transaction.last_insert_rowid()))
+}
+
+/// The row of `notice`, of which a variant is kept: the one that says the same, or else a new one.
+fn keep_again(
+    transaction: &Connection,
+    notice: &Notice,
+    route: &Route,
+    body: &str,
+) -> Result<i64, StoreError> {
+    let mut statement = transaction
+        .prepare_cached("SELECT id, variant, body = ?3 FROM outbox_notice WHERE at = ?1 AND name = ?2")?;
+    let kept = statement.query_map(params![millis(notice.at), &*notice.id.0, body], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    let kept: Vec<(i64, i64, bool)> = kept.collect::<Result<_, _>>()?;
+    if let Some((row, ..)) = kept.iter().find(|(.., says_the_same)| *says_the_same) {
+        return Ok(*row);
+    }
+    let last = kept.iter().map(|(_, variant, _)| *variant).max();
+    let variant = last.map_or(0, |last| last + 1);
+    let row = keep(transaction, notice, variant, route, body)?;
+    row.ok_or(rusqlite::Error::QueryReturnedNoRows.into())
+}
+
+/// Whether `notice`, in whichever variant, waits for `channel`.
+fn waits_for(transaction: &Connection, notice: &Notice, channel: &ChannelName) -> Result<bool, StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT 1 FROM outbox_notice CROSS JOIN outbox ON notice = outbox_notice.id
+         WHERE at = ?1 AND name = ?2 AND channel = ?3",
+    )?;
+    Ok(statement.exists(params![millis(notice.at), &*notice.id.0, channel.as_str()])?)
+}
+
+/// Lets the notice in the row `notice` wait for these channels, each with a route of its own where it has one. In one statement,
+/// which takes the numbers of its rows together.
+fn wait(
+    transaction: &Connection,
+    notice: i64,
+    channels: Vec<(ChannelName, Option<String>)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let rows = vec!["(?1, ?2, 0, 0, ?, ?)"; channels.len()].join(", ");
+    let mut values = vec![Value::from(notice), Value::from(millis(now))];
+    for (channel, route) in channels {
+        values.extend([Value::from(channel.as_str().to_owned()), Value::from(route)]);
+    }
+    transaction
+        .prepare_cached(&format!(
+            "INSERT INTO outbox (notice, put_at, attempts, passed_on, channel, route) VALUES {rows}
+             ON CONFLICT (notice, channel) DO NOTHING"
+        ))?
+        .execute(params_from_iter(values))?;
     Ok(())
 }
 
@@ -347,7 +414,8 @@ fn insert(
 fn told_of(connection: &Connection, incident: &str) -> Result<Vec<ChannelName>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT channel FROM outbox_thread WHERE incident = ?1 AND open IS NOT NULL
-         UNION SELECT channel FROM outbox WHERE incident = ?1 AND phase = 'opened'",
+         UNION SELECT channel FROM outbox_notice CROSS JOIN outbox ON notice = outbox_notice.id
+             WHERE incident = ?1 AND phase = 'opened'",
     )?;
     let channels = statement.query_map([incident], |row| Ok(ChannelName(row.get(0)?)))?;
     Ok(channels.collect::<Result<_, _>>()?)
@@ -399,6 +467,16 @@ fn apply(
     Ok(())
 }
 
+/// The notice in the row `?1` of the outbox, in all of its variants.
+macro_rules! variants_of_row {
+    () => {
+        "(SELECT same.id FROM outbox AS passed
+              CROSS JOIN outbox_notice AS own ON own.id = passed.notice
+              CROSS JOIN outbox_notice AS same ON same.at = own.at AND same.name = own.name
+          WHERE passed.id = ?1)"
+    };
+}
+
 fn pass_on(
     transaction: &Connection,
     row: RowId,
@@ -408,19 +486,19 @@ fn pass_on(
     if let Some((to, route)) = to {
         // An end that waits there already comes after what it ends, which is passed on before it.
         transaction
-            .prepare_cached(
-                "DELETE FROM outbox WHERE channel = ?2 AND claimed IS NULL
-                     AND notice = (SELECT notice FROM outbox WHERE id = ?1)",
-            )?
+            .prepare_cached(concat!(
+                "DELETE FROM outbox WHERE channel = ?2 AND claimed IS NULL AND notice IN ",
+                variants_of_row!()
+            ))?
             .execute(params![row.0, to.as_str()])?;
         transaction
-            .prepare_cached(
-                "INSERT INTO outbox (channel, notice, incident, workload, kind, severity, phase, put_at, attempts,
-                     route, passed_on, bytes, body, opened_as)
-                 SELECT ?2, notice, incident, workload, kind, severity, phase, ?3, 0, ?4, 0, bytes, body, opened_as
-                 FROM outbox WHERE id = ?1
-                 ON CONFLICT (channel, notice) DO NOTHING",
-            )?
+            .prepare_cached(concat!(
+                "INSERT INTO outbox (channel, notice, put_at, attempts, passed_on, route)
+                 SELECT ?2, notice, ?3, 0, 0, ?4 FROM outbox WHERE id = ?1 AND NOT EXISTS
+                     (SELECT 1 FROM outbox AS other WHERE other.channel = ?2 AND other.notice IN ",
+                variants_of_row!(),
+                ")"
+            ))?
             .execute(params![row.0, to.as_str(), millis(now), json("a route", route)?])?;
     }
     transaction

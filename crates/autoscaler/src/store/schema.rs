@@ -4,20 +4,21 @@
 pub(super) const APPLICATION: i64 = 0x6864_726d;
 
 /// The version of the tables. A file with a higher one was written by a newer headroom.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 
 /// The first version there was.
 pub(super) const FIRST: i64 = 1;
 
 /// What makes each version the next one, from the first on. What is in the columns stays: records and memories carry
 /// versions of their own.
-pub(super) const UPGRADES: [&str; 6] = [
+pub(super) const UPGRADES: [&str; 7] = [
     KEEP_EXTENDED_ASIDE,
     ADD_BRAKE,
     ADD_TARGET,
     ADD_OUTBOX,
     ADD_IDENTITY,
     ADD_OPENED_AS,
+    KEEP_NOTICES_ONCE,
 ];
 
 /// From 1: what a pass extends stands side by side with the memory, and before it.
@@ -122,6 +123,58 @@ UPDATE outbox SET opened_as = 'paused' WHERE kind = 'resumed';
 UPDATE outbox SET opened_as = json_extract(body, '$.event.recovered.from') WHERE kind = 'recovered' AND json_valid(body);
 ";
 
+/// From 7: what people are told is kept once for all channels.
+const KEEP_NOTICES_ONCE: &str = "
+ALTER TABLE outbox RENAME TO outbox_before;
+DROP INDEX outbox_by_channel;
+DROP INDEX outbox_by_incident;
+CREATE TABLE outbox (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel   TEXT NOT NULL,
+    notice    INTEGER NOT NULL,
+    put_at    INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,
+    passed_on INTEGER NOT NULL,
+    claimed   TEXT,
+    retry_at  INTEGER,
+    route     TEXT,
+    UNIQUE (notice, channel)
+);
+CREATE TABLE outbox_notice (
+    id        INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    name      TEXT NOT NULL,
+    variant   INTEGER NOT NULL,
+    incident  TEXT NOT NULL,
+    workload  TEXT,
+    kind      TEXT NOT NULL,
+    opened_as TEXT,
+    severity  TEXT NOT NULL,
+    phase     TEXT NOT NULL,
+    route     TEXT,
+    bytes     INTEGER NOT NULL,
+    body      TEXT NOT NULL,
+    UNIQUE (at, name, variant)
+);
+CREATE INDEX outbox_notice_by_incident ON outbox_notice (incident) WHERE phase = 'opened';
+CREATE TRIGGER outbox_notice_waits AFTER DELETE ON outbox BEGIN
+    DELETE FROM outbox_notice
+    WHERE id = old.notice AND NOT EXISTS (SELECT 1 FROM outbox WHERE notice = old.notice);
+END;
+INSERT INTO outbox_notice (id, at, name, variant, incident, workload, kind, opened_as, severity, phase, bytes, body)
+    SELECT min(id), coalesce(iif(json_valid(body), json_extract(body, '$.at'), NULL), min(put_at)), notice,
+           row_number() OVER (PARTITION BY notice ORDER BY min(id)) - 1, incident, workload, kind, opened_as, severity, phase,
+           bytes, body
+    FROM outbox_before GROUP BY notice, body;
+INSERT INTO outbox (id, channel, notice, put_at, attempts, passed_on, claimed, retry_at, route)
+    SELECT before.id, channel, kept.id, put_at, attempts, passed_on, claimed, retry_at, before.route
+    FROM outbox_before AS before JOIN outbox_notice AS kept ON kept.name = before.notice AND kept.body = before.body
+    ORDER BY before.id;
+DELETE FROM sqlite_sequence WHERE name = 'outbox';
+UPDATE sqlite_sequence SET name = 'outbox' WHERE name = 'outbox_before';
+DROP TABLE outbox_before;
+";
+
 /// The tables of this version. Large columns come last, so that looking at the others does not read them.
 pub(super) const TABLES: &str = "
 CREATE TABLE workload (
@@ -182,29 +235,42 @@ CREATE TABLE fleet_incidents (    -- what goes on with headroom itself that peop
     id   INTEGER PRIMARY KEY CHECK (id = 1),
     body TEXT NOT NULL
 );
-CREATE TABLE outbox (             -- what people are told, until a channel took it
+CREATE TABLE outbox (             -- which channels people are told by, until each took it
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     channel   TEXT NOT NULL,
-    notice    TEXT NOT NULL,      -- the notice's own name, and what about it decides when it is told
+    notice    INTEGER NOT NULL,   -- what waits, in `outbox_notice`
+    put_at    INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,
+    passed_on INTEGER NOT NULL,
+    claimed   TEXT,               -- the key of the message that it may have arrived with
+    retry_at  INTEGER,
+    route     TEXT,               -- JSON: where it is besides, in place of what `outbox_notice` says of that
+    UNIQUE (notice, channel)
+);
+-- What people are told, once for all channels that it waits for. A pass puts many there at a time, so it changes the ends of
+-- tables and indices alone: names are digests, and in order only behind the time that is in them; and whoever delivers looks
+-- through all rows of `outbox`, which are small, rather than that a pass keeps them in order for each channel.
+CREATE TABLE outbox_notice (
+    id        INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,   -- the notice's own time and name, and what about it decides when it is told
+    name      TEXT NOT NULL,
+    variant   INTEGER NOT NULL,   -- 0, unless another channel is told something else under the same name
     incident  TEXT NOT NULL,
     workload  TEXT,
     kind      TEXT NOT NULL,
+    opened_as TEXT,               -- the kind of event that began it, where that is another than `kind`
     severity  TEXT NOT NULL,
     phase     TEXT NOT NULL,
-    put_at    INTEGER NOT NULL,
-    attempts  INTEGER NOT NULL,
-    claimed   TEXT,               -- the key of the message that it may have arrived with
-    retry_at  INTEGER,
-    route     TEXT,               -- JSON: which other channels it was given to, and who is told where they do not take it
-    passed_on INTEGER NOT NULL,
+    route     TEXT,               -- JSON: which channels it was given to, and who is told where they do not take it
     bytes     INTEGER NOT NULL,   -- the length of `body`, so that it need not be read
     body      TEXT NOT NULL,      -- JSON
-    opened_as TEXT,               -- the kind of event that began it, where that is another than `kind`; else it costs
-                                  -- nothing behind `body`
-    UNIQUE (channel, notice)
+    UNIQUE (at, name, variant)
 );
-CREATE INDEX outbox_by_channel ON outbox (channel, id);
-CREATE INDEX outbox_by_incident ON outbox (incident, channel);
+CREATE INDEX outbox_notice_by_incident ON outbox_notice (incident) WHERE phase = 'opened';
+CREATE TRIGGER outbox_notice_waits AFTER DELETE ON outbox BEGIN
+    DELETE FROM outbox_notice
+    WHERE id = old.notice AND NOT EXISTS (SELECT 1 FROM outbox WHERE notice = old.notice);
+END;
 CREATE TABLE outbox_thread (      -- what a channel was told about an incident
     channel  TEXT NOT NULL,
     incident TEXT NOT NULL,
@@ -236,7 +302,7 @@ INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', CAST(unixepoch('subsec
 
 /// The tables that a pass cannot do without, which are checked when the state is opened, each with the version that has
 /// it first. They are small.
-const CHECKED: [(&str, i64); 10] = [
+const CHECKED: [(&str, i64); 11] = [
     ("workload", FIRST),
     ("intent", FIRST),
     ("process_table", FIRST),
@@ -244,6 +310,7 @@ const CHECKED: [(&str, i64); 10] = [
     ("brake", 3),
     ("fleet_incidents", 5),
     ("outbox", 5),
+    ("outbox_notice", 8),
     ("outbox_thread", 5),
     ("outbox_channel", 5),
     ("identity", 6),

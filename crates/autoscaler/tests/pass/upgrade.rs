@@ -12,10 +12,11 @@ const V3: &str = include_str!("saved/state-v3.sql");
 const V4: &str = include_str!("saved/state-v4.sql");
 const V5: &str = include_str!("saved/state-v5.sql");
 const V6: &str = include_str!("saved/state-v6.sql");
+const V7: &str = include_str!("saved/state-v7.sql");
 /// What the first version of the engine's memory is like in the state.
 const MEMORY_V1: &[u8] = include_bytes!("../../../policy-engine/tests/saved/memory-v1.bin");
 /// The version of now.
-const NOW: i64 = 7;
+const NOW: i64 = 8;
 
 /// A world whose next pass lowers `api`, because its window is known, and nothing else says so than its state, which is one
 /// that headroom left when its tables were `tables`.
@@ -88,7 +89,7 @@ fn shape(world: &World) -> Vec<String> {
 async fn it_is_gone_on_with_where_it_stands() {
     let fresh = World::new(&["web"]);
     pass(&fresh.start(), at(0)).await;
-    for tables in [V1, V2, V3, V4, V5, V6] {
+    for tables in [V1, V2, V3, V4, V5, V6, V7] {
         let world = with_state_of(tables).await;
         let record = pass(&world.start(), at(150)).await;
         assert_eq!(record.notices, []);
@@ -108,7 +109,7 @@ async fn it_is_gone_on_with_where_it_stands() {
 
 #[tokio::test]
 async fn a_look_ahead_reads_it_and_leaves_it_as_it_is() {
-    for tables in [V1, V2, V3, V4, V5, V6] {
+    for tables in [V1, V2, V3, V4, V5, V6, V7] {
         let world = with_state_of(tables).await;
         let before = fs::read(file(&world)).unwrap();
         let record = pass(&world.look(), at(150)).await;

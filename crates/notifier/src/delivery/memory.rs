@@ -153,8 +153,8 @@ impl Kept {
     fn put(&mut self, addressed: &Addressed, now: Timestamp) -> Result<(), OutboxError> {
         let notice = &addressed.notice;
         let body: Box<[u8]> = serde_json::to_vec(notice).map_err(unreadable)?.into();
-        let routes = addressed.routes(|incident| Ok::<_, OutboxError>(self.told_of(incident)))?;
-        for (channel, route) in routes {
+        for channel in addressed.channels(|incident| Ok::<_, OutboxError>(self.told_of(incident)))? {
+            let route = addressed.route().besides(&channel);
             self.add(&channel, notice, body.clone(), route, now);
         }
         Ok(())

@@ -124,29 +124,30 @@ impl Addressed {
         }
     }
 
-    /// Every channel that is given it, with where it is besides: those that it is for, and of an end also those who know that
-    /// it goes on, as `told_of` says of the incident.
+    /// Every channel that is given it: those that it is for, and of an end also those who know that it goes on, as `told_of`
+    /// says of the incident.
     ///
     /// # Errors
     /// Those of `told_of`.
-    pub fn routes<E>(
+    pub fn channels<E>(
         &self,
         told_of: impl FnOnce(&str) -> Result<Vec<ChannelName>, E>,
-    ) -> Result<Vec<(ChannelName, Route)>, E> {
+    ) -> Result<Vec<ChannelName>, E> {
         let mut all = self.to.clone();
         if Phase::from(self.notice.stage) == Phase::Closed {
             let know = told_of(&self.notice.incident())?.into_iter();
             all.extend(know.filter(|channel| !self.to.contains(channel)));
         }
-        let route = |channel: ChannelName| {
-            let also = self.to.iter().filter(|other| **other != channel);
-            let route = Route {
-                also: also.cloned().collect(),
-                then: self.then.clone(),
-            };
-            (channel, route)
-        };
-        Ok(all.into_iter().map(route).collect())
+        Ok(all)
+    }
+
+    /// Where it is, whichever channel asks: each has it [besides itself](Route::besides).
+    #[must_use]
+    pub fn route(&self) -> Route {
+        Route {
+            also: self.to.clone(),
+            then: self.then.clone(),
+        }
     }
 }
 
@@ -166,6 +167,13 @@ impl Route {
     #[must_use]
     pub const fn is_plain(&self) -> bool {
         self.also.is_empty() && self.then.is_none()
+    }
+
+    /// It, as `channel` has it, which is not besides itself.
+    #[must_use]
+    pub fn besides(mut self, channel: &ChannelName) -> Self {
+        self.also.retain(|other| other != channel);
+        self
     }
 
     /// Who is told next where the channel `from`, with these `alternates`, does not take it, and where it is besides then.

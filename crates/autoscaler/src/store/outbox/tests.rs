@@ -124,6 +124,119 @@ fn what_began_an_end_is_kept_with_it_and_read_of_an_earlier_state_too() {
     assert_eq!(opened_as("pager"), ["fallback"]);
 }
 
+/// What waits in a state of version 7, as that stood there.
+fn waiting_in_version_7(state: &Connection) -> Vec<(String, Waiting, Notice)> {
+    let mut asked = state
+        .prepare("SELECT channel, id, bytes, put_at, attempts, claimed, retry_at, route, passed_on, body FROM outbox ORDER BY id")
+        .unwrap();
+    let rows = asked.query_map([], |row| {
+        let body: String = row.get(9)?;
+        let notice: Notice = serde_json::from_str(&body).unwrap();
+        let route: Option<String> = row.get(7)?;
+        let waiting = Waiting {
+            attempts: row.get(4)?,
+            claimed: row.get(5)?,
+            retry_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_unix_millis),
+            route: route.map_or_else(Route::default, |route| serde_json::from_str(&route).unwrap()),
+            is_passed_on: row.get(8)?,
+            ..Waiting::of(&notice, RowId(row.get(1)?), row.get(2)?, moment(row, 3)?)
+        };
+        Ok((row.get(0)?, waiting, notice))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn what_waits_in_a_state_that_has_it_once_for_each_channel_waits_as_it_did() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = Connection::open(dir.path().join("state.db")).unwrap();
+    state
+        .execute_batch(include_str!("../../../tests/pass/saved/state-v7.sql"))
+        .unwrap();
+    state
+        .execute_batch(include_str!("../../../tests/pass/saved/outbox-v7.sql"))
+        .unwrap();
+    let before = waiting_in_version_7(&state);
+    assert_eq!(before.len(), 10);
+    drop(state);
+
+    let store = open(dir.path());
+    let channels = names(&["email.oncall", "email.ops", "pager", "slack.ops"]);
+    assert_eq!(store.channels().unwrap(), channels);
+    for channel in &channels {
+        let of_it = before.iter().filter(|(of, ..)| of == channel.as_str());
+        let (waiting, notices): (Vec<_>, Vec<_>) = of_it
+            .map(|(_, waiting, notice)| (waiting.clone(), notice.clone()))
+            .unzip();
+        assert_eq!(store.view(channel).unwrap().waiting, waiting);
+        let rows: Vec<_> = waiting.iter().map(|one| one.row).collect();
+        assert_eq!(store.notices(&rows).unwrap(), notices);
+    }
+    let ops = view(&store, "slack.ops");
+    assert_eq!((ops.standing.failures, ops.threads.len()), (3, 1));
+    assert_eq!(
+        store.told(&"slack.ops".into(), &ops.threads[0].incident).unwrap(),
+        [scaled()]
+    );
+    // It is the same notice still, and rows are numbered on.
+    put_for(&store, named("a", scaled()), &["slack.ops", "late"]);
+    assert_eq!(view(&store, "slack.ops").waiting, ops.waiting);
+    let late = view(&store, "late").waiting;
+    assert!(before.iter().all(|(_, waiting, _)| waiting.row < late[0].row));
+    assert_eq!(late[0].route.also, names(&["slack.ops"]));
+}
+
+#[test]
+fn what_several_channels_are_told_is_kept_once_and_as_long_as_it_waits_for_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let kept = || -> i64 {
+        let count = "SELECT count(*) FROM outbox_notice";
+        store.connection().query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    let channels = ["slack.ops", "email.ops", "pager"];
+    put_for(&store, named("a", scaled()), &channels);
+    put_for(&store, failure("nobody", CLOSED), &[]);
+    for channel in channels {
+        assert_eq!(kept(), 1);
+        let waiting = view(&store, channel).waiting;
+        let others: Vec<_> = channels.into_iter().filter(|other| *other != channel).collect();
+        assert_eq!(waiting[0].route.also, names(&others));
+        let remove = Change::Remove {
+            rows: vec![waiting[0].row],
+        };
+        store.apply(&channel.into(), &[remove], AT).unwrap();
+    }
+    assert_eq!(kept(), 0);
+}
+
+#[test]
+fn what_is_told_under_one_name_says_to_each_channel_what_it_was_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let also = |also| Notice {
+        also,
+        ..named("a", scaled())
+    };
+    for (number, channel) in (0..).zip(["slack.ops", "email.ops"]) {
+        put_for(&store, also(number), &[channel]);
+    }
+    put_for(&store, also(1), &["slack.ops", "pager"]);
+    let says = |channel: &str| {
+        let waiting = view(&store, channel).waiting.into_iter();
+        let rows: Vec<_> = waiting.map(|one| one.row).collect();
+        let notices = store.notices(&rows).unwrap().into_iter();
+        notices.map(|notice| notice.also).collect::<Vec<_>>()
+    };
+    assert_eq!(["slack.ops", "email.ops", "pager"].map(says), [[0], [1], [1]]);
+    let pass_on = Change::PassOn {
+        row: view(&store, "slack.ops").waiting[0].row,
+        to: Some(("email.ops".into(), Route::default())),
+    };
+    store.apply(&"slack.ops".into(), &[pass_on], AT).unwrap();
+    assert_eq!(["slack.ops", "email.ops", "pager"].map(says), [[0], [0], [1]]);
+}
+
 #[test]
 fn it_is_recorded_with_the_decisions_of_a_pass_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
@@ -338,7 +451,7 @@ fn what_cannot_be_understood_does_not_hold_up_the_rest() {
     store
         .transaction(|transaction| {
             transaction.execute_batch(
-                "UPDATE outbox SET kind = 'danced', severity = 'so-so', body = '{}' WHERE notice = 'a'",
+                "UPDATE outbox_notice SET kind = 'danced', severity = 'so-so', body = '{}' WHERE name = 'a'",
             )?;
             Ok(())
         })
