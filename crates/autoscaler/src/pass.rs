@@ -60,7 +60,7 @@ pub struct Autoscaler {
     lock: Option<PassLock>,
     command: String,
     brake: BrakeSettings,
-    notifications: Notifications,
+    notifications: Arc<Notifications>,
     deadline: Duration,
     pass_deadline: Duration,
     outages: Outages,
@@ -180,7 +180,7 @@ impl Autoscaler {
             store,
             command,
             brake,
-            notifications,
+            notifications: Arc::new(notifications),
             deadline,
             pass_deadline,
             outages: Outages::default(),
@@ -191,7 +191,7 @@ impl Autoscaler {
     }
 
     /// Who is told of what.
-    pub(crate) const fn notifications(&self) -> &Notifications {
+    pub(crate) fn notifications(&self) -> &Notifications {
         &self.notifications
     }
 

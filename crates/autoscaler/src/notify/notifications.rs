@@ -21,7 +21,10 @@ use tokio::{
 use tracing::{error, warn};
 
 use super::{Channels, NotifySettings, Teller};
-use crate::{Clock, DecisionRecord, DeliveryLock, Notice, PassRecord, Store, StoreError, pass::in_one_line};
+use crate::{
+    Clock, DecisionRecord, DeliveryLock, Notice, PassRecord, Store, StoreError, pass::in_one_line,
+    store::Told,
+};
 
 /// How often a loop tries to become the one who hands notices over, because a one-shot does so for a while.
 const RETRY: Duration = Duration::from_secs(1);
@@ -31,7 +34,7 @@ const LOOKS_FOR_LEFT: Duration = Duration::from_secs(600);
 /// All that telling people takes. By default nobody is told of anything.
 #[derive(Default)]
 pub struct Notifications {
-    pub(crate) teller: Arc<Teller>,
+    pub(crate) teller: Teller,
     dispatcher: Option<Dispatcher>,
     heartbeat: Option<Beating>,
     /// Those that the dispatcher knows.
@@ -86,7 +89,7 @@ impl Notifications {
             })
         });
         Ok(Self {
-            teller: Arc::new(Teller::new(cluster, settings, fleet.as_deref())),
+            teller: Teller::new(cluster, settings, fleet.as_deref()),
             dispatcher,
             heartbeat: heartbeat.map(|heartbeat| Beating {
                 heartbeat: Arc::new(heartbeat),
@@ -99,6 +102,25 @@ impl Notifications {
         })
     }
 
+    /// Lets `record` keep `told` with what the state is to have of the fleet, and says that there is something to hand over.
+    /// Where it could not be kept, it is kept in memory. Belongs where what is begun is done, whoever waits for it.
+    ///
+    /// # Errors
+    /// Those of `record`.
+    pub(crate) fn record<T>(
+        &self,
+        told: &[Addressed],
+        record: impl FnOnce(&Told<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let recorded = self.teller.keep(told, record);
+        match &recorded {
+            Ok(_) if told.is_empty() => {}
+            Ok(_) => self.wake(),
+            Err(_) => self.keep(told),
+        }
+        recorded
+    }
+
     /// Says that there is something to hand over. Waits for nothing.
     pub(crate) fn wake(&self) {
         if let Some(dispatcher) = &self.dispatcher {
@@ -107,7 +129,7 @@ impl Notifications {
     }
 
     /// Keeps in memory what the state could not.
-    pub(crate) fn keep(&self, told: &[Addressed]) {
+    fn keep(&self, told: &[Addressed]) {
         let Some(dispatcher) = self.dispatcher.as_ref().filter(|_| !told.is_empty()) else {
             return;
         };

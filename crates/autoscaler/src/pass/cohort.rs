@@ -4,7 +4,7 @@ use std::{mem, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use headroom_actuator::{Actuator, TargetError};
-use headroom_metrics_source::Answer;
+use headroom_metrics_source::{Answer, ScrapeSource};
 use headroom_policy_engine::{
     Decision, Hold, Observations, Outcome, Pod, Pods, Replicas, Timestamp, Workload,
 };
@@ -204,17 +204,11 @@ impl Autoscaler {
         let store = Arc::clone(&self.store);
         let mut items = items;
         let told = self.learn(pass, &mut items, |item| item.change.is_none());
-        let (to_keep, teller) = (Arc::clone(&told), Arc::clone(&self.notifications.teller));
+        let notifications = Arc::clone(&self.notifications);
         let (items, recorded) = blocking(items, move |items| {
-            let readings = scrape
-                .map(|scrape| postcard::to_stdvec(&scrape.readings()))
-                .transpose();
-            let readings = readings.map_err(|error| StoreError::Encode {
-                what: "the readings of replicas",
-                reason: error.to_string(),
-            })?;
             let decided: Vec<_> = items.iter_mut().map(Item::decided).collect();
-            let rows = teller.keep(&to_keep, |told| {
+            let rows = notifications.record(&told, |told| {
+                let readings = scrape.as_deref().map(readings).transpose()?;
                 store.record_decided(&decided, readings.as_deref(), tripped, told, now)
             })?;
             for (item, row) in items.iter_mut().zip(rows) {
@@ -223,7 +217,6 @@ impl Autoscaler {
             Ok(())
         })
         .await;
-        self.hand_over(&told, &recorded);
         (items, recorded)
     }
 
@@ -263,13 +256,12 @@ impl Autoscaler {
         let (store, now) = (Arc::clone(&self.store), pass.now);
         let mut items = items;
         let told = self.learn(pass, &mut items, |item| item.is_anew || !item.is_conflict());
-        let (to_keep, teller) = (Arc::clone(&told), Arc::clone(&self.notifications.teller));
+        let notifications = Arc::clone(&self.notifications);
         let (items, recorded) = blocking(items, move |items| {
             let finished: Vec<_> = items.iter_mut().filter_map(Item::finished).collect();
-            teller.keep(&to_keep, |told| store.record_finished(&finished, told, now))
+            notifications.record(&told, |told| store.record_finished(&finished, told, now))
         })
         .await;
-        self.hand_over(&told, &recorded);
         if let Err(error) = &recorded {
             cohort.notices.push(not_written(error));
         }
@@ -399,6 +391,14 @@ async fn blocking(
             Err(_) => std::future::pending().await,
         },
     }
+}
+
+/// What is kept of the readings of replicas.
+fn readings(scrape: &ScrapeSource) -> Result<Vec<u8>, StoreError> {
+    postcard::to_stdvec(&scrape.readings()).map_err(|error| StoreError::Encode {
+        what: "the readings of replicas",
+        reason: error.to_string(),
+    })
 }
 
 /// The pods, with what was measured of them for each metric; `None` where neither a source nor the target tells of pods.

@@ -29,7 +29,7 @@ impl Autoscaler {
             return;
         }
         let named: HashSet<WorkloadId> = self.named().cloned().collect();
-        let (store, teller) = (Arc::clone(&self.store), Arc::clone(&self.notifications.teller));
+        let (store, notifications) = (Arc::clone(&self.store), Arc::clone(&self.notifications));
         let closing = tokio::task::spawn_blocking(move || -> Result<bool, StoreError> {
             let mut left = store.left_alone(now.minus(LEFT_ALONE_FOR))?;
             left.retain(|(id, _)| !named.contains(id));
@@ -37,6 +37,7 @@ impl Autoscaler {
             if ids.is_empty() {
                 return Ok(false);
             }
+            let teller = &notifications.teller;
             let notices = teller.end(left, now);
             // Where that fails it is still in the state, and closed the next time.
             teller.keep(&notices, |told| store.forget_incidents(&ids, told, now))?;

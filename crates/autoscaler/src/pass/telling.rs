@@ -8,7 +8,7 @@ use tracing::error;
 
 use super::{Acts, Autoscaler, Pass, PassError, Which, cohort::Item, report::in_one_line};
 use crate::{
-    PassRecord, Pause, StoreError,
+    PassRecord, Pause,
     notify::{Lesson, Seen},
 };
 
@@ -19,7 +19,7 @@ impl Autoscaler {
         pass: &Pass,
         items: &mut [Item],
         ready: impl Fn(&Item) -> bool,
-    ) -> Arc<Vec<Addressed>> {
+    ) -> Vec<Addressed> {
         let lessons = items.iter_mut().map(|item| {
             let settings = &self.workloads[item.index()].settings;
             let (settled, is_ready) = (item.settled_change(), ready(item));
@@ -43,17 +43,7 @@ impl Autoscaler {
             record.set_outcome(Outcome::Written, None);
             Some(record)
         };
-        Arc::new(self.notifications.teller.learn(lessons, settled))
-    }
-
-    /// Says that there is something to hand over, where what was learned was `kept` with the decisions; keeps it in memory
-    /// where it was not.
-    pub(super) fn hand_over(&self, told: &[Addressed], kept: &Result<(), StoreError>) {
-        match kept {
-            Ok(()) if told.is_empty() => {}
-            Ok(()) => self.notifications.wake(),
-            Err(_) => self.notifications.keep(told),
-        }
+        self.notifications.teller.learn(lessons, settled)
     }
 
     /// Tells what a whole pass says about no workload in particular, and says that all is well where it is.
@@ -95,25 +85,21 @@ impl Autoscaler {
 
     /// Keeps `notices` for whoever hands them over, with what is known of the fleet.
     pub(super) async fn tell(&self, notices: Vec<Addressed>, now: Timestamp) {
-        let teller = Arc::clone(&self.notifications.teller);
-        if notices.is_empty() && !teller.is_unsaved() {
+        let notifications = Arc::clone(&self.notifications);
+        if notices.is_empty() && !notifications.teller.is_unsaved() {
             return;
         }
         let store = Arc::clone(&self.store);
         let keep = move || {
-            let kept = teller.keep(&notices, |told| store.record_told(told, now));
-            (notices, kept)
+            if let Err(error) = notifications.record(&notices, |told| store.record_told(told, now)) {
+                error!(
+                    error = in_one_line(&error),
+                    "what people are told could not be kept"
+                );
+            }
         };
-        let Ok((notices, kept)) = tokio::task::spawn_blocking(keep).await else {
-            return;
-        };
-        if let Err(error) = &kept {
-            error!(
-                error = in_one_line(error),
-                "what people are told could not be kept"
-            );
-        }
-        self.hand_over(&notices, &kept);
+        // It is done once begun, also when nobody waits for it any more.
+        let _ = tokio::task::spawn_blocking(keep).await;
     }
 }
 

@@ -17,7 +17,7 @@ use headroom_notifier::{
 use headroom_policy_engine::*;
 use tokio::sync::Semaphore;
 
-use crate::world::{World, at, id, pass, seconds};
+use crate::world::{World, at, id, pass, seconds, until};
 
 /// Says of everything that it cannot take it now.
 #[derive(Debug)]
@@ -363,6 +363,50 @@ async fn what_has_ended_while_the_state_could_not_be_written_has_ended_in_it_too
     blocker.execute_batch("ROLLBACK").unwrap();
     pass(&autoscaler, at(330)).await;
     assert!(!goes_on(&world));
+}
+
+#[tokio::test]
+async fn what_a_pass_that_is_given_up_could_not_keep_is_told_all_the_same() {
+    let names = ["a", "b", "c", "d"];
+    let mut world = world(&names);
+    let open = Scripted::new(100);
+    world.notifiers = vec![("ops".into(), Arc::clone(&open) as _)];
+    let autoscaler = Arc::new(world.start());
+    pass(&autoscaler, at(0)).await;
+    for name in names {
+        world
+            .source
+            .set_error(&crate::world::query(name), ObserveError::NoData);
+    }
+    passes(&autoscaler, [30, 60, 90, 120]).await;
+    // Another connection that makes the pass wait, and the state one that refuses what the pass writes.
+    let other = rusqlite::Connection::open(world.state_dir().join("state.db")).unwrap();
+    other
+        .execute_batch(
+            "BEGIN IMMEDIATE;
+             CREATE TRIGGER refuse BEFORE UPDATE ON workload BEGIN SELECT raise(ABORT, 'refused'); END;",
+        )
+        .unwrap();
+    let asked = world.source.asked().len();
+    let given_up = tokio::spawn({
+        let autoscaler = Arc::clone(&autoscaler);
+        async move { autoscaler.pass(at(150), Which::All).await }
+    });
+    // Once it has its answers nothing but the state makes it wait.
+    until(|| world.source.asked().len() > asked).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    given_up.abort();
+    assert!(given_up.await.unwrap_err().is_cancelled());
+    other.execute_batch("COMMIT").unwrap();
+    let begun = std::time::Instant::now();
+    while open.told().is_empty() {
+        assert!(begun.elapsed() < seconds(20), "nobody was told");
+        let clock = FollowingClock::starting_at(at(150));
+        finish_once(&autoscaler, &clock, std::future::pending()).await;
+    }
+    assert_eq!(open.told(), ["prod-eu/*/blind opened (warning)"]);
 }
 
 #[tokio::test]
