@@ -11,6 +11,7 @@ mod evaluate;
 mod left;
 mod observe;
 mod past;
+mod paused;
 mod report;
 mod states;
 mod targets;

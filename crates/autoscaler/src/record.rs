@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use headroom_policy_engine::{
     BoundsInForce, Decision, Explanation, Hold, MetricName, Observation, Outcome, OwnBounds, Proposal,
-    RaisedCondition, Replicas, RoundStatus, Step, Timestamp, WhyNot, Workload, WorkloadId,
+    RaisedCondition, Reason, Replicas, RoundStatus, Step, Timestamp, WhyNot, Workload, WorkloadId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -166,7 +166,8 @@ impl DecisionRecord {
     /// Whether a metric was unknown or only partly known, so that it had less of a say than it should have, or scaling
     /// down was held because it could not be known whether it should be.
     ///
-    /// A quantile over no requests, and an absence that the policy takes as zero, are answers.
+    /// A quantile over no requests, and an absence that the policy takes as zero, are answers. What is turned off is not
+    /// asked.
     #[must_use]
     pub fn is_blind(&self) -> bool {
         let Verdict::Decided {
@@ -175,8 +176,13 @@ impl DecisionRecord {
         else {
             return false;
         };
-        target.holds.iter().any(Hold::is_blind)
-            || explanation.0.iter().any(|step| unknown_metric(step).is_some())
+        let is_unknown = |step: &Step| unknown_metric(step).is_some();
+        !self.is_off() && (target.holds.iter().any(Hold::is_blind) || explanation.0.iter().any(is_unknown))
+    }
+
+    /// Whether a person turned the workload off, so that nothing is kept and nothing missed.
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(&self.verdict, Verdict::Decided { decision, .. } if decision.reason() == Reason::Off)
     }
 
     /// Why it is not `want`; `None` where the target could not be read.

@@ -250,11 +250,11 @@ fn usable(value: f64) -> Result<f64, MissingCause> {
 }
 
 /// Whether too little took part. Replicas are compared with the ready ones, or with the wanted count where
-/// readiness is unknown.
+/// readiness is unknown or none is ready: what none of them serves is not the load.
 fn is_partial(coverage: Coverage, current: Replicas, readiness: Readiness) -> bool {
     let meant = match readiness {
-        Readiness::Known { ready, .. } => ready,
-        Readiness::Unknown => current,
+        Readiness::Known { ready, .. } if ready > Replicas::ZERO => ready,
+        Readiness::Known { .. } | Readiness::Unknown => current,
     };
     // A count that is NaN covers nothing.
     let enough = |part: f64, whole: f64| part >= whole * MIN_COVERAGE;

@@ -248,6 +248,7 @@ pub(super) fn conditions<'r>(
         BoundSource::Schedule(_) => None,
     });
     let blind = record.is_blind().then_some(Condition::Blind);
+    let fallback = fallback.filter(|_| !record.is_off());
     unreadable
         .into_iter()
         .chain(not_written(record))

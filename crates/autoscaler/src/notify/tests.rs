@@ -1,6 +1,7 @@
 mod allocations;
 mod collectives;
 mod digests;
+mod passes;
 
 use std::time::Duration;
 
@@ -14,10 +15,10 @@ use headroom_policy_engine::{
 };
 
 use super::{
-    Incidents, News, Notifications, NotifySettings, Routes, Seen, Teller,
+    Incidents, News, NotifySettings, Routes, Seen,
     router::{About, Router},
 };
-use crate::{DecisionRecord, Mode, PassRecord, Pause, Verdict};
+use crate::{DecisionRecord, Mode, Pause, Verdict};
 
 fn at(seconds: u64) -> Timestamp {
     testing::DECIDED_AT.plus(Duration::from_secs(seconds))
@@ -357,6 +358,23 @@ fn a_fallback_is_told_whether_or_not_it_raises_the_count_and_ends_as_recovered()
 }
 
 #[test]
+fn of_what_is_turned_off_nothing_is_missed_and_nothing_kept() {
+    let mut off = blind(0);
+    if let Verdict::Decided { decision, .. } = &mut off.verdict {
+        let (at, reason) = (Replicas::ZERO, Reason::Off);
+        *decision = Decision::Hold { at, reason };
+    }
+    assert!(!off.is_blind());
+    let fallback = Some(Replicas::new(8));
+    let seen = Seen {
+        fallback,
+        ..seen(&off)
+    };
+    let told = Incidents::default().learn(seen, &Routes::default(), |_| true);
+    assert_eq!(kinds(&told), []);
+}
+
+#[test]
 fn a_policy_that_changes_is_told_key_by_key_and_not_when_it_is_seen_first() {
     let mut incidents = Incidents::default();
     let policy = |keys: &[(&str, &str)]| Routes {
@@ -505,80 +523,4 @@ fn two_conditions_of_one_kind_open_and_close_each_for_itself() {
     );
     assert_eq!(told(&of(60, &[scaled_object])), [""; 0]);
     assert_eq!(told(&of(90, &[])), ["second_scaler/ScaledObject/api false"]);
-}
-
-/// A pass that decided about these, none of which is blind, at this second.
-fn passed(seconds: u64, names: &[&str]) -> PassRecord {
-    let decided = |name: &&str| DecisionRecord {
-        workload: name.parse().unwrap(),
-        ..record(seconds, Vec::new())
-    };
-    PassRecord {
-        at: at(seconds),
-        decisions: names.iter().map(decided).collect(),
-        skipped: Vec::new(),
-        notices: Vec::new(),
-    }
-}
-
-#[test]
-fn a_pass_that_fails_is_made_up_for_by_those_that_go_well_for_all_that_it_was_about() {
-    let (_, routes) = router();
-    let settings = NotifySettings {
-        channels: settings().channels,
-        general: routes,
-        ..NotifySettings::default()
-    };
-    let stages = |told: Vec<Addressed>| told.iter().map(|one| one.notice.stage).collect::<Vec<_>>();
-    let mut teller = Teller::new(None, &settings, None);
-    let about = ["a", "b"].map(|name| name.parse().unwrap());
-    let failed = teller.learn_failure("it did not end", about.into(), at(0));
-    assert_eq!(stages(failed), [Stage::Opened]);
-    assert_eq!(stages(teller.learn_pass(&passed(15, &["c"]), |_| true)), []);
-    assert_eq!(stages(teller.learn_pass(&passed(30, &["a", "c"]), |_| true)), []);
-    let text = teller.take_unsaved();
-    assert_eq!(teller.take_unsaved(), None);
-    teller = Teller::new(None, &settings, text.as_deref());
-    assert_eq!(
-        stages(teller.learn_pass(&passed(60, &["b"]), |_| true)),
-        [closed(60)]
-    );
-    assert_eq!(stages(teller.learn_pass(&passed(90, &["a"]), |_| true)), []);
-}
-
-#[test]
-fn a_pass_that_failed_for_a_workload_that_there_is_no_more_is_made_up_for_without_it() {
-    let (_, routes) = router();
-    let settings = NotifySettings {
-        channels: settings().channels,
-        general: routes,
-        ..NotifySettings::default()
-    };
-    let teller = Teller::new(None, &settings, None);
-    let about = ["a", "gone"].map(|name| name.parse().unwrap());
-    teller.learn_failure("it did not end", about.into(), at(0));
-    let is_named = |id: &headroom_policy_engine::WorkloadId| id.as_str() != "gone";
-    let told = teller.learn_pass(&passed(30, &["a"]), is_named);
-    let stages: Vec<_> = told.iter().map(|one| one.notice.stage).collect();
-    assert_eq!(stages, [closed(30)]);
-}
-
-#[test]
-fn all_is_well_once_the_last_pass_of_each_workload_went_well() {
-    let notifications = Notifications::default();
-    assert!(notifications.note_health(&passed(0, &["a", "b"])));
-    let mut unwell = passed(60, &["b"]);
-    unwell.decisions[0] = DecisionRecord {
-        workload: "b".parse().unwrap(),
-        ..blind(60)
-    };
-    assert!(!notifications.note_health(&unwell));
-    assert!(
-        !notifications.note_health(&passed(75, &["a"])),
-        "b is still blind"
-    );
-    assert!(notifications.note_health(&passed(120, &["b"])));
-    let mut skipped = passed(135, &["a"]);
-    skipped.skipped.push("b".parse().unwrap());
-    assert!(!notifications.note_health(&skipped));
 }

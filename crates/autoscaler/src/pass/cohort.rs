@@ -87,6 +87,7 @@ impl Autoscaler {
         if items.is_empty() {
             return items;
         }
+        self.hold_what_is_paused(pass, &mut items);
         let tripped = self.brake(pass, &mut items);
         let (mut items, recorded) = self.record_decided(pass, items, tripped).await;
         if let Err(error) = recorded {
@@ -283,6 +284,11 @@ impl Item {
     /// Its place in the configuration.
     pub(super) fn index(&self) -> usize {
         self.taken.index
+    }
+
+    /// Whether there is a change to write.
+    pub(super) fn is_change(&self) -> bool {
+        self.change.is_some()
     }
 
     /// The row of the change that an earlier pass left open, where that turned out to be written and is not recorded yet.

@@ -345,6 +345,7 @@ impl World {
         for incident in 0..INCIDENTS {
             self.put(Happening::Close { incident });
         }
+        self.run(7 * 3600).await;
         // Each channel takes something, so that people learn of it where it did not before.
         if let Some(addressed) = self.addressed(Happening::CriticalOnce) {
             let to = NAMES.map(ChannelName::from).to_vec();
@@ -352,7 +353,7 @@ impl World {
                 .put(&[Addressed { to, ..addressed }], self.now())
                 .unwrap();
         }
-        self.run(8 * 3600).await;
+        self.run(3600).await;
     }
 
     /// What has to be so after [`Self::heal`].

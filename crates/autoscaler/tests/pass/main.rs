@@ -20,6 +20,7 @@ mod hpa;
 mod loop_times;
 mod order;
 mod past;
+mod paused;
 mod processes;
 mod restart;
 mod state_files;

@@ -33,7 +33,11 @@ pub(super) fn begin(terms: &Terms<'_>, standing: &mut Standing, now: Timestamp) 
 /// What is told where the channel of `terms` takes what it is given again; `None` where nobody knows that it did not,
 /// or it is too early to say so.
 pub(super) fn end(terms: &Terms<'_>, standing: &mut Standing, now: Timestamp) -> Option<Addressed> {
-    let has_settled = |failing: &mut Failing| now.since(failing.again.unwrap_or(failing.since)) >= SETTLED;
+    let has_settled = |failing: &mut Failing| {
+        let last = failing.again.unwrap_or(failing.since);
+        // Of a moment that is still to come, because the clock was set back, nobody knows how long ago it was.
+        last > now || now.since(last) >= SETTLED
+    };
     let failing = standing.failing.take_if(has_settled)?;
     let after = now.since(failing.since);
     addressed(terms, &failing, Stage::Closed { after }, now)

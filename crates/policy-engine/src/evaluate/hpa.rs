@@ -50,6 +50,10 @@ impl<'a> Parts<'a> for Hpa<'a> {
         let Gate::Metrics = self.gate else {
             // Nothing is asked, so nothing is unknown.
             (all.any_known, all.any_deciding_known) = (true, true);
+            if matches!(self.gate, Gate::Disabled) {
+                // Nor was it before: no fallback turns on what somebody turned off.
+                memory.knowledge.keep(|_| false);
+            }
             return all;
         };
         let mut failed = None;
@@ -291,11 +295,12 @@ impl<'a> Parts<'a> for Hpa<'a> {
             // Leaving zero leads to the minimum at least (§10.5).
             Gate::Metrics | Gate::Jump => bound::run(course, at, at.bounds(), steps),
             // The count stays where it is, save for what a fallback raised.
-            Gate::Disabled | Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => {
+            Gate::Selector | Gate::Failed(_) | Gate::NoMetrics => {
                 if course.reason == Reason::Fallback {
                     bound::run(course, at, at.bounds(), steps);
                 }
             }
+            Gate::Disabled => {}
         }
     }
 

@@ -19,7 +19,7 @@ use self::{
 use super::Evaluation;
 use crate::{
     GroupName, Memory, MetricName, MetricPolicy, MetricRule, MissingCause, Observation, OnMissing, Proposal,
-    Replicas, Step, StepSink, WorkloadPolicy,
+    Replicas, Step, StepSink, WorkloadPolicy, hpa::MetricError,
 };
 
 /// What all metrics together say.
@@ -161,12 +161,15 @@ fn ask(
     }
 }
 
-/// Whether nobody answered because a metric is asked of the replicas themselves.
+/// Whether nobody answered because a metric is asked of the replicas themselves, or measured on them.
 const fn is_of_no_replicas(seen: &Observation) -> bool {
     matches!(
         seen,
         Observation::Missing {
             cause: MissingCause::NoReplicas
+                | MissingCause::Unusable {
+                    why: MetricError::NoPods
+                }
         }
     )
 }

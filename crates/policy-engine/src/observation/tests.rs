@@ -121,6 +121,10 @@ fn four_fifths_of_what_was_meant_have_to_take_part() {
         ready: Replicas::new(5),
         longest_unready: None,
     };
+    let none = Readiness::Known {
+        ready: Replicas::ZERO,
+        longest_unready: None,
+    };
     // Five are ready; ten are wanted.
     for (replicas, window, readiness, partial) in [
         (Some(4.0), None, known, false),
@@ -132,6 +136,8 @@ fn four_fifths_of_what_was_meant_have_to_take_part() {
         (None, Some(0.79), known, true),
         (Some(5.0), Some(0.79), known, true),
         (None, None, known, false),
+        (Some(0.0), None, none, true),
+        (Some(8.0), None, none, false),
     ] {
         assert_eq!(
             is_partial(replicas, window, readiness),

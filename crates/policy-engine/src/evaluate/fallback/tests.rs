@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Activation, Decision, Observation, OnMissing, ScaleToZero, Workload,
+    Activation, Decision, HpaPath, Observation, OnMissing, ScaleToZero, Semantics, Workload,
     evaluate::world::{GONE, World, fresh, metric},
 };
 
@@ -61,6 +61,27 @@ fn it_comes_when_the_time_is_over_and_not_before() {
         Reason::Blind,
         "nothing is left to raise"
     );
+}
+
+#[test]
+fn it_turns_nothing_on_that_a_person_turned_off_under_the_rules_of_the_hpa_either() {
+    for when in [FallbackWhen::All, FallbackWhen::Any] {
+        let mut world = falling_back(at_least(5), when);
+        world.policy.semantics = Semantics::Hpa(HpaPath::WithBehavior);
+        world.pass(0, &[fresh(200.0), fresh(100.0)]);
+        world.pass(15, &[GONE, GONE]);
+        world.workload.current = Replicas::ZERO;
+        for _ in 0..8 {
+            let decision = world.pass(15, &BLIND);
+            assert_eq!(
+                (decision.desired(), decision.reason()),
+                (Replicas::ZERO, Reason::Off)
+            );
+        }
+        world.workload.current = Replicas::new(2);
+        let decision = world.pass(15, &BLIND);
+        assert_eq!(decision.desired(), Replicas::new(2), "the time begins anew");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::{
     MissingCause, Observation, OnMissing, Outcome, PolicyError, Readiness, ReplicaBounds, ScheduleName,
     StepRule, Target, Tolerance, Workload,
     evaluate::world::{GONE, World, fresh, metric, rules},
+    hpa::MetricError,
 };
 
 fn starting(name: &str) -> MetricPolicy {
@@ -221,10 +222,12 @@ fn at_zero_nothing_known_changes_nothing() {
 
 #[test]
 fn a_fallback_works_from_zero_and_is_not_begun_by_metrics_of_the_replicas() {
-    let nobody = Observation::Missing {
-        cause: MissingCause::NoReplicas,
+    let no_pods = MissingCause::Unusable {
+        why: MetricError::NoPods,
     };
-    for when in [FallbackWhen::All, FallbackWhen::Any] {
+    let nobody = [MissingCause::NoReplicas, no_pods].map(|cause| Observation::Missing { cause });
+    let both = |when| nobody.map(|nobody| (when, nobody));
+    for (when, nobody) in [both(FallbackWhen::All), both(FallbackWhen::Any)].concat() {
         let mut world = resting();
         world.policy.fallback = Some(Fallback {
             action: FallbackAction::AtLeast(Replicas::new(3)),
