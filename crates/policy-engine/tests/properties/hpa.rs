@@ -316,6 +316,10 @@ proptest! {
             let mut memory = round.begun.clone();
             let once = evaluate(&policy, &round.workload, &round.seen, &mut memory, round.now, &mut NoSteps);
             let after_once = memory.clone();
+            // With and without its beginning.
+            let twice = evaluate(&policy, &round.workload, &round.seen, &mut memory, round.now, &mut NoSteps);
+            prop_assert_eq!(once, twice);
+            prop_assert_eq!(&after_once, &memory);
             let workload = memory.begin(&policy, Ok(round.workload.clone()), round.now).unwrap();
             let twice = evaluate(&policy, &workload, &round.seen, &mut memory, round.now, &mut NoSteps);
             prop_assert_eq!(once, twice);
