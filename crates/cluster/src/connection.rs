@@ -26,7 +26,7 @@ use serde_json::Value;
 use tokio::{
     runtime::Handle,
     sync::oneshot,
-    time::{Instant, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use self::{
@@ -243,11 +243,10 @@ impl Connection {
                 Retry::Renewed(_) => return Err(error),
             };
             pause = (pause * 2).min(LONGEST_PAUSE);
-            let next = Instant::now() + wait;
-            if next >= until {
+            if wait >= until.saturating_duration_since(Instant::now()) {
                 return Err(error);
             }
-            sleep_until(next).await;
+            sleep(wait).await;
         }
     }
 

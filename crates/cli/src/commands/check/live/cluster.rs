@@ -128,7 +128,7 @@ fn freshness(usage: &Objects<PodMetrics>, namespace: &str, now: Timestamp) -> (A
         "{pods} measured pods in namespace {namespace}, the oldest value {} old",
         moment::span(age)
     );
-    if age > FRESH.max(oldest.window * 3) {
+    if age > FRESH.max(oldest.window.saturating_mul(3)) {
         (
             Answer::Failed,
             format!("{text}: look at the log of metrics-server"),

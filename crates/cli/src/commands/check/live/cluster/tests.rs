@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use headroom_cluster::{Container, Labels};
 use headroom_policy_engine::{InitKind, Milli, PodPhase};
 
@@ -107,4 +109,21 @@ fn a_container_that_no_pod_has_is_named() {
         ..pod(&[("app", None)])
     };
     check(&[&sidecar], Some("proxy"), OK);
+}
+
+#[test]
+fn a_window_longer_than_can_be_counted_makes_no_value_too_old() {
+    let measured = |window| {
+        let metrics = PodMetrics {
+            name: "api-1".into(),
+            labels: Labels::default(),
+            measured_at: Timestamp::from_unix_millis(0),
+            window,
+            containers: Box::default(),
+        };
+        let now = Timestamp::from_unix_millis(600_000);
+        freshness(&Objects::from_iter([metrics]), "shop", now).0
+    };
+    assert_eq!(measured(Duration::from_secs(15)), Answer::Failed);
+    assert_eq!(measured(Duration::MAX), Answer::Ok);
 }
