@@ -89,6 +89,10 @@ pub enum TargetError {
     /// The cluster could not be asked, or refused.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The cluster could not be asked how things stand, and nothing was written: nothing had been sent yet, or what was
+    /// sent had been refused.
+    #[error(transparent)]
+    NotWritten(ClusterError),
     /// Something on this machine failed.
     #[error("{what}")]
     Io {
@@ -120,6 +124,7 @@ impl TargetError {
             | Self::Busy { .. }
             | Self::StillRunning { .. }
             | Self::Records(_)
+            | Self::NotWritten(_)
             | Self::Io { .. }
             | Self::Unsupported => false,
         }

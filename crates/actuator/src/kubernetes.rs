@@ -202,7 +202,7 @@ impl KubernetesActuator {
             };
             let found = match self.reader.view.fetch(&target.object).await {
                 Err(_) if conflict.leaves_outcome_unknown() => return Err(conflict.into()),
-                found => found?,
+                found => found.map_err(TargetError::NotWritten)?,
             };
             if found.uid != seen.uid {
                 return Err(conflict.into());
@@ -234,11 +234,14 @@ impl KubernetesActuator {
         count: Replicas,
         now: Timestamp,
     ) -> Result<Arc<Scalable>, TargetError> {
-        let known = self.reader.view.scalable(&target.object, now).await?;
+        let view = &self.reader.view;
+        let known = view.scalable(&target.object, now).await;
+        let known = known.map_err(TargetError::NotWritten)?;
         if known.wanted()? == count {
             return Ok(known);
         }
-        let found = self.reader.view.fetch(&target.object).await?;
+        let found = view.fetch(&target.object).await;
+        let found = found.map_err(TargetError::NotWritten)?;
         expect(&found, count)?;
         Ok(Arc::new(found))
     }

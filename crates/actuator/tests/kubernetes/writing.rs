@@ -107,6 +107,11 @@ fn refused(code: u16) -> ResponseTemplate {
         .set_body_json(json!({"message": "the object has been modified", "code": code}))
 }
 
+/// A refusal that is not asked for again within the time there is.
+fn refused_for_long(code: u16) -> ResponseTemplate {
+    refused(code).insert_header("Retry-After", "3600")
+}
+
 fn written(version: u32, replicas: u32) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({
         "metadata": {"name": "api", "uid": "u", "resourceVersion": version.to_string()}, "spec": {"replicas": replicas}}))
@@ -288,8 +293,7 @@ async fn a_refusal_after_an_attempt_without_an_outcome_does_not_say_that_nothing
     for refusal in [401, 403, 429] {
         let world = world(LONG).await;
         answer_once(&world.server, "PATCH", SCALE, refused(504)).await;
-        let refusal = refused(refusal).insert_header("Retry-After", "3600");
-        answer(&world.server, "PATCH", SCALE, refusal).await;
+        answer(&world.server, "PATCH", SCALE, refused_for_long(refusal)).await;
         let error = world.set(3, 4).await.unwrap_err();
         assert!(error.leaves_outcome_unknown(), "{error}");
         assert_eq!(world.versions().await, ["5", "5"]);
@@ -298,15 +302,39 @@ async fn a_refusal_after_an_attempt_without_an_outcome_does_not_say_that_nothing
 
 #[tokio::test]
 async fn a_conflict_that_cannot_be_looked_at_after_an_attempt_without_an_outcome_leaves_it_unknown() {
-    for (first, is_unknown) in [(504, true), (409, false)] {
+    for (first, look, is_unknown) in [
+        (504, 403, true),
+        (504, 503, true),
+        (409, 403, false),
+        (409, 503, false),
+    ] {
         let world = world(LONG).await;
         answer_once(&world.server, "PATCH", SCALE, refused(first)).await;
         answer(&world.server, "PATCH", SCALE, refused(409)).await;
         let object = format!("{DEPLOYMENTS}/api");
-        answer(&world.server, "GET", &object, refused(403)).await;
+        answer(&world.server, "GET", &object, refused_for_long(look)).await;
         let error = world.set(3, 4).await.unwrap_err();
-        assert_eq!(error.leaves_outcome_unknown(), is_unknown, "{error}");
+        assert_eq!(
+            error.leaves_outcome_unknown(),
+            is_unknown,
+            "{first} {look}: {error}"
+        );
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_before_a_write_was_not_written() {
+    let world = world(LONG).await;
+    answer(
+        &world.server,
+        "GET",
+        &format!("{DEPLOYMENTS}/api"),
+        refused_for_long(503),
+    )
+    .await;
+    let error = world.set(5, 6).await.unwrap_err();
+    assert!(!error.leaves_outcome_unknown(), "{error}");
+    assert!(world.patches().await.is_empty());
 }
 
 #[tokio::test]
