@@ -20,5 +20,6 @@ mod scraped;
 mod scripted;
 mod side_by_side;
 mod troubles;
+mod twice;
 mod usage;
 mod world;

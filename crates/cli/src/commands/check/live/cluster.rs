@@ -1,12 +1,12 @@
 //! What a cluster is asked about itself, about what it allows, and about the objects that are scaled in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use futures::stream::{self, StreamExt as _};
 use headroom_actuator::{KubernetesTarget, ScaleTarget};
 use headroom_autoscaler::{ClusterProbe, Configuration, Mode, Needs, PassRecord, Verdict, WorkloadSettings};
 use headroom_cluster::{FieldManager, Need, Objects, Pod, PodMetrics, Requests, Scalable};
-use headroom_policy_engine::{Timestamp, hpa::Selector};
+use headroom_policy_engine::{Timestamp, WorkloadId, hpa::Selector};
 
 use super::{
     evictions,
@@ -160,8 +160,41 @@ pub(super) async fn of_targets(
         })
         .collect();
     // Collected first: a stream over borrowed closures is not known to be `Send`.
-    let findings: Vec<Vec<Finding>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
-    findings.into_iter().flatten().collect()
+    let mut answers: Vec<OfTarget> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    say_what_is_scaled_twice(&mut answers);
+    answers.into_iter().flat_map(|of| of.findings).collect()
+}
+
+/// What was found out about one target.
+struct OfTarget {
+    /// Whose it is.
+    workload: WorkloadId,
+    /// The uid of the object, where headroom is to write to it and it could be read.
+    written: Option<Box<str>>,
+    findings: Vec<Finding>,
+}
+
+/// Says of which objects several workloads would set the count. A kind has several names, and only the cluster knows which
+/// of them mean the same.
+fn say_what_is_scaled_twice(answers: &mut [OfTarget]) {
+    let mut known: HashMap<Box<str>, WorkloadId> = HashMap::new();
+    for of in answers {
+        let Some(uid) = of.written.take() else {
+            continue;
+        };
+        match known.entry(uid) {
+            Entry::Vacant(first) => drop(first.insert(of.workload.clone())),
+            Entry::Occupied(first) => {
+                let text = format!(
+                    "is the object of {} too, by another name of its kind: each would set the count that the other does \
+                     not want; take one of them out",
+                    first.get()
+                );
+                let found = finding(Answer::Failed, of.workload.as_str(), "target", text);
+                of.findings.insert(0, found);
+            }
+        }
+    }
 }
 
 async fn of_target(
@@ -169,10 +202,12 @@ async fn of_target(
     workload: &WorkloadSettings,
     target: &KubernetesTarget,
     now: Timestamp,
-) -> Vec<Finding> {
+) -> OfTarget {
     let object = &target.object;
     let mut found: Vec<(Answer, &str, String)> = Vec::new();
+    let mut uid = None;
     if let Ok(scalable) = probe.view.scalable(object, now).await {
+        uid = Some(scalable.uid.clone());
         found.extend(owner(&scalable).map(|(answer, text)| (answer, "count", text)));
         // Where pods may not be read, that was said of the cluster.
         if let Ok(pods) = probe.view.pods(&object.namespace, now).await {
@@ -191,13 +226,17 @@ async fn of_target(
             Ok(()) => (Answer::Ok, "writing", "would be accepted (dry run)".to_owned()),
             Err(error) => (Answer::Failed, "writing", error.to_string()),
         }),
-        Mode::Preview | Mode::Shadow => {}
+        Mode::Preview | Mode::Shadow => uid = None,
     }
     let subject = workload.id.as_str();
-    found
-        .into_iter()
-        .map(|(answer, part, text)| finding(answer, subject, part, text))
-        .collect()
+    let findings = found.into_iter();
+    OfTarget {
+        workload: workload.id.clone(),
+        written: uid,
+        findings: findings
+            .map(|(answer, part, text)| finding(answer, subject, part, text))
+            .collect(),
+    }
 }
 
 /// Who wrote the count; nothing where nobody says that it did.
