@@ -89,10 +89,12 @@ impl<K: Kept> Watched<K> {
         Self { source, held, task }
     }
 
-    /// The objects as they are now; waits for the watch to be in step as long as a request may take.
+    /// The objects as they are now; waits for the watch to be in step as long as a request may take. One that has been
+    /// lost for longer than that, since what was known does not count any more, is not waited for.
     pub(super) async fn objects(&self) -> Result<Arc<Objects<K>>, ClusterError> {
         let mut changes = self.held.subscribe();
-        let settled = changes.wait_for(|held| held.is_in_step() || held.is_hopeless());
+        let deadline = self.source.connection.deadline();
+        let settled = changes.wait_for(|held| held.is_in_step() || held.is_not_awaited(deadline));
         // What came of it is read below; without an answer in time it is what it was.
         drop(timeout_at(self.source.until(), settled).await);
         let mut answer = Err(ClusterError::OutOfStep {
@@ -121,6 +123,15 @@ impl<K> Held<K> {
     fn is_hopeless(&self) -> bool {
         match &self.state {
             State::Lost { cause, .. } => is_hopeless(cause),
+            State::Unknown | State::InStep => false,
+        }
+    }
+
+    /// Whether nobody waits any more, where a request may take `deadline`: in a long outage many who ask one after the
+    /// other would each wait in vain.
+    fn is_not_awaited(&self, deadline: Duration) -> bool {
+        match &self.state {
+            State::Lost { since, .. } => self.is_hopeless() || since.elapsed() >= LOST + deadline,
             State::Unknown | State::InStep => false,
         }
     }

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::FutureExt as _;
 use headroom_cluster::{ClusterError, ClusterView, Filling};
 use headroom_policy_engine::Replicas;
 use headroom_test_support::{temp_dir, wait_for, wait_for_seen, wait_until};
@@ -239,6 +240,20 @@ async fn what_was_lost_for_long_is_known_when_it_was_listed_anew_and_a_watch_goe
     })
     .await;
     assert_eq!(found.replicas, Some(Replicas::new(6)));
+}
+
+#[tokio::test]
+async fn a_watch_that_has_been_lost_for_long_is_not_waited_for() {
+    let world = World::new(SHORT).await;
+    world.answer(DEPLOYMENTS, status(500, "etcd is on fire")).await;
+    let view = world.view(Filling::Watches);
+    wait_for_cause(&view, |cause| matches!(cause, ClusterError::Failed { .. })).await;
+    tokio::time::pause();
+    tokio::time::advance(MINUTE).await;
+    tokio::time::resume();
+    let answer = view.scalable(&deployment("api"), NOW).now_or_never();
+    let found = answer.expect("it is answered at once");
+    assert!(matches!(found, Err(ClusterError::OutOfStep { .. })), "{found:?}");
 }
 
 #[tokio::test]
