@@ -8,7 +8,7 @@ use headroom_policy_engine::{
     hpa::Selector,
 };
 
-use super::guards;
+use super::{NOT_READY, guards};
 use crate::{ReplicaAddress, ReplicaEndpoint, TargetState};
 
 /// What was read of a target and its surroundings.
@@ -35,12 +35,16 @@ pub(super) fn state(seen: Seen<'_>, now: Timestamp) -> Result<TargetState, Clust
         tells_pods,
         second_scalers,
         vertical,
-        off,
+        mut off,
     } = seen;
     let current = object.wanted()?;
     let (selector, pods) = match selector(object) {
         Ok(selector) => (SelectorState::Usable, pods.map(|pods| pods.selected(&selector))),
-        Err(state) => (state, None),
+        Err(state) => {
+            // Where pods may not be read, the guard is off for that.
+            off.extend(pods.and(without_pods(state)));
+            (state, None)
+        }
     };
     let selected = pods.as_deref().unwrap_or_default();
     let not_starting = guards::not_starting(selected.iter().map(|pod| &***pod));
@@ -106,6 +110,19 @@ fn selector(object: &Scalable) -> Result<Selector, SelectorState> {
         None | Some("") => Err(SelectorState::Missing),
         Some(text) => Selector::parse(text).map_err(|_| SelectorState::Invalid),
     }
+}
+
+/// That the guard which needs pods is off, where the selector does not tell which those are.
+fn without_pods(selector: SelectorState) -> Option<RaisedCondition> {
+    let because = match selector {
+        SelectorState::Usable | SelectorState::Ambiguous => return None,
+        SelectorState::Missing => "the object has no selector, so its pods are not known",
+        SelectorState::Invalid => "the object's selector cannot be read, so its pods are not known",
+    };
+    Some(RaisedCondition::GuardOff {
+        guard: NOT_READY.into(),
+        because: because.into(),
+    })
 }
 
 /// Who wrote the count. Nobody, as far as the object tells, once it was zero by way of the scale subresource: the API

@@ -230,10 +230,11 @@ fn a_count_came_with_a_deploy_where_its_owner_wrote_the_template_too_and_is_not_
 
 #[test]
 fn without_a_selector_or_pods_readiness_is_not_known() {
-    for (selector, expected) in [
-        (None, SelectorState::Missing),
-        (Some(""), SelectorState::Missing),
-        (Some("app in"), SelectorState::Invalid),
+    let (missing, invalid) = ("has no selector", "selector cannot be read");
+    for (selector, expected, said) in [
+        (None, SelectorState::Missing, missing),
+        (Some(""), SelectorState::Missing, missing),
+        (Some("app in"), SelectorState::Invalid, invalid),
     ] {
         let object = Scalable {
             selector: selector.map(Into::into),
@@ -245,6 +246,17 @@ fn without_a_selector_or_pods_readiness_is_not_known() {
             (expected, Readiness::Unknown)
         );
         assert!(state.replicas.is_empty());
+        let [off] = &*state.workload.raised else {
+            panic!("one guard is off: {:?}", state.workload.raised)
+        };
+        let off = off.to_string();
+        let guard = "the guard against replicas that do not become ready is off: the object";
+        assert!(off.starts_with(guard) && off.contains(said), "{off}");
+        let unread = seen(&object, None).unwrap().workload.raised;
+        assert!(
+            unread.is_empty(),
+            "who may not read pods is told of that: {unread:?}"
+        );
     }
     let blind = seen(&object(2), None).unwrap();
     assert_eq!(blind.workload.readiness, Readiness::Unknown);
