@@ -153,6 +153,34 @@ fn secrets_in_headers_are_not_copied() {
 }
 
 #[test]
+fn an_annotation_that_pauses_is_told_by_what_it_pauses_and_not_where_it_is_switched_off() {
+    let pause = "it is paused; `headroom pause shop/api` keeps it so";
+    let hold_down = "it is not scaled down; `headroom override shop/api --hold-down --for SPAN` keeps it so";
+    let hold_up = "it is not scaled up; `headroom override shop/api --max COUNT --for SPAN` keeps it so";
+    for (key, value, expected) in [
+        ("paused", "true", Some(pause)),
+        ("paused", "yes", Some(pause)),
+        ("paused", "false", None),
+        ("paused", "0", None),
+        ("paused-replicas", "0", Some(pause)),
+        ("paused-scale-in", "true", Some(hold_down)),
+        ("paused-scale-in", "false", None),
+        ("paused-scale-out", "true", Some(hold_up)),
+        ("paused-scale-out", "F", None),
+    ] {
+        let name = format!("autoscaling.keda.sh/{key}");
+        let object = json!({"kind": "ScaledObject",
+            "metadata": {"namespace": "shop", "name": "api", "annotations": {&*name: value}},
+            "spec": {"scaleTargetRef": {"name": "api"}, "minReplicaCount": 1, "triggers": [
+                {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}]}});
+        let moved = moved(MovedKind::ScaledObject, &object.to_string());
+        let said: Vec<_> = moved.remaining.iter().map(|one| one.text.clone()).collect();
+        let expected = expected.map(|meaning| format!("{name} is `{value}`: {meaning}"));
+        assert_eq!(said, Vec::from_iter(expected), "{name}: {value}");
+    }
+}
+
+#[test]
 fn schedules_of_one_workload_have_names_of_their_own() {
     let cron = |name: Option<&str>| {
         json!({"type": "cron", "name": name, "metadata": {

@@ -19,6 +19,8 @@ use super::{
 const MAX_REPLICAS: i64 = 100;
 const POLLING: i64 = 30;
 const COOLDOWN: i64 = 300;
+/// What the names of KEDA's annotations begin with.
+const ANNOTATIONS: &str = "autoscaling.keda.sh/";
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -250,14 +252,32 @@ fn small_things(object: &Object<'_>, spec: &Spec, zero: Zero, draft: &mut Draft)
     if spec.initial_cooldown_period.is_some_and(|span| span > 0) && zero == Zero::Reached {
         draft.note("initialCooldownPeriod: headroom counts `scale_to_zero.idle` from when it first looks");
     }
-    for (name, value) in object.annotations("autoscaling.keda.sh/") {
-        if name.contains("paused") {
-            draft.note(format!(
-                "{name} is `{value}`: it is paused; `headroom pause {}` keeps it so",
-                draft.id()
-            ));
-        } else {
-            draft.note(format!("annotation {name}: means nothing to headroom"));
-        }
+    for (name, value) in object.annotations(ANNOTATIONS) {
+        annotation(&name, &value, draft);
     }
+}
+
+/// What an annotation of KEDA's asks for; nothing where it is switched off.
+fn annotation(name: &str, value: &str, draft: &mut Draft) {
+    let key = name.strip_prefix(ANNOTATIONS).unwrap_or(name);
+    if matches!(key, "paused" | "paused-scale-in" | "paused-scale-out") && is_false(value) {
+        return;
+    }
+    let id = draft.id();
+    let meaning = match key {
+        "paused" | "paused-replicas" => format!("it is paused; `headroom pause {id}` keeps it so"),
+        "paused-scale-in" => {
+            format!("it is not scaled down; `headroom override {id} --hold-down --for SPAN` keeps it so")
+        }
+        "paused-scale-out" => {
+            format!("it is not scaled up; `headroom override {id} --max COUNT --for SPAN` keeps it so")
+        }
+        _ => return draft.note(format!("annotation {name}: means nothing to headroom")),
+    };
+    draft.note(format!("{name} is `{value}`: {meaning}"));
+}
+
+/// Whether Go reads `value` as false. KEDA takes whatever is no truth value for true.
+fn is_false(value: &str) -> bool {
+    matches!(value, "0" | "f" | "F" | "false" | "False" | "FALSE")
 }
