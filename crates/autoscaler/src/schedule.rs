@@ -97,7 +97,7 @@ impl Recurrence {
     ///
     /// Times on the wall are in the order of the moments at which their windows begin, and all windows are equally long.
     /// So only the latest time whose window has begun has to be looked at.
-    fn latest_window(&self, now: Timestamp) -> Option<Window> {
+    pub(crate) fn latest_window(&self, now: Timestamp) -> Option<Window> {
         let latest = latest_begun(&self.zone, on_the_calendar(now)?)?;
         let begins = first_moment(&self.zone, self.cron.latest(latest)?)?;
         let from = moment_of(begins);

@@ -1,9 +1,20 @@
-//! From two cron expressions, of a start and of an end, to how long that is each time.
+//! From two cron expressions, of a start and of an end, to how long that is each time, and whether clocks change within it.
 
 use std::time::Duration;
 
+use headroom_policy_engine::Timestamp;
+use jiff::{SignedDuration, tz::TimeZone};
+
+use crate::{
+    Recurrence,
+    schedule::{moment_of, on_the_calendar},
+};
+
 const HOUR: u64 = 60;
 const DAY: u64 = 24 * HOUR;
+/// How many changes of the clocks are looked at, of which a year has two: after 28 years the days of the month fall on the
+/// same days of the week again.
+const CHANGES: usize = 56;
 
 /// How long it is from `start` to the next `end`; `None` where that is not the same each time, as far as can be told.
 pub(super) fn length(start: &str, end: &str) -> Option<Duration> {
@@ -23,6 +34,28 @@ pub(super) fn length(start: &str, end: &str) -> Option<Duration> {
         }
     };
     Some(Duration::from_secs(minutes * 60))
+}
+
+/// Whether the clocks of `zone` change, after `now`, within a span of `length` that begins at `start` by them: then it does
+/// not end at the time that they show otherwise.
+pub(super) fn meets_a_change(start: &str, zone: &str, length: Duration, now: Timestamp) -> bool {
+    let (Ok(cron), Ok(zone), Some(now)) = (start.parse(), TimeZone::get(zone), on_the_calendar(now)) else {
+        return false;
+    };
+    let spans = Recurrence {
+        cron,
+        zone,
+        duration: length,
+    };
+    let mut changes = spans.zone.following(now).take(CHANGES);
+    changes.any(|change| {
+        let Ok(just_before) = change.timestamp().checked_sub(SignedDuration::from_millis(1)) else {
+            return false;
+        };
+        let under_way = spans.latest_window(moment_of(just_before));
+        spans.zone.to_offset(just_before) != change.offset()
+            && under_way.is_some_and(|span| span.until > moment_of(change.timestamp()))
+    })
 }
 
 /// One time of the day, on certain days.
@@ -89,6 +122,26 @@ mod tests {
         check("0 18 * * fri", "0 6 * * Mon", Some(60 * 60));
         check("10 * * * *", "40 * * * *", Some(30));
         check("0 8 * * *", "0 8 * * *", Some(24 * 60));
+    }
+
+    #[track_caller]
+    fn check_change(start: &str, end: &str, zone: &str, expected: bool) {
+        let now = Timestamp::from_unix_millis(1_790_000_000_000);
+        let found = meets_a_change(start, zone, length(start, end).unwrap(), now);
+        assert_eq!(found, expected, "{start} to {end} in {zone}");
+    }
+
+    #[test]
+    fn clocks_change_within_a_span_of_the_night_where_they_change() {
+        check_change("0 22 * * *", "0 6 * * *", "Europe/Berlin", true);
+        check_change("0 18 * * 5", "0 6 * * 1", "Europe/Berlin", true);
+        check_change("0 0 29 3 *", "0 6 29 3 *", "Europe/Berlin", true);
+        check_change("0 8 * * *", "0 20 * * *", "Europe/Berlin", false);
+        check_change("0 0 * * 1-5", "0 6 * * 1-5", "Europe/Berlin", false);
+        check_change("0 0 * * *", "0 2 * * *", "Europe/Berlin", false);
+        check_change("0 3 * * *", "0 6 * * *", "Europe/Berlin", false);
+        check_change("0 22 * * *", "0 6 * * *", "Asia/Seoul", false);
+        check_change("0 22 * * *", "0 6 * * *", "UTC", false);
     }
 
     #[test]

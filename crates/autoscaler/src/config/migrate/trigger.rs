@@ -16,6 +16,7 @@ use super::{
     hpa::average_value,
     servers::Servers,
 };
+use crate::{Clock as _, SystemClock};
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -305,6 +306,15 @@ fn cron(trigger: &Trigger, draft: &mut Draft) -> Result<(), String> {
     let length = cron::length(&start, &end).ok_or_else(|| {
         format!("from `{start}` to `{end}` is not the same span each time; write a `schedule` with `cron` and `duration`")
     })?;
+    if cron::meets_a_change(start.trim(), zone.trim(), length, SystemClock.now()) {
+        draft.note(format!(
+            "{}: where the clocks of {} change within it, it does not end at `{}` by them, as with KEDA, but when its \
+             `duration` has elapsed; let that be longer by as much as they change where it must not end earlier",
+            trigger.called(),
+            zone.trim(),
+            end.trim()
+        ));
+    }
     // A floor of headroom's goes before the bounds, and one of KEDA's lies within them.
     let floor = replicas.clamp(draft.min.max(1), draft.max);
     let name = plain_name(trigger.name.as_deref().unwrap_or("cron"), "cron");
