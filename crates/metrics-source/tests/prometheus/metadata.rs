@@ -396,7 +396,7 @@ async fn no_more_are_under_way_than_the_options_say_even_in_two_passes_at_once()
         release
     );
     assert!(first.iter().chain(&second).all(|answer| answer.reading.is_ok()));
-    assert_eq!(server.most_under_way(), 3);
+    assert_eq!(server.most_asked(), 3);
 }
 
 #[tokio::test]

@@ -129,7 +129,8 @@ struct Shared {
     requests: Mutex<Vec<Request>>,
     sent: AtomicU64,
     under_way: AtomicUsize,
-    most_under_way: AtomicUsize,
+    asked: AtomicUsize,
+    most_asked: AtomicUsize,
     stopped: AtomicBool,
 }
 
@@ -159,7 +160,8 @@ impl FakeServer {
             requests: Mutex::default(),
             sent: AtomicU64::new(0),
             under_way: AtomicUsize::new(0),
-            most_under_way: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            most_asked: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
         });
         let server = Arc::clone(&shared);
@@ -210,9 +212,9 @@ impl FakeServer {
         self.shared.under_way.load(SeqCst)
     }
 
-    /// How many requests were being answered at once, at most.
-    pub(crate) fn most_under_way(&self) -> usize {
-        self.shared.most_under_way.load(SeqCst)
+    /// How many requests had no answer yet at once, at most.
+    pub(crate) fn most_asked(&self) -> usize {
+        self.shared.most_asked.load(SeqCst)
     }
 }
 
@@ -242,10 +244,14 @@ impl Shared {
             return;
         };
         self.requests.lock().unwrap().push(request.clone());
-        let under_way = self.under_way.fetch_add(1, SeqCst) + 1;
-        self.most_under_way.fetch_max(under_way, SeqCst);
+        self.under_way.fetch_add(1, SeqCst);
+        let asked = self.asked.fetch_add(1, SeqCst) + 1;
+        self.most_asked.fetch_max(asked, SeqCst);
+        let reply = (self.handler)(&request);
+        // Before the client has it, or the client's next request would be counted beside this one.
+        self.asked.fetch_sub(1, SeqCst);
         // The client may have gone, which is no failure of the server.
-        drop(self.reply(&mut stream, (self.handler)(&request)));
+        drop(self.reply(&mut stream, reply));
         self.under_way.fetch_sub(1, SeqCst);
         drop(stream.flush());
     }
