@@ -18,6 +18,7 @@ mod history;
 mod hold_query;
 mod hpa;
 mod loop_times;
+mod meddler;
 mod order;
 mod past;
 mod paused;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::world::*;
+use crate::{meddler::Meddler, world::*};
 use async_trait::async_trait;
 use headroom_actuator::{
     Actuator, CommandTarget, ScaleTarget, TargetError, TargetReader, TargetState,
@@ -181,37 +181,15 @@ async fn a_refused_write_is_told_and_is_no_change() {
     );
 }
 
-/// Somebody else sets the count between reading and writing: after each read to the next of these, as long as there are any.
-#[derive(Debug)]
-struct Meddler(Arc<ScriptedActuator>, Mutex<Vec<TargetState>>);
-
-#[async_trait]
-impl TargetReader for Meddler {
-    async fn read(&self, targets: &[ScaleTarget], now: Timestamp) -> Vec<Result<TargetState, TargetError>> {
-        let read = self.0.read(targets, now).await;
-        let mut states = self.1.lock().unwrap();
-        if !states.is_empty() {
-            self.0.put_state(targets[0].workload(), states.remove(0));
+/// Somebody else sets the count after each read to the next of `states`, as long as there are any.
+fn sets(world: &World, states: Vec<TargetState>) -> Arc<Meddler> {
+    let states = Mutex::new(states.into_iter());
+    let actuator = Arc::clone(&world.actuator);
+    Meddler::new(&world.actuator, move |workload| {
+        if let Some(state) = states.lock().unwrap().next() {
+            actuator.put_state(workload, state);
         }
-        read
-    }
-}
-
-#[async_trait]
-impl Actuator for Meddler {
-    async fn tend(&self, _: &ScaleTarget, _: Timestamp) -> Result<(), TargetError> {
-        Ok(())
-    }
-
-    async fn set_replicas(
-        &self,
-        target: &ScaleTarget,
-        from: Replicas,
-        to: Replicas,
-        now: Timestamp,
-    ) -> Result<(), TargetError> {
-        self.0.set_replicas(target, from, to, now).await
-    }
+    })
 }
 
 /// A target of `count` replicas.
@@ -230,7 +208,7 @@ async fn meddled(counts: &[u32]) -> (World, Autoscaler, DecisionRecord) {
     world.load("web", 430.0);
     let opened = Store::open(&world.state_dir(), world.history, at(0)).unwrap();
     let states = counts.iter().map(|&count| of_target(count, None)).collect();
-    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator), Mutex::new(states)));
+    let meddler = sets(&world, states);
     let autoscaler = Autoscaler::new(world.parts(opened, meddler));
     let record = about(&pass(&autoscaler, at(0)).await, "web").clone();
     assert_eq!(autoscaler.store().open_intents().unwrap(), []);
@@ -271,8 +249,7 @@ async fn a_target_that_is_another_one_by_now_is_left_to_the_next_pass() {
     world.load("web", 430.0);
     world.actuator.put_state(&id("web"), of_target(2, Some("first")));
     let opened = Store::open(&world.state_dir(), world.history, at(0)).unwrap();
-    let replaced = Mutex::new(vec![of_target(3, Some("second"))]);
-    let meddler = Arc::new(Meddler(Arc::clone(&world.actuator), replaced));
+    let meddler = sets(&world, vec![of_target(3, Some("second"))]);
     let autoscaler = Autoscaler::new(world.parts(opened, meddler));
     let record = pass(&autoscaler, at(0)).await;
     assert_eq!(told(about(&record, "web")), "2 -> 5 Conflict");
@@ -295,10 +272,7 @@ async fn what_people_ask_for_holds_a_decision_that_is_made_anew_too() {
     };
     world.operator().override_bounds(at_most_four).unwrap();
     let opened = Store::open(&world.state_dir(), world.history, at(0)).unwrap();
-    let meddler = Arc::new(Meddler(
-        Arc::clone(&world.actuator),
-        Mutex::new(vec![of_target(3, None)]),
-    ));
+    let meddler = sets(&world, vec![of_target(3, None)]);
     let autoscaler = Autoscaler::new(world.parts(opened, meddler));
     let record = pass(&autoscaler, at(0)).await;
     assert_eq!(told(about(&record, "web")), "3 -> 4 Written");

@@ -20,15 +20,23 @@ fn passed(seconds: u64, names: &[&str]) -> PassRecord {
     }
 }
 
-#[test]
-fn a_pass_that_fails_is_made_up_for_by_those_that_go_well_for_all_that_it_was_about() {
+/// Settings under which somebody is told of passes.
+fn told_of_passes() -> NotifySettings {
     let (_, routes) = router();
-    let settings = NotifySettings {
+    NotifySettings {
         channels: settings().channels,
         general: routes,
         ..NotifySettings::default()
-    };
-    let stages = |told: Vec<Addressed>| told.iter().map(|one| one.notice.stage).collect::<Vec<_>>();
+    }
+}
+
+fn stages(told: Vec<Addressed>) -> Vec<Stage> {
+    told.iter().map(|one| one.notice.stage).collect()
+}
+
+#[test]
+fn a_pass_that_fails_is_made_up_for_by_those_that_go_well_for_all_that_it_was_about() {
+    let settings = told_of_passes();
     let mut teller = Teller::new(None, &settings, None);
     let about = ["a", "b"].map(|name| name.parse().unwrap());
     let failed = teller.learn_failure("it did not end", about.into(), at(0));
@@ -47,19 +55,13 @@ fn a_pass_that_fails_is_made_up_for_by_those_that_go_well_for_all_that_it_was_ab
 
 #[test]
 fn a_pass_that_failed_for_a_workload_that_there_is_no_more_is_made_up_for_without_it() {
-    let (_, routes) = router();
-    let settings = NotifySettings {
-        channels: settings().channels,
-        general: routes,
-        ..NotifySettings::default()
-    };
+    let settings = told_of_passes();
     let teller = Teller::new(None, &settings, None);
     let about = ["a", "gone"].map(|name| name.parse().unwrap());
     teller.learn_failure("it did not end", about.into(), at(0));
     let is_named = |id: &headroom_policy_engine::WorkloadId| id.as_str() != "gone";
     let told = teller.learn_pass(&passed(30, &["a"]), is_named);
-    let stages: Vec<_> = told.iter().map(|one| one.notice.stage).collect();
-    assert_eq!(stages, [closed(30)]);
+    assert_eq!(stages(told), [closed(30)]);
 }
 
 #[test]

@@ -53,6 +53,18 @@ fn ids(store: &Store, channel: &str) -> Vec<String> {
     waiting.iter().map(|one| one.id.to_string()).collect()
 }
 
+/// What one message told about `incident`, which goes on as `open` says.
+fn thread_about(incident: &str, open: Option<Severity>) -> Thread {
+    Thread {
+        incident: incident.into(),
+        receipt: None,
+        began_at: AT,
+        last_at: AT,
+        notices: 1,
+        open,
+    }
+}
+
 #[test]
 fn what_was_put_is_read_by_the_next_process() {
     let dir = tempfile::tempdir().unwrap();
@@ -417,14 +429,7 @@ fn what_goes_on_is_read_of_one_channel_as_it_was_told_there() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let told = |incident: &str, open, notices| Change::Thread {
-        thread: Thread {
-            incident: incident.into(),
-            receipt: None,
-            began_at: AT,
-            last_at: AT,
-            notices: 1,
-            open,
-        },
+        thread: thread_about(incident, open),
         notices,
     };
     let opened = |id| vec![failure(id, Stage::Opened)];
@@ -468,14 +473,7 @@ fn what_ended_long_ago_is_forgotten_and_what_goes_on_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     for (incident, open) in [("ended", None), ("goes on", Some(Severity::Info))] {
-        let thread = Thread {
-            incident: incident.into(),
-            receipt: None,
-            began_at: AT,
-            last_at: AT,
-            notices: 1,
-            open,
-        };
+        let thread = thread_about(incident, open);
         let change = Change::Thread {
             thread,
             notices: Some(vec![scaled()]),
