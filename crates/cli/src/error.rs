@@ -48,6 +48,9 @@ pub(crate) enum CliError {
         /// The option.
         option: &'static str,
     },
+    /// Files that are there may be written over, and none are to be written.
+    #[error("--force writes over files that are there, and without -o none are written")]
+    ImportForce,
     /// The autoscalers of the cluster cannot be read.
     #[error("the {of}s of the cluster cannot be read")]
     ImportCluster {
@@ -190,6 +193,7 @@ impl CliError {
         match self {
             Self::Migration(_)
             | Self::ImportEnv { .. }
+            | Self::ImportForce
             | Self::NoConfiguration
             | Self::Policy(_)
             | Self::Tests(_)
@@ -242,6 +246,7 @@ impl CliError {
         match self {
             Self::Migration(_) => "migration",
             Self::ImportEnv { .. } => "import_env",
+            Self::ImportForce => "import_force",
             Self::ImportSource { .. } => "import_source",
             Self::ImportCluster { .. } => "import_cluster",
             Self::ImportFile { .. } => "import_file",
@@ -297,6 +302,7 @@ impl CliError {
                 "write what it prints to a file with `>`; -f, -o and --force are for `import hpa` and `import keda`"
                     .to_owned(),
             ),
+            Self::ImportForce => Some("name a directory with `-o DIR`, or leave --force out".to_owned()),
             Self::ImportSource { .. } | Self::ImportFile { .. } => None,
             Self::NoConfiguration => Some(format!(
                 "see it work first:          headroom demo\n\

@@ -190,6 +190,14 @@ fn options_of_an_import_stand_at_any_place() {
 }
 
 #[test]
+fn an_import_that_writes_no_files_is_not_forced() {
+    let world = World::empty();
+    for typed in [["import", "hpa", "--force"], ["import", "--force", "hpa"]] {
+        world.headroom(&typed).expect(2).says("-o");
+    }
+}
+
+#[test]
 fn what_means_nothing_for_the_environment_is_refused_before_it_too() {
     let world = World::empty();
     for options in [&["-f", "hpa.yaml"][..], &["-o", "policies"], &["--force"]] {

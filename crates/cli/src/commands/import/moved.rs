@@ -125,6 +125,9 @@ impl MovedArgs {
         output: &Output,
     ) -> Result<ExitCode, CliError> {
         let options = between.with(&self.options);
+        if options.force && options.output_dir.is_none() {
+            return Err(CliError::ImportForce);
+        }
         let select = before.1.with(&options.select());
         let selection = Selection {
             name: self.name.clone(),
