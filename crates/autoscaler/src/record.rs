@@ -182,7 +182,8 @@ impl DecisionRecord {
 
     /// Whether a person turned the workload off, so that nothing is kept and nothing missed.
     pub(crate) fn is_off(&self) -> bool {
-        matches!(&self.verdict, Verdict::Decided { decision, .. } if decision.reason() == Reason::Off)
+        self.decision()
+            .is_some_and(|decision| decision.reason() == Reason::Off)
     }
 
     /// Why it is not `want`; `None` where the target could not be read.

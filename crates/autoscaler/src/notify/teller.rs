@@ -329,10 +329,10 @@ impl Teller {
         let mut fleet = self.fleet();
         let failing = fleet.failing.as_mut()?;
         let before = failing.workloads.len();
-        failing.workloads.retain(is_named);
         for decision in &record.decisions {
             failing.workloads.remove(&decision.workload);
         }
+        failing.workloads.retain(is_named);
         let (is_over, has_changed) = (failing.workloads.is_empty(), failing.workloads.len() != before);
         fleet.is_unsaved |= has_changed;
         if !is_over {

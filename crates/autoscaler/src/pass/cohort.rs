@@ -98,7 +98,7 @@ impl Autoscaler {
                 .extend(items.into_iter().map(|item| (item.taken.index, item.record)));
             return Vec::new();
         }
-        let (to_write, done): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.change.is_some());
+        let (to_write, done): (Vec<_>, Vec<_>) = items.into_iter().partition(Item::is_change);
         for item in done {
             cohort.records.push((item.taken.index, item.record));
             item.taken.saved();
@@ -522,7 +522,7 @@ async fn annotate(
 
 /// Without a record of what is about to be done, nothing is.
 fn refuse_all(items: &mut [Item], error: &StoreError) {
-    for item in items.iter_mut().filter(|item| item.change.is_some()) {
+    for item in items.iter_mut().filter(|item| item.is_change()) {
         let why = format!("the state could not be written: {}", in_one_line(error));
         item.record.set_outcome(Outcome::NotAttempted, Some(why));
     }

@@ -74,10 +74,11 @@ pub(super) fn remarks(
         selector: Arc::clone(selector),
         because,
     };
-    let jobs = match newest.as_ref().map(QueryAnswer::by_job) {
-        Ok(Ok(jobs)) => jobs,
-        Ok(Err(error)) => return vec![unknown(error.to_string())],
-        Err(error) => return vec![unknown(error.to_string())],
+    let jobs = newest.as_ref().map_err(ToString::to_string);
+    let jobs = jobs.and_then(|newest| newest.by_job().map_err(|error| error.to_string()));
+    let jobs = match jobs {
+        Ok(jobs) => jobs,
+        Err(why) => return vec![unknown(why)],
     };
     let of_job = |job: &str| {
         let Some(interval) = intervals.of(job) else {

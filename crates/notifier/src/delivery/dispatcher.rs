@@ -7,6 +7,7 @@ mod log;
 mod unrecorded;
 
 use std::{
+    convert::Infallible,
     fmt,
     future::Future,
     pin::pin,
@@ -27,8 +28,8 @@ use tokio::{
 use tracing::{error, warn};
 
 use super::{
-    Addressed, Change, ChannelName, ChannelRules, MemoryOutbox, Outbox, OutboxError, Phase, QueueBound,
-    Silence, orphans,
+    Addressed, Change, ChannelName, ChannelRules, MemoryOutbox, Outbox, OutboxError, QueueBound, Silence,
+    orphans,
 };
 use crate::Notifier;
 use desk::Desk;
@@ -160,18 +161,19 @@ impl Dispatcher {
     /// `addressed`, to whoever was told that it began as well. Where that is not known that may be anybody: whoever was
     /// not told leaves it out.
     fn with_those_told(&self, addressed: &Addressed) -> Addressed {
-        let mut addressed = addressed.clone();
-        if Phase::from(addressed.notice.stage) == Phase::Closed {
-            let incident = addressed.notice.incident();
-            let told = self.shared.outbox.told_of(&incident);
+        let told_of = |incident: &str| {
+            let told = self.shared.outbox.told_of(incident);
             let knows = |desk: &&Arc<Desk>| {
-                told.as_ref().map_or(true, |told| told.contains(desk.name())) || desk.has_told(&incident)
+                told.as_ref().map_or(true, |told| told.contains(desk.name())) || desk.has_told(incident)
             };
             let told = self.desks.iter().filter(knows).map(|desk| desk.name().clone());
-            let besides: Vec<_> = told.filter(|channel| !addressed.to.contains(channel)).collect();
-            addressed.to.extend(besides);
+            Ok::<_, Infallible>(told.collect())
+        };
+        let Ok(to) = addressed.channels(told_of);
+        Addressed {
+            to,
+            ..addressed.clone()
         }
-        addressed
     }
 
     /// So many notices are kept in memory alone, on all channels together.

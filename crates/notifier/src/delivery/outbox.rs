@@ -163,12 +163,6 @@ pub struct Route {
 }
 
 impl Route {
-    /// Whether nothing is said.
-    #[must_use]
-    pub const fn is_plain(&self) -> bool {
-        self.also.is_empty() && self.then.is_none()
-    }
-
     /// It, as `channel` has it, which is not besides itself.
     #[must_use]
     pub fn besides(mut self, channel: &ChannelName) -> Self {

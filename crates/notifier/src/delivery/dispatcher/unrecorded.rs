@@ -1,5 +1,7 @@
 //! What happened and could not be recorded, as briefly as it can be said.
 
+use std::collections::HashSet;
+
 use crate::{
     Notice,
     delivery::{Change, RowId, Thread},
@@ -91,27 +93,12 @@ impl Unrecorded {
                 }
             }
             Change::Remove { rows } => {
-                let rows: std::collections::HashSet<RowId> = rows.iter().copied().collect();
-                let older = std::mem::take(&mut self.changes).into_iter();
-                let counts = |change: Change| {
-                    if matches!(change, Change::Remove { .. }) {
-                        Some(change)
-                    } else {
-                        change.about(|row| !rows.contains(&row))
-                    }
-                };
-                self.changes = older.filter_map(counts).collect();
+                self.overtake(rows, |change| !matches!(change, Change::Remove { .. }));
             }
             Change::Release { rows, .. } | Change::Retry { rows, .. } => {
-                let older = std::mem::take(&mut self.changes).into_iter();
-                let counts = |change: Change| {
-                    if matches!(change, Change::Release { .. } | Change::Retry { .. }) {
-                        change.about(|row| !rows.contains(&row))
-                    } else {
-                        Some(change)
-                    }
-                };
-                self.changes = older.filter_map(counts).collect();
+                self.overtake(rows, |change| {
+                    matches!(change, Change::Release { .. } | Change::Retry { .. })
+                });
             }
             Change::Claim { rows, .. } => {
                 let is_same =
@@ -124,6 +111,20 @@ impl Unrecorded {
             }
             Change::PassOn { .. } | Change::Put(_) => {}
         }
+    }
+
+    /// Forgets of those that count no more what they say about `rows`.
+    fn overtake(&mut self, rows: &[RowId], counts_no_more: impl Fn(&Change) -> bool) {
+        let rows: HashSet<RowId> = rows.iter().copied().collect();
+        let older = std::mem::take(&mut self.changes).into_iter();
+        let counts = |change: Change| {
+            if counts_no_more(&change) {
+                change.about(|row| !rows.contains(&row))
+            } else {
+                Some(change)
+            }
+        };
+        self.changes = older.filter_map(counts).collect();
     }
 
     fn position(&self, incident: &str) -> Option<usize> {

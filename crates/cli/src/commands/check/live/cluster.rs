@@ -205,9 +205,9 @@ async fn of_target(
 ) -> OfTarget {
     let object = &target.object;
     let mut found: Vec<(Answer, &str, String)> = Vec::new();
-    let mut uid = None;
+    let mut written = None;
     if let Ok(scalable) = probe.view.scalable(object, now).await {
-        uid = Some(scalable.uid.clone());
+        written = (workload.mode == Mode::Apply).then(|| scalable.uid.clone());
         found.extend(owner(&scalable).map(|(answer, text)| (answer, "count", text)));
         // Where pods may not be read, that was said of the cluster.
         if let Ok(pods) = probe.view.pods(&object.namespace, now).await {
@@ -226,13 +226,13 @@ async fn of_target(
             Ok(()) => (Answer::Ok, "writing", "would be accepted (dry run)".to_owned()),
             Err(error) => (Answer::Failed, "writing", error.to_string()),
         }),
-        Mode::Preview | Mode::Shadow => uid = None,
+        Mode::Preview | Mode::Shadow => {}
     }
     let subject = workload.id.as_str();
     let findings = found.into_iter();
     OfTarget {
         workload: workload.id.clone(),
-        written: uid,
+        written,
         findings: findings
             .map(|(answer, part, text)| finding(answer, subject, part, text))
             .collect(),

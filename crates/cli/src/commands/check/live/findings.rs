@@ -22,7 +22,7 @@ pub(super) enum Answer {
 }
 
 /// One thing that was asked.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Finding {
     pub(super) answer: Answer,
     /// The workload, `cluster`, `prometheus.NAME` for a server, or `state`.

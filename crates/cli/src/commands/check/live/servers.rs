@@ -26,7 +26,7 @@ pub(super) async fn of_servers(configuration: &Configuration, probes: &Probes) -
     let each = configuration.settings.prometheus.iter();
     let each = each.map(async |(name, settings)| {
         let asked = (probes.servers.get(name), queries.get(name.as_str()));
-        let (ranges, answer, text) = if let (Some(source), Some(queries)) = asked {
+        let (mut findings, answer, text) = if let (Some(source), Some(queries)) = asked {
             let (ranges, (answer, text)) =
                 join(of_ranges(source, settings, queries), of_server(source, settings)).await;
             (ranges, answer, text)
@@ -34,15 +34,15 @@ pub(super) async fn of_servers(configuration: &Configuration, probes: &Probes) -
             let text = format!("no workload asks {}", settings.url);
             (Vec::new(), Answer::NotAsked, text)
         };
-        let server = Finding {
+        findings.push(Finding {
             answer,
             subject: format!("prometheus.{name}"),
             part: String::new(),
             text,
-        };
-        [ranges, vec![server]].concat()
+        });
+        findings
     });
-    join_all(each).await.concat()
+    join_all(each).await.into_iter().flatten().collect()
 }
 
 fn queries(configuration: &Configuration) -> BTreeMap<&str, Queries<'_>> {
@@ -105,7 +105,7 @@ async fn of_ranges(
         .buffered(settings.max_concurrent)
         .collect()
         .await;
-    findings.concat()
+    findings.into_iter().flatten().collect()
 }
 
 fn words(remark: &RangeRemark) -> String {
